@@ -1,0 +1,19 @@
+"""Errors a user can meet. Each message names the value, the rule and the remedy."""
+
+from __future__ import annotations
+
+
+class DedupError(Exception):
+    """Base of every error that `dedup` raises on purpose."""
+
+
+class SettingsError(DedupError, ValueError):
+    """A setting has a value that its rule forbids."""
+
+
+class InputError(DedupError, ValueError):
+    """A source as a whole cannot be read (a single bad record is a `Problem`, not an error)."""
+
+
+class OutputError(DedupError, OSError):
+    """A report could not be written; what stood there before is untouched."""

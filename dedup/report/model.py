@@ -1,0 +1,69 @@
+"""The report: four tables and what is needed to trace them. Figures are computed before, never here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One input that was set aside, with its place and the reason."""
+
+    kind: Literal["skipped", "failed"]
+    message: str
+    path: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = self.path or "input"
+        return f"{place}:{self.line}: {self.message}" if self.line else f"{place}: {self.message}"
+
+
+@dataclass(slots=True)
+class Inputs:
+    """How many articles were read, and every input that was not.
+
+    *skipped*: nothing to compare in it (an empty text, a file of another kind); the run is still
+    complete. *failed*: there was an article, but it could not be read as it stands.
+    """
+
+    read: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def skipped(self) -> int:
+        """Inputs with nothing to compare."""
+        return sum(problem.kind == "skipped" for problem in self.problems)
+
+    @property
+    def failed(self) -> int:
+        """Inputs that could not be read."""
+        return sum(problem.kind == "failed" for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a scan found. The tables' columns are documented in `dedup.schema`."""
+
+    articles: pa.Table
+    passages: pa.Table
+    pairs: pa.Table
+    families: pa.Table
+    inputs: Inputs
+    settings: Mapping[str, int | float]  # those that can change the answer
+    version: str  # of dedup
+    texts: Mapping[str, str] = field(repr=False)  # article id -> original text, to show passages
+
+    def write(self, path: str | Path) -> None:
+        """Write to `path`, in the format its ending names (`.json`, `.jsonl`, `.csv`, `.parquet`, `.txt`).
+
+        Raises `OutputError`; what stood at `path` is then untouched.
+        """
+        from dedup.report.write import write
+
+        write(self, path)
