@@ -1,0 +1,64 @@
+"""Tokenise: articles' texts to normalised words, each with its place in the original text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dedup.kernels.tokenise import tokenise as _fill
+from dedup.kernels.unicode import table
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of n texts, concatenated; those of text i are `offsets[i]:offsets[i + 1]`."""
+
+    hashes: NDArray[np.uint32]  # (tokens,) of the folded token
+    starts: NDArray[np.int32]  # (tokens,) characters within the text
+    ends: NDArray[np.int32]  # (tokens,) characters within the text, half-open
+    flags: NDArray[np.uint8]  # (tokens,) bits of `dedup.kernels.tokenise`
+    offsets: NDArray[np.int64]  # (n + 1,)
+
+    def __len__(self) -> int:
+        return self.offsets.size - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, int64 (n,)."""
+        return np.diff(self.offsets)
+
+
+def utf8(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of a string array and its n + 1 bounds in them, without copying the text.
+
+    Nulls count as empty texts.
+    """
+    if not pa.types.is_large_string(texts.type):
+        texts = texts.cast(pa.large_string())
+    if texts.null_count:
+        texts = texts.fill_null("")
+    _, bounds, data = texts.buffers()
+    if bounds is None:
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    places = np.frombuffer(bounds, np.int64, len(texts) + 1, texts.offset * 8)
+    return np.frombuffer(data or b"", np.uint8), places
+
+
+def tokenise(texts: pa.Array) -> Tokens:
+    """Tokenise a (large) string array; row order is input order."""
+    data, bounds = utf8(texts)
+    room = int(bounds[-1] - bounds[0] + bounds.size) // 2 + 1
+    hashes, starts, ends = np.empty(room, np.uint32), np.empty(room, np.int32), np.empty(room, np.int32)
+    flags, offsets = np.empty(room, np.uint8), np.empty(bounds.size, np.int64)
+    _fill(data, bounds, *table(), hashes, starts, ends, flags, offsets)
+    count = int(offsets[-1])
+    return Tokens(hashes[:count], starts[:count], ends[:count], flags[:count], offsets)
+
+
+def tokens_of(text: str) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
+    """Hash, start and end (characters) of every token of one text."""
+    tokens = tokenise(pa.array([text], pa.large_string()))
+    return tokens.hashes, tokens.starts.astype(np.int64), tokens.ends.astype(np.int64)

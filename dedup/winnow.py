@@ -1,0 +1,35 @@
+"""Winnow: a sample of each text's shingles that misses no long enough run two texts share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.kernels import shingle as kernels
+from dedup.shingles import Shingles
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """Winnowed shingles of n texts, concatenated; those of text i are `offsets[i]:offsets[i + 1]`."""
+
+    hashes: NDArray[np.uint64]  # (fingerprints,)
+    places: NDArray[np.int32]  # (fingerprints,) token place of the shingle in its text
+    offsets: NDArray[np.int64]  # (n + 1,)
+
+
+def winnow(shingles: Shingles, window: int) -> Fingerprints:
+    """Keep the least shingle hash of every `window` consecutive shingles.
+
+    Guarantee: two texts that share a verbatim run of `window + k - 1` tokens (k: shingle size) share a
+    fingerprint inside that run. Expected density 2 / (window + 1) of the shingles (Schleimer, Wilkerson &
+    Aiken 2003, sections 3.2 and 3.3).
+    """
+    hashes = np.empty(shingles.hashes.size, np.uint64)
+    places = np.empty(shingles.hashes.size, np.int32)
+    offsets = np.empty(shingles.offsets.size, np.int64)
+    kernels.winnow(shingles.hashes, shingles.offsets, window, hashes, places, offsets)
+    count = int(offsets[-1])
+    return Fingerprints(hashes[:count], places[:count], offsets)
