@@ -1,0 +1,115 @@
+"""Reading: articles from files, folders, Arrow tables and Python, with every bad input reported.
+
+Plain text (one file, one article) and JSON Lines (one object, one article), each also compressed.
+What cannot be read becomes a `Problem` with its place; it is counted and never stops the rest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import pyarrow as pa
+
+from dedup.article import Article
+from dedup.errors import InputError
+from dedup.io.arrow import is_arrow, read_arrow
+from dedup.io.collect import collect
+from dedup.io.files import Reading, read_paths
+from dedup.io.items import read_items
+from dedup.io.place import Found
+from dedup.io.record import names_of
+from dedup.report.model import Inputs
+from dedup.schema import INPUT
+from dedup.settings import Settings
+
+__all__ = ["batches", "read"]
+
+# A path, paths, Arrow data, or articles.
+Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Article | Mapping[str, Any]] | Any
+
+
+def read(
+    source: Source,
+    *,
+    inputs: Inputs,
+    settings: Settings,
+    fields: Mapping[str, str] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> pa.Table:
+    """Read all articles of `source` into one table of `schema.INPUT`; see `batches`."""
+    stream = batches(source, inputs=inputs, settings=settings, fields=fields, progress=progress)
+    return pa.Table.from_batches(stream, schema=INPUT)
+
+
+def batches(
+    source: Source,
+    *,
+    inputs: Inputs,
+    settings: Settings,
+    fields: Mapping[str, str] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Read the articles of `source` as record batches of `schema.INPUT`, in the order they stand.
+
+    `source` is one of
+    - a path, or paths: files by their ending, folders to the bottom. "-" is standard input, which is
+      JSON Lines if its first character that is not white space is `{`, and else one text. A file
+      named by the user with an unknown ending is treated the same way.
+    - a pyarrow Table, RecordBatch or RecordBatchReader, or any object with Arrow's stream interface,
+      with columns named as those of `schema.INPUT` (`id` and `text` required).
+    - `dedup.Article`s or mappings with the same fields, one after another.
+
+    `fields` maps our names to the source's, as in `{"text": "body"}`. `inputs` takes the count of
+    articles and the problems while the batches are drawn. A batch has at most `settings.batch_size`
+    rows; texts longer than `settings.max_bytes` bytes of UTF-8 are set aside. `progress` is called with
+    the number of bytes of the files (as stored) read since the last call.
+
+    Raises `InputError` before anything is read if the source as a whole is unusable: a path that does
+    not exist, a column missing or of a wrong type, an unknown name in `fields`. An item that is no
+    article raises it when its turn comes.
+    """
+    found = _found(source, names_of(fields), settings, progress)
+    return collect(found, inputs, settings.batch_size)
+
+
+def _found(
+    source: Source,
+    names: Mapping[str, str],
+    settings: Settings,
+    progress: Callable[[int], None] | None,
+) -> Iterator[Found]:
+    reading = Reading(names, settings.max_bytes, progress)
+    if _is_path(source):
+        return read_paths([_path(source)], reading)
+    if is_arrow(source):
+        return read_arrow(source, names, settings.max_bytes, settings.batch_size)
+    if isinstance(source, (Article, Mapping)):
+        raise InputError("the source is a single article; put it in a list")
+    if isinstance(source, (bytes, bytearray)) or not isinstance(source, Iterable):
+        kind = type(source).__name__
+        raise InputError(f"the source is of type {kind}; give a path, paths, an Arrow table or articles")
+    items = iter(source)
+    head = list(islice(items, 1))
+    if not head or not _is_path(head[0]):
+        return read_items(chain(head, items), names, settings.max_bytes)
+    paths = [*head, *items]
+    for number, path in enumerate(paths, 1):
+        if not _is_path(path):
+            kind = type(path).__name__
+            raise InputError(f"item {number} is of type {kind}, but item 1 is a path; do not mix them")
+    return read_paths([_path(path) for path in paths], reading)
+
+
+def _is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
+    return isinstance(value, (str, os.PathLike))
+
+
+def _path(value: str | os.PathLike[str]) -> Path | None:
+    """None is standard input."""
+    if not os.fspath(value):
+        raise InputError("an empty path names no file; use '.' for the folder you are in")
+    return None if value == "-" else Path(value)

@@ -30,6 +30,8 @@ from dedup.kernels.unicode import (
 # Token flags, one bit each.
 NUMBER, SENTENCE, PARAGRAPH, QUOTED, CAPITAL, UNSPACED = 1, 2, 4, 8, 16, 32
 
+STEM_BITS = 20  # upper bits of a token's hash that words of one stem share
+
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)  # of MurmurHash3's 64-bit finaliser
 _ABBREVIATION = 3  # "Mr." and "Nov.": a point behind so short a capitalised word ends no sentence
@@ -39,16 +41,29 @@ _ABBREVIATION = 3  # "Mr." and "Nov.": a point behind so short a capitalised wor
 # lower-case letter, exactly for the lowest byte that is none, since no byte below it carries.
 _CASE = np.uint64(0x2020202020202020)
 _HIGH = np.uint64(0x8080808080808080)
+_STEM = np.uint64(0x0000FFFFFFFFFFFF)
+_UPPER = np.uint32((1 << 32) - (1 << (32 - STEM_BITS)))
 _BELOW_A = np.uint64(0x1F1F1F1F1F1F1F1F)
 _ABOVE_Z = np.uint64(0x0505050505050505)
 
 
 @kernel
-def _mixed(state: Any, held: Any) -> Any:
-    """A token's hash: its folded bytes, eight at a time, multiplied and mixed; the last eight are `held`."""
+def _mixed(state: Any, first: Any, held: Any) -> Any:
+    """A token's hash from its folded bytes: `first` eight, `state` of all full eights, and last `held`.
+
+    The upper `STEM_BITS` bits depend on the first letters alone (six of ASCII, four of others), so that
+    inflected forms of a long word share them: a stemmer for every language with an alphabet.
+    """
+    stem = held if state == 0 else first
+    if stem & _HIGH == 0:
+        stem &= _STEM
     if held != 0:
         state = (state ^ held) * _MULTIPLIER
-    return np.uint32(((state ^ (state >> np.uint64(32))) * _MIX) >> np.uint64(32))
+    stem *= _MULTIPLIER
+    stem = (stem ^ (stem >> np.uint64(32))) * _MIX
+    whole = (state ^ (state >> np.uint64(32))) * _MIX
+    upper = np.uint32(stem >> np.uint64(32)) & _UPPER
+    return upper | (np.uint32(whole >> np.uint64(32)) & ~_UPPER)
 
 
 @kernel
@@ -76,6 +91,7 @@ def tokenise(
         behind = begin  # byte place minus character place
         kind = 0  # class of the open token: 0 none, else WORD, DIGIT or CHARACTER
         state = np.uint64(0)  # of the open token's full eights of bytes
+        initial = np.uint64(0)  # its first eight bytes, once there are as many
         held = np.uint64(0)  # its last bytes, first lowest
         filled = 0  # how many
         start = 0  # character place of the open token
@@ -83,7 +99,8 @@ def tokenise(
         pending = 0  # APOSTROPHE, POINT or COMMA seen behind the open token, not yet decided
         end = 0
         flag = 0
-        quoted = 0
+        quoted = 0  # QUOTED between quotation marks
+        opened = 0  # the first token behind the opening mark
         newlines = 2  # since the last token
         ended = True  # a terminator stands since the last token
         point = False  # a full stop stands since the last token
@@ -92,9 +109,11 @@ def tokenise(
             # ASCII words one space apart are most of the text: eight letters at a time, without a branch
             # for each letter (four times as fast as the general case below, which takes what is left).
             while kind == WORD and pending == 0 and filled == 0 and at + 8 < stop:
+                before = WORD
                 chunk = load8(data, at) | _CASE
                 others = _HIGH & ~((chunk + _BELOW_A) & ~(chunk + _ABOVE_Z) & ~chunk)
                 if others == 0:
+                    initial = chunk if state == 0 else initial
                     state = (state ^ chunk) * _MULTIPLIER
                     at += 8
                     continue
@@ -103,7 +122,7 @@ def tokenise(
                 at += filled
                 if data[at] != 32 or letters[data[at + 1]] == 0:
                     break
-                hashes[count] = _mixed(state, held)
+                hashes[count] = _mixed(state, initial, held)
                 ends[count] = at - behind
                 flags[count] = flag
                 count += 1
@@ -152,6 +171,7 @@ def tokenise(
                         goes_on = kind == WORD and klass != DIGIT
                     elif kind == DIGIT and klass == DIGIT and before == DIGIT:
                         goes_on = True
+                        initial = held if state == 0 else initial
                         state = (state ^ held) * _MULTIPLIER + np.uint64(POINT)
                         held = np.uint64(0)
                         filled = 0
@@ -167,7 +187,7 @@ def tokenise(
                     end = place
                     continue
                 if not goes_on:
-                    hashes[count] = _mixed(state, held)
+                    hashes[count] = _mixed(state, initial, held)
                     ends[count] = end if pending != 0 else place
                     flags[count] = flag
                     count += 1
@@ -199,7 +219,9 @@ def tokenise(
                         flag |= SENTENCE
                     if newlines > 1 or (newlines == 1 and (ended or point)):
                         flag |= PARAGRAPH
-                        if before != OPEN and before != QUOTE:
+                        if quoted and before != OPEN and before != QUOTE:
+                            for unclosed in range(opened, count):  # a stray mark, not a quotation
+                                flags[unclosed] &= ~QUOTED
                             quoted = 0
                     flag |= quoted
                     if byte < 128 and kind == WORD:
@@ -214,14 +236,14 @@ def tokenise(
                     elif klass == POINT:
                         point = True
                     elif klass == OPEN:
+                        opened = opened if quoted else count
                         quoted = QUOTED
                     elif klass == CLOSE:
                         quoted = 0
                     elif klass == QUOTE:
-                        if before == SPACE or before == NEWLINE:
+                        if before == SPACE or before == NEWLINE or (before == SEPARATOR and not quoted):
+                            opened = opened if quoted else count
                             quoted = QUOTED
-                        elif before == SEPARATOR:
-                            quoted ^= QUOTED
                         else:
                             quoted = 0
                     before = klass
@@ -232,16 +254,20 @@ def tokenise(
             parts = expansions[where] if entry & 16 else 1
             for part in range(parts):
                 value = np.uint64(expansions[where + 1 + part] if entry & 16 else code + where)
-                for shift in range(1 if value < 128 else 3):
+                for shift in range(1 if value < 128 else 2 if value < 65536 else 3):
                     held |= ((value >> np.uint64(8 * shift)) & np.uint64(255)) << np.uint64(8 * filled)
                     filled += 1
                     if filled == 8:
+                        initial = held if state == 0 else initial
                         state = (state ^ held) * _MULTIPLIER
                         held = np.uint64(0)
                         filled = 0
         if kind != 0:
-            hashes[count] = _mixed(state, held)
+            hashes[count] = _mixed(state, initial, held)
             ends[count] = end if pending != 0 else stop - behind
             flags[count] = flag
             count += 1
+        if quoted:
+            for unclosed in range(opened, count):
+                flags[unclosed] &= ~QUOTED
         offsets[text + 1] = count

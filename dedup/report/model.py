@@ -12,9 +12,9 @@ import pyarrow as pa
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One input that was set aside, with its place and the reason."""
+    """One input that was set aside, or (a warning) kept with a doubt; its place and the reason."""
 
-    kind: Literal["skipped", "failed"]
+    kind: Literal["skipped", "failed", "warning"]
     message: str
     path: str | None = None
     line: int | None = None
@@ -29,7 +29,8 @@ class Inputs:
     """How many articles were read, and every input that was not.
 
     *skipped*: nothing to compare in it (an empty text, a file of another kind); the run is still
-    complete. *failed*: there was an article, but it could not be read as it stands.
+    complete. *failed*: there was an article, but it could not be read as it stands. *warning*: the
+    article was kept, but part of it was guessed or left out (an encoding, a date).
     """
 
     read: int = 0
@@ -44,6 +45,11 @@ class Inputs:
     def failed(self) -> int:
         """Inputs that could not be read."""
         return sum(problem.kind == "failed" for problem in self.problems)
+
+    @property
+    def warnings(self) -> int:
+        """Doubts about articles that were kept."""
+        return sum(problem.kind == "warning" for problem in self.problems)
 
 
 @dataclass(frozen=True, slots=True)

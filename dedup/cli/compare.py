@@ -1,0 +1,90 @@
+"""`dedup compare`: two articles side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dedup.cli import exits
+from dedup.cli.options import (
+    FIELDS,
+    Command,
+    color_option,
+    existing,
+    fail_option,
+    field_option,
+    quiet_option,
+    settings_of,
+    settings_options,
+)
+from dedup.cli.talk import output_console, tell_problems, telling_compilation
+
+if TYPE_CHECKING:
+    from dedup.article import Article
+    from dedup.settings import Settings
+
+
+@click.command(cls=Command, epilog=exits.HELP)
+@click.argument("left", metavar="A", callback=existing)
+@click.argument("right", metavar="B", callback=existing)
+@click.option("--format", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
+@field_option
+@color_option
+@fail_option
+@quiet_option
+@settings_options
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    /,
+    *,
+    left: str,
+    right: str,
+    format: str,
+    names: dict[str, str],
+    color: str,
+    fail_on_copy: bool,
+    quiet: bool,
+    **values: Any,
+) -> None:
+    """Show what two files, each holding one article, have in common."""
+    settings = settings_of(values)
+    if left == right == "-":
+        raise click.UsageError("standard input can be one of the two articles, not both")
+    from dedup.compare import compare as run
+
+    with telling_compilation(quiet=quiet):
+        one, other = (_article(path, settings, names, quiet=quiet) for path in (left, right))
+        comparison = run(one, other, settings)
+        if format == "json":
+            from dedup import __version__
+            from dedup.report.comparison import comparison_object
+            from dedup.report.encode import compact
+
+            click.echo(compact(comparison_object(comparison, settings, __version__)))
+        else:
+            from dedup.report.comparison import render_comparison
+
+            render_comparison(comparison, output_console(color))
+    found = fail_on_copy and comparison.relation in exits.COPYING
+    ctx.exit(exits.code(copy_found=found, input_failed=False))
+
+
+def _article(path: str, settings: Settings, names: dict[str, str], *, quiet: bool) -> Article:
+    """Read the one article in `path`."""
+    from dedup.article import Article
+    from dedup.errors import InputError
+    from dedup.io import read
+    from dedup.report.model import Inputs
+
+    inputs = Inputs()
+    table = read([path], inputs=inputs, settings=settings, fields=names or None)
+    tell_problems(inputs.problems, quiet=quiet, complete=f"{path} holds too much that cannot be read")
+    if table.num_rows != 1:
+        raise InputError(
+            f"{path}: holds {table.num_rows:,} articles, and compare takes one of each file; "
+            f"put each article into a file of its own, or use dedup scan"
+        )
+    row = table.to_pylist()[0]
+    return Article(**{name: row[name] for name in FIELDS})

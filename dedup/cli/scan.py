@@ -1,0 +1,137 @@
+"""`dedup scan`: a corpus in, a report out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dedup.cli import exits
+from dedup.cli.options import (
+    Command,
+    color_option,
+    existing,
+    fail_option,
+    field_option,
+    quiet_option,
+    settings_of,
+    settings_options,
+)
+from dedup.cli.talk import Stages, note, output_console, tell_problems, telling_compilation
+
+if TYPE_CHECKING:
+    from dedup.report.model import Report
+
+_FORMATS = ("terminal", "json", "jsonl", "csv", "parquet")
+_TABLES = ("articles", "passages", "pairs", "families")
+
+
+@click.command(cls=Command, epilog=exits.HELP)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, callback=existing)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    default="-",
+    help="Write to FILE, or to a folder of tables when it ends in /.",
+)
+@click.option(
+    "--format", type=click.Choice(_FORMATS), help="Format; otherwise FILE's ending says, or terminal."
+)
+@click.option(
+    "--table", type=click.Choice(_TABLES), help="The one table a CSV or Parquet file carries [articles]."
+)
+@field_option
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help="Families and examples in a terminal report; 0 shows all. [20; FILE: all]",
+)
+@color_option
+@fail_option
+@quiet_option
+@settings_options
+@click.pass_context
+def scan(
+    ctx: click.Context,
+    /,
+    *,
+    paths: tuple[str, ...],
+    output: str,
+    format: str | None,
+    table: str | None,
+    names: dict[str, str],
+    limit: int | None,
+    color: str,
+    fail_on_copy: bool,
+    quiet: bool,
+    **values: Any,
+) -> None:
+    """Find shared copy in files, folders or standard input (-) and report it.
+
+    The report goes to standard output, or to FILE; everything else is said on standard error.
+    """
+    settings = settings_of(values)
+    chosen = _check(output, format, table)
+    from dedup.scan import scan as run
+
+    with telling_compilation(quiet=quiet), Stages(quiet=quiet) as progress:
+        report = run(list(paths), settings, fields=names or None, progress=progress)
+        progress.close()
+        tell_problems(report.inputs.problems, quiet=quiet, complete=_where(chosen, output))
+        _write(report, output, format=chosen, table=table or "articles", limit=limit, color=color)
+    if output != "-":
+        from dedup.report.quotes import count
+
+        note(
+            f"wrote {output}: {count(report.articles.num_rows, 'article')}, "
+            f"{count(report.families.num_rows, 'family')}",
+            quiet=quiet,
+        )
+    ctx.exit(exits.code(copy_found=fail_on_copy and _copies(report), input_failed=report.inputs.failed > 0))
+
+
+def _check(output: str, format: str | None, table: str | None) -> str:
+    """Return the format; refuse what cannot be written before anything is read."""
+    chosen = format or "terminal"
+    if output != "-":
+        from dedup.errors import OutputError
+        from dedup.report.write import check, chosen_format
+
+        try:
+            chosen = chosen_format(output, format)
+        except OutputError as error:
+            raise click.UsageError(str(error)) from error
+        check(output, format=format)
+    elif chosen == "parquet" and sys.stdout.isatty():
+        raise click.UsageError("Parquet is not for a terminal; write it with -o FILE.parquet, or pipe it on")
+    if table is not None and chosen not in {"csv", "parquet"}:
+        raise click.UsageError(f"--table goes with csv and parquet; a {chosen} report carries every table")
+    return chosen
+
+
+def _where(format: str, output: str) -> str:
+    """Say where all problems are listed."""
+    if format in {"json", "jsonl"} or (format == "parquet") or (output != "-" and format == "terminal"):
+        return "they are all in the report"
+    return "a .json report lists them all"
+
+
+def _write(report: Report, output: str, *, format: str, table: str, limit: int | None, color: str) -> None:
+    """Write the report where it was asked for."""
+    from dedup.report.write import dump, write
+
+    if output != "-":
+        write(report, output, format=format, table=table, limit=limit or None)
+    elif format == "terminal":
+        from dedup.report.terminal import render
+
+        render(report, output_console(color), 20 if limit is None else limit or None)
+    else:
+        dump(report, sys.stdout.buffer, format, table=table)
+
+
+def _copies(report: Report) -> bool:
+    """Tell whether any pair is related by copying."""
+    return not exits.COPYING.isdisjoint(report.pairs.column("relation").unique().to_pylist())

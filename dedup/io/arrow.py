@@ -1,0 +1,141 @@
+"""Arrow tables, and whatever else hands out Arrow data (Polars, DuckDB, pandas 2.2 and later)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as kinds
+
+from dedup.errors import InputError
+from dedup.io.dates import Instant
+from dedup.io.place import Found, Place, Row
+from dedup.io.record import FIELDS, check
+
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+PLACE = ("path", "line")  # columns of a table that was read before; they go through unchanged
+
+
+def is_arrow(source: object) -> bool:
+    """Tell whether `source` hands out Arrow data."""
+    return hasattr(source, "__arrow_c_stream__") or isinstance(source, (pa.RecordBatch, pa.RecordBatchReader))
+
+
+def read_arrow(source: Any, names: Mapping[str, str], limit: int, rows: int) -> Iterator[Found]:
+    """Check the columns, then return the articles; places are "row 1", "row 2", ...
+
+    Other columns are passed over. `limit` as for `record.check`; at most `rows` rows are taken out of
+    Arrow at once. Raises `InputError` at once for a column that is missing or of a wrong type.
+    """
+    if isinstance(source, pa.RecordBatch):
+        source = pa.Table.from_batches([source])
+    if isinstance(source, pa.Table):
+        source = source.to_reader(max_chunksize=rows)
+    elif not isinstance(source, pa.RecordBatchReader):
+        source = pa.RecordBatchReader.from_stream(source)
+    present = _columns(source.schema, names)
+    return _articles(source, present, names, limit, rows)
+
+
+def _columns(schema: pa.Schema, names: Mapping[str, str]) -> dict[str, str]:
+    """Name the columns to take, ours to theirs; refuse missing, doubled and unusable ones."""
+    present = {}
+    for ours in (*FIELDS, *PLACE):
+        theirs = names.get(ours, ours)
+        places = schema.get_all_field_indices(theirs)
+        if not places:
+            if ours in ("id", "text"):
+                found = ", ".join(schema.names) or "none"
+                raise InputError(f"the table has no column {theirs!r} (for {ours}); its columns are {found}")
+            continue
+        if len(places) > 1:
+            raise InputError(f"the table has {len(places)} columns {theirs!r}; rename all but one")
+        kind = schema.field(places[0]).type
+        wanted = _wanted(ours, kind)
+        if wanted:
+            raise InputError(f"column {theirs!r} is of type {kind}; {ours} wants {wanted}")
+        present[ours] = theirs
+    return present
+
+
+def _wanted(ours: str, kind: pa.DataType) -> str | None:
+    """Name the types that would do, if this one does not."""
+    if kinds.is_dictionary(kind):
+        kind = kind.value_type
+    string = _is_string(kind)
+    if ours == "published":
+        good = string or kinds.is_timestamp(kind) or kinds.is_date(kind)
+        return None if good or kinds.is_null(kind) else "a timestamp, a date or a string"
+    if ours == "line":
+        return None if kinds.is_integer(kind) or kinds.is_null(kind) else "an integer"
+    if ours == "id":
+        return None if string or kinds.is_integer(kind) or kinds.is_null(kind) else "a string or an integer"
+    return None if string or kinds.is_null(kind) else "a string"
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    return any(test(kind) for test in (kinds.is_string, kinds.is_large_string, kinds.is_string_view))
+
+
+def _articles(
+    batches: pa.RecordBatchReader, present: Mapping[str, str], names: Mapping[str, str], limit: int, rows: int
+) -> Iterator[Found]:
+    number = 0
+    for whole in batches:
+        for start in range(0, whole.num_rows, rows):
+            batch = whole.slice(start, rows)
+            columns = [_values(ours, batch.column(theirs)) for ours, theirs in present.items()]
+            theirs_of = [names.get(ours, ours) if ours in FIELDS else f"\0{ours}" for ours in present]
+            for values in zip(*columns, strict=True):
+                number += 1
+                record = dict(zip(theirs_of, values, strict=True))
+                place = Place(item=f"row {number}")
+                for found in check(record, names, place, limit):
+                    yield _placed(found, record) if isinstance(found, Row) else found
+
+
+def _placed(row: Row, record: Mapping[str, Any]) -> Row:
+    """Give the row the path and line its table has for it."""
+    path, line = record.get("\0path"), record.get("\0line")
+    if path is None and line is None:
+        return row
+    return row._replace(values=(*row.values[:-2], path, line))
+
+
+def _values(ours: str, column: pa.Array) -> list[Any]:
+    """Take a column out of Arrow; a string that is not valid UTF-8 comes as bytes."""
+    if kinds.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if kinds.is_timestamp(column.type) or kinds.is_date(column.type):
+        return _instants(column)
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        values = [_text_or_bytes(value) for value in column.cast(pa.large_binary()).to_pylist()]
+    if ours == "path":
+        return [value if isinstance(value, str) else None for value in values]
+    return values
+
+
+def _instants(column: pa.Array) -> list[Instant | None]:
+    """Take times as whole numbers: Python's own types cannot show every year that Arrow can."""
+    bits, scale, divisor = _units(column.type)
+    values = column.view(bits).to_pylist()
+    return [None if value is None else Instant(value * scale // divisor) for value in values]
+
+
+def _units(kind: pa.DataType) -> tuple[pa.DataType, int, int]:
+    """Width of the integers in a column of times, and the fraction that makes them microseconds."""
+    if kinds.is_date32(kind):
+        return pa.int32(), 86_400 * 10**6, 1
+    if kinds.is_date64(kind):
+        return pa.int64(), 10**3, 1
+    return pa.int64(), 10**6, PER_SECOND[kind.unit]
+
+
+def _text_or_bytes(value: bytes | None) -> str | bytes | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return value

@@ -1,0 +1,32 @@
+"""Lines of a stream of blocks, with a bound on the memory that one line can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+
+def lines(blocks: Iterable[bytes], limit: int) -> Iterator[bytes | None]:
+    r"""Yield each line without its `\n`; None for a line of more than `limit` bytes.
+
+    No line is kept beyond `limit` plus one block. An error of `blocks` passes through, and the
+    unfinished line before it is dropped: it may not be whole.
+    """
+    held: list[bytes] = []
+    size = 0
+    for block in blocks:
+        first, *rest = block.split(b"\n")
+        size += len(first)
+        if size <= limit:
+            held.append(first)
+        else:
+            held.clear()
+        if not rest:
+            continue
+        yield b"".join(held) if size <= limit else None
+        last = rest.pop()
+        for line in rest:
+            yield line if len(line) <= limit else None
+        size = len(last)
+        held = [last] if size <= limit else []
+    if size:
+        yield b"".join(held) if size <= limit else None

@@ -1,0 +1,118 @@
+"""Two articles side by side: each passage they share, with the words that differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from dedup.report.encode import iso_time
+from dedup.report.quotes import clip, count, percent, place, say, say_beside, two_sides, wants_marks
+from dedup.report.visible import encodable
+from dedup.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from dedup.article import Article
+    from dedup.compare import Comparison
+    from dedup.settings import Settings
+
+_BESIDE = 80  # columns from which two texts stand side by side
+_MEANING = {
+    "copy": "copy",
+    "quotation": "quotation, not counted as copying",
+    "boilerplate": "boilerplate, not counted as copying",
+    "template": "template, the same form with other figures",
+    "phrase": "common phrase, not counted as copying",
+}
+
+
+def render_comparison(comparison: Comparison, console: Console) -> None:
+    """Print what two articles share; side by side from 80 columns on, otherwise one below the other."""
+    left, right = comparison.left, comparison.right
+    say(console, (comparison.relation.capitalize(), "bold"))
+    for name, article, share in (
+        ("left", left, comparison.left_containment),
+        ("right", right, comparison.right_containment),
+    ):
+        other = "right" if name == "left" else "left"
+        say(
+            console,
+            f"{name:<6}",
+            (clip(article.id, 200), "bold"),
+            f" · {percent(share)} of it is in {other}",
+            indent=2,
+        )
+        if article.title:
+            say(console, (f"“{clip(article.title, 200)}”", "dim"), indent=8)
+    say(console, f"resemblance {comparison.resemblance:.3f} (exact)", indent=2)
+    for passage in comparison.passages:
+        console.print()
+        _passage(comparison, passage, console)
+    if not comparison.passages:
+        console.print()
+        say(console, "No passage stands in both articles.")
+    console.print()
+    say(console, ("Offsets count characters of the original texts.", "dim"))
+
+
+def _passage(comparison: Comparison, passage: Any, console: Console) -> None:
+    spans = (passage.left_start, passage.left_end), (passage.right_start, passage.right_end)
+    marks = wants_marks(console)
+    sides = two_sides(comparison.left.text, comparison.right.text, *spans, marks=marks)
+    if passage.kind != "copy":
+        for side in sides:
+            side.stylize_before("dim")
+    say(
+        console,
+        (_MEANING[passage.kind], "bold" if passage.kind == "copy" else "dim"),
+        f" · {count(passage.matched_tokens, 'word')} in common, {percent(passage.similarity)} alike",
+    )
+    heads = [Text(place(*span), "dim") for span in spans]
+    if console.width >= _BESIDE:
+        say_beside(console, *heads)
+        say_beside(console, *sides)
+    else:
+        for name, head, side in zip(("left", "right"), heads, sides, strict=True):
+            say(console, f"{name} ", head, " ", side, indent=2)
+
+
+def comparison_object(comparison: Comparison, settings: Settings, version: str) -> dict[str, Any]:
+    """Return the comparison as JSON carries it; offsets rather than words, as in reports."""
+    return {
+        "record": "comparison",
+        "schema_version": SCHEMA_VERSION,
+        "version": version,
+        "settings": settings.answer(),
+        "left": _article(comparison.left),
+        "right": _article(comparison.right),
+        "left_containment": comparison.left_containment,
+        "right_containment": comparison.right_containment,
+        "resemblance": comparison.resemblance,
+        "relation": comparison.relation,
+        "passages": [
+            {
+                "left_start": passage.left_start,
+                "left_end": passage.left_end,
+                "right_start": passage.right_start,
+                "right_end": passage.right_end,
+                "matched_tokens": passage.matched_tokens,
+                "similarity": passage.similarity,
+                "kind": passage.kind,
+            }
+            for passage in comparison.passages
+        ],
+    }
+
+
+def _article(article: Article) -> dict[str, Any]:
+    published = article.published
+    return {
+        "id": encodable(article.id),
+        "title": article.title,
+        "outlet": article.outlet,
+        "url": article.url,
+        "published": published if published is None or isinstance(published, str) else iso_time(published),
+        "language": article.language,
+        "characters": len(article.text),
+    }
