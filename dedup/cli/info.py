@@ -68,7 +68,7 @@ def _processor() -> dict[str, Any]:
     """Return the processor as the kernels' compiler sees it."""
     import os
 
-    from llvmlite import binding
+    from llvmlite import binding  # type: ignore[import-untyped]  # ships no types
 
     features = binding.get_host_cpu_features()
     usable = getattr(os, "sched_getaffinity", None)
@@ -86,7 +86,8 @@ def _kernels() -> dict[str, Any]:
 
     from dedup.kernels.tokenise import tokenise
 
-    folder = Path(tokenise.stats.cache_path)
+    dispatcher: Any = tokenise
+    folder = Path(dispatcher.stats.cache_path)
     return {"cache": str(folder), "compiled": any(folder.glob("*.nbc"))}
 
 

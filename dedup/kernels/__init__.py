@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def kernel(function: F) -> F:
     """Compile lazily, cache on disk, release the global lock."""
-    compiled: F = njit(cache=True, nogil=True)(function)
+    compiled: F = njit(cache=True, nogil=True, error_model="numpy")(function)
     return compiled
 
 

@@ -7,18 +7,27 @@ from typing import Any
 import numpy as np
 
 from dedup.kernels import kernel
+from dedup.kernels.rows import with_room
+
+
+@kernel
+def _gram(hashes: Any, at: int, k: int) -> Any:
+    state = np.uint64(0)
+    for i in range(at, at + k):
+        state = (state + np.uint64(hashes[i]) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    return state >> np.uint64(32)
 
 
 @kernel
 def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
     """Maximal runs of at least `k` equal token hashes on both sides: int32 (n, 3) of left, right, length.
 
-    Sorted by left place. Left places within a run of `long` tokens or more start no other run. Of a k-gram that stands more than `most` times on the right, only `most` places
-    are followed, those next behind the last one met first.
+    Sorted by left place. Left places within a run of `long` tokens or more start no other run. Of a k-gram
+    that stands more than `most` times on the right, only the first `most` places are followed.
     """
     n_left, n_right = left.size - k + 1, right.size - k + 1
     if n_left <= 0 or n_right <= 0:
-        return np.empty((0, 3), np.int32)
+        n_left, n_right = 0, 0
     size = 16
     while size < 2 * n_right:
         size *= 2
@@ -49,10 +58,7 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
                     reached[diagonal] = i + length
                     if length >= long:
                         long_until = max(long_until, i + length)
-                    if count == found.shape[0]:
-                        more = np.empty((2 * count, 3), np.int32)
-                        more[:count] = found
-                        found = more
+                    found = with_room(found, count, 1)
                     found[count, 0] = i
                     found[count, 1] = j
                     found[count, 2] = length
@@ -64,44 +70,51 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
 
 
 @kernel
-def _gram(hashes: Any, at: int, k: int) -> Any:
-    state = np.uint64(0)
-    for i in range(at, at + k):
-        state = (state + np.uint64(hashes[i]) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    return state >> np.uint64(32)
+def seed(hashes: Any, offsets: Any, lefts: Any, rights: Any, k: int, most: int, long: int, found_offsets: Any) -> Any:
+    """Runs of each pair, as `runs` gives them: int32 (n, 3), pair after pair.
+
+    `hashes` and `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers. Fills `found_offsets`
+    int64 (pairs + 1).
+    """
+    out = np.empty((16 * lefts.size + 16, 3), np.int32)
+    filled = 0
+    found_offsets[0] = 0
+    for p in range(lefts.size):
+        left = hashes[offsets[lefts[p]] : offsets[lefts[p] + 1]]
+        right = hashes[offsets[rights[p]] : offsets[rights[p] + 1]]
+        found = runs(left, right, k, most, long)
+        out = with_room(out, filled, found.shape[0])
+        for r in range(found.shape[0]):
+            out[filled, 0], out[filled, 1], out[filled, 2] = found[r, 0], found[r, 1], found[r, 2]
+            filled += 1
+        found_offsets[p + 1] = filled
+    return out[:filled]
 
 
 @kernel
-def chains(found: Any, shortest: int, gap: int) -> Any:
-    """Join runs (as `runs` gives them) that lie within `gap` tokens of each other on both sides.
+def resemble(shingles: Any, offsets: Any, lefts: Any, rights: Any, out: Any) -> None:
+    """Fill `out` float64 (pairs) with the exact Jaccard of the pairs' sets of shingle hashes.
 
-    Runs shorter than `shortest` are left out. Order on the right does not matter, so that text moved within
-    a passage stays one passage. Returns the chain number of each run, int32 (n,), -1 for those left out;
-    numbers are those of the chains' first runs.
+    `shingles` uint64 and `offsets` int64 as in `Shingles`.
     """
-    parents = np.full(found.shape[0], -1, np.int32)
-    for run in range(found.shape[0]):
-        if found[run, 2] >= shortest:
-            parents[run] = run
-    for run in range(found.shape[0]):
-        if parents[run] < 0:
-            continue
-        for other in range(run + 1, found.shape[0]):
-            if found[other, 0] - (found[run, 0] + found[run, 2]) > gap:
-                break
-            if parents[other] < 0:
-                continue
-            if (
-                found[other, 1] - (found[run, 1] + found[run, 2]) <= gap
-                and found[run, 1] - (found[other, 1] + found[other, 2]) <= gap
-            ):
-                one, two = run, other
-                while parents[one] != one:
-                    one = parents[one]
-                while parents[two] != two:
-                    two = parents[two]
-                parents[max(one, two)] = min(one, two)
-    for run in range(found.shape[0]):
-        if parents[run] >= 0:
-            parents[run] = parents[parents[run]]
-    return parents
+    for p in range(lefts.size):
+        a, b = offsets[lefts[p]], offsets[lefts[p] + 1]
+        x, y = offsets[rights[p]], offsets[rights[p] + 1]
+        size = 16
+        while size < 2 * (b - a + y - x):
+            size *= 2
+        mask = np.uint64(size - 1)
+        keys = np.empty(size, np.uint64)
+        side = np.zeros(size, np.uint8)  # 0 free, 1 left only, 2 right only, 3 both
+        union, common = 0, 0
+        for s in range(b - a + y - x):
+            key = shingles[a + s] if s < b - a else shingles[x + s - (b - a)]
+            bit = np.uint8(1) if s < b - a else np.uint8(2)
+            slot = (key >> np.uint64(20)) & mask
+            while side[slot] != 0 and keys[slot] != key:
+                slot = (slot + np.uint64(1)) & mask
+            keys[slot] = key
+            union += 1 if side[slot] == 0 else 0
+            common += 1 if side[slot] == 1 and bit == 2 else 0
+            side[slot] |= bit
+        out[p] = common / union if union > 0 else 0.0

@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 
 from dedup.kernels import kernel
-from dedup.kernels.tokenise import SENTENCE, STEM_BITS, UNSPACED
+from dedup.kernels.rows import with_room
+from dedup.kernels.tokenise import QUOTED, SENTENCE, STEM_BITS, UNSPACED
 
 _SHIFT = np.uint32(32 - STEM_BITS)
+
+_SENTENCE_GAP, _LEAST_GAP = 3, 2  # sentences between the seeds of one fragment
+_SHORTEST, _LONGEST = 3, 40  # tokens in a sentence
+_COSINE, _DICE, _NEAR_BEST = 0.3, 0.33, 0.8  # of two sentences
+_FRAGMENT_COSINE = 0.4
+_COMMONEST = 256  # sentences a term may stand in to make a seed
+_PARTNERS = 8  # of one left sentence
 
 
 @kernel
@@ -96,17 +104,18 @@ def bags(ids: Any, bounds: Any, frequencies: Any) -> Any:
 
 
 @kernel
-def weigh_bags(offsets: Any, terms: Any, counts: Any, rarity: Any) -> None:
-    """Turn `counts` into tf-isf weights of unit length per sentence, in place."""
+def weigh_bags(offsets: Any, terms: Any, counts: Any, rarity: Any) -> Any:
+    """Turn `counts` into tf-isf weights, in place; the same at unit length per sentence, float32."""
+    units = np.empty(counts.size, np.float32)
     for s in range(offsets.size - 1):
         total = np.float32(0)
         for p in range(offsets[s], offsets[s + 1]):
             counts[p] *= rarity[terms[p]]
             total += counts[p] * counts[p]
-        if total > 0:
-            scale = np.float32(1) / np.sqrt(total)
-            for p in range(offsets[s], offsets[s + 1]):
-                counts[p] *= scale
+        scale = np.float32(1) / np.sqrt(total) if total > 0 else np.float32(0)
+        for p in range(offsets[s], offsets[s + 1]):
+            units[p] = counts[p] * scale
+    return units
 
 
 @kernel
@@ -129,7 +138,9 @@ def similar_sentences(
         heads[right_terms[p] + 1] += 1
     for t in range(n_terms):
         heads[t + 1] += heads[t]
-    fill = heads[:-1].copy()
+    fill = np.empty(n_terms, np.int32)
+    for t in range(n_terms):
+        fill[t] = heads[t]
     posted = np.empty(right_terms.size, np.int32)
     weight = np.empty(right_terms.size, np.float32)
     for s in range(n_right):
@@ -179,7 +190,8 @@ def similar_sentences(
                 kept += 1
             while place > 0 and cosines[count + place - 1] < cosine:
                 cosines[count + place] = cosines[count + place - 1]
-                seeds[count + place] = seeds[count + place - 1]
+                seeds[count + place, 0] = seeds[count + place - 1, 0]
+                seeds[count + place, 1] = seeds[count + place - 1, 1]
                 place -= 1
             cosines[count + place] = cosine
             seeds[count + place, 0] = s
@@ -188,33 +200,41 @@ def similar_sentences(
     kept = 0
     for p in range(count):
         if cosines[p] >= near_best * max(best_left[seeds[p, 0]], best_right[seeds[p, 1]]):
-            seeds[kept] = seeds[p]
-            cosines[kept] = cosines[p]
+            seeds[kept, 0], seeds[kept, 1] = seeds[p, 0], seeds[p, 1]
             kept += 1
     return seeds[:kept]
 
 
 @kernel
-def _order(seeds: Any, members: Any, side: int) -> None:
-    """Sort the seed numbers `members` by the seeds' place on one side (then the other), in place."""
-    keys = np.empty(members.size, np.int64)
-    for m in range(members.size):
-        keys[m] = np.int64(seeds[members[m], side]) << 32 | np.int64(seeds[members[m], 1 - side])
-    order = np.argsort(keys)
-    copy = members.copy()
-    for m in range(members.size):
-        members[m] = copy[order[m]]
+def _sort(seeds: Any, members: Any, first: int, stop: int, side: int) -> None:
+    """Sort `members[first:stop]`, seed numbers, by the seeds' place on one side, in place (Shell's sort).
+
+    A library sort here would take longer to compile than all the rest of the file.
+    """
+    step = 1
+    while step < (stop - first) // 3:
+        step = 3 * step + 1
+    while step > 0:
+        for m in range(first + step, stop):
+            member = members[m]
+            place = m
+            while place - step >= first and seeds[members[place - step], side] > seeds[member, side]:
+                members[place] = members[place - step]
+                place -= step
+            members[place] = member
+        step //= 3
 
 
 @kernel
 def bag_cosine(
-    first: int, last: int, left_offsets: Any, left_terms: Any, left_counts: Any,
-    begin: int, stop: int, right_offsets: Any, right_terms: Any, right_counts: Any, sums: Any,
+    span: Any, left_offsets: Any, left_terms: Any, left_counts: Any,
+    right_offsets: Any, right_terms: Any, right_counts: Any, sums: Any,
 ) -> float:  # fmt: skip
-    """Cosine of the summed weights of left sentences first..last and right sentences begin..stop.
+    """Cosine of the summed weights of left sentences span[0]..span[1] and right ones span[2]..span[3].
 
     `sums` float32 (terms, 2) is scratch, all zero before and after.
     """
+    first, last, begin, stop = span[0], span[1], span[2], span[3]
     for p in range(left_offsets[first], left_offsets[last + 1]):
         sums[left_terms[p], 0] += left_counts[p]
     for p in range(right_offsets[begin], right_offsets[stop + 1]):
@@ -243,45 +263,99 @@ def fragments(
     A fragment whose two sides are less alike than `least_cosine` is split again with a smaller gap, down to
     `least_gap`, then dropped (Sanchez-Perez, Sidorov & Gelbukh 2014, section 3.2; the gap adapts).
     """
-    found = np.empty((seeds.shape[0], 4), np.int32)
+    n_seeds = seeds.shape[0]
+    found = np.empty((n_seeds, 4), np.int32)
     count = 0
-    members = np.arange(seeds.shape[0])
+    members = np.arange(n_seeds)
     sums = np.zeros((n_terms, 2), np.float32)
-    stack = [(0, seeds.shape[0], gap, 0, 0)]
-    while len(stack) > 0:
-        first, stop, gap, side, whole = stack.pop()
-        if stop == first:
-            continue
-        own = members[first:stop]
-        _order(seeds, own, side)
-        start = 0
-        split = False
-        for m in range(1, own.size + 1):
-            if m == own.size and not split:
-                break
-            if m == own.size or seeds[own[m], side] - seeds[own[m - 1], side] > gap:
-                split = True
-                stack.append((first + start, first + m, gap, 1 - side, 0))
-                start = m
-        if split:
-            continue
-        if whole == 0:  # unbroken on this side; try the other before it counts as one fragment
-            stack.append((first, stop, gap, 1 - side, 1))
-            continue
-        box = np.empty(4, np.int32)
-        for axis in range(2):
-            box[2 * axis] = seeds[own[0], axis]
-            box[2 * axis + 1] = seeds[own[0], axis]
-            for m in range(own.size):
-                box[2 * axis] = min(box[2 * axis], seeds[own[m], axis])
-                box[2 * axis + 1] = max(box[2 * axis + 1], seeds[own[m], axis])
-        cosine = bag_cosine(
-            box[0], box[1], left_offsets, left_terms, left_counts,
-            box[2], box[3], right_offsets, right_terms, right_counts, sums,
+    stack = np.empty((n_seeds * (gap + 2) + 1, 5), np.int32)  # first, stop, gap, side, is it whole on the other
+    stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3], stack[0, 4] = 0, n_seeds, gap, 0, 0
+    depth = 1 if n_seeds > 0 else 0
+    while depth > 0:
+        depth -= 1
+        first, stop, gap, side, whole = (
+            stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3], stack[depth, 4],
         )  # fmt: skip
+        _sort(seeds, members, first, stop, side)
+        start = first
+        for m in range(first + 1, stop + 1):
+            if m == stop and start == first:
+                break
+            if m == stop or seeds[members[m], side] - seeds[members[m - 1], side] > gap:
+                stack[depth, 0], stack[depth, 1], stack[depth, 2] = start, m, gap
+                stack[depth, 3], stack[depth, 4] = 1 - side, 0
+                depth += 1
+                start = m
+        if start > first:
+            continue
+        if whole == 0:
+            stack[depth, 0], stack[depth, 1], stack[depth, 2] = first, stop, gap
+            stack[depth, 3], stack[depth, 4] = 1 - side, 1
+            depth += 1
+            continue
+        for axis in range(2):
+            low, high = seeds[members[first], axis], seeds[members[first], axis]
+            for m in range(first, stop):
+                low = min(low, seeds[members[m], axis])
+                high = max(high, seeds[members[m], axis])
+            found[count, 2 * axis], found[count, 2 * axis + 1] = low, high
+        cosine = bag_cosine(
+            found[count], left_offsets, left_terms, left_counts, right_offsets, right_terms, right_counts, sums
+        )
         if cosine >= least_cosine:
-            found[count] = box
             count += 1
         elif gap > least_gap:
-            stack.append((first, stop, gap - 1, 0, 0))
+            stack[depth, 0], stack[depth, 1], stack[depth, 2] = first, stop, gap - 1
+            stack[depth, 3], stack[depth, 4] = 0, 0
+            depth += 1
     return found[:count]
+
+
+@kernel
+def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found: Any, found_offsets: Any,
+           span_offsets: Any) -> Any:  # fmt: skip
+    """Fragments of similar sentences of each pair: int32 (n, 4), left and right token places, pair after pair.
+
+    `hashes`, `flags`, `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers; `found` and
+    `found_offsets` (pairs + 1): their runs, for quotations that both share weigh nothing. Fills
+    `span_offsets` int64 (pairs + 1). After Sanchez-Perez, Sidorov & Gelbukh 2014, sections 3.1 and 3.2.
+    """
+    out = np.empty((lefts.size + 16, 4), np.int32)
+    filled = 0
+    span_offsets[0] = 0
+    for p in range(lefts.size):
+        a, b = offsets[lefts[p]], offsets[lefts[p] + 1]
+        x, y = offsets[rights[p]], offsets[rights[p] + 1]
+        left_flags, right_flags = flags[a:b], flags[x:y]
+        left_ids, right_ids, n_terms = number(stems(hashes[a:b], left_flags), stems(hashes[x:y], right_flags))
+        for r in range(found_offsets[p], found_offsets[p + 1]):
+            for t in range(found[r, 2]):
+                if left_flags[found[r, 0] + t] & right_flags[found[r, 1] + t] & QUOTED:
+                    left_ids[found[r, 0] + t] = n_terms
+                    right_ids[found[r, 1] + t] = n_terms
+        left_bounds = sentences(left_flags, _SHORTEST, _LONGEST)
+        right_bounds = sentences(right_flags, _SHORTEST, _LONGEST)
+        frequencies = np.zeros(n_terms + 1, np.int32)
+        left_offsets, left_terms, left_weights = bags(left_ids, left_bounds, frequencies)
+        right_offsets, right_terms, right_weights = bags(right_ids, right_bounds, frequencies)
+        rarity = np.empty(n_terms + 1, np.float32)
+        for t in range(n_terms):
+            rarity[t] = np.log((left_bounds.size + right_bounds.size - 2) / max(frequencies[t], 1))
+        rarity[n_terms] = 0
+        left_units = weigh_bags(left_offsets, left_terms, left_weights, rarity)
+        right_units = weigh_bags(right_offsets, right_terms, right_weights, rarity)
+        seeds = similar_sentences(
+            left_offsets, left_terms, left_units, right_offsets, right_terms, right_units,
+            frequencies, _COMMONEST, _COSINE, _DICE, _NEAR_BEST, _PARTNERS,
+        )  # fmt: skip
+        spans = fragments(
+            seeds, _SENTENCE_GAP, _LEAST_GAP, _FRAGMENT_COSINE,
+            left_offsets, left_terms, left_weights, right_offsets, right_terms, right_weights, n_terms + 1,
+        )  # fmt: skip
+        out = with_room(out, filled, spans.shape[0])
+        for s in range(spans.shape[0]):
+            out[filled, 0], out[filled, 1] = left_bounds[spans[s, 0]], left_bounds[spans[s, 1] + 1]
+            out[filled, 2], out[filled, 3] = right_bounds[spans[s, 2]], right_bounds[spans[s, 3] + 1]
+            filled += 1
+        span_offsets[p + 1] = filled
+    return out[:filled]

@@ -43,6 +43,7 @@ def head(report: Report) -> dict[str, Any]:
             "read": report.inputs.read,
             "skipped": report.inputs.skipped,
             "failed": report.inputs.failed,
+            "warnings": report.inputs.warnings,
             "problems": [
                 {
                     "kind": problem.kind,

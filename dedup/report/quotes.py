@@ -130,6 +130,7 @@ def say(console: Console, *parts: str | Text | tuple[str, str], indent: int = 0,
 
     Strings are taken as they are, never as markup.
     """
+    hang = min(hang, console.width // 4)
     lines = Text.assemble(*parts).wrap(console, max(16, console.width - indent - hang), overflow="fold")
     for number, line in enumerate(lines or [Text("")]):
         _print(console, Text.assemble(" " * (indent + hang * (number > 0)), line))

@@ -76,8 +76,9 @@ def _overview(page: _Page) -> None:
     figures, inputs = overview(page.report), page.report.inputs
     agencies = ", ".join(f"{clip(name, 60)} ({count:,})" for name, count in figures.agencies[:_MEMBERS])
     short = f", {figures.short:,} of them too short to judge" if figures.short else ""
+    doubts = f", {count(inputs.warnings, 'warning')}" if inputs.warnings else ""
     lines = {
-        "Inputs": f"{inputs.read:,} read, {inputs.skipped:,} skipped, {inputs.failed:,} failed",
+        "Inputs": f"{inputs.read:,} read, {inputs.skipped:,} skipped, {inputs.failed:,} failed{doubts}",
         "Articles": f"{figures.articles:,}{short}",
         "Families": f"{figures.families:,}, with {count(figures.in_families, 'article')}",
         "Carrying copy": f"{count(figures.sharing, 'article')} with text in common with another",
@@ -268,7 +269,7 @@ def _problems(page: _Page) -> None:
     problems = page.report.inputs.problems
     if not problems:
         return
-    page.heading("Inputs that were not read")
+    page.heading("Problems with inputs")
     shown = problems if page.limit is None else problems[: max(page.limit, 1)]
     for problem in shown:
         say(page.console, f"{problem.kind}: {clip(str(problem), 500)}", indent=2, hang=2)

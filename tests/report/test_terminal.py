@@ -116,6 +116,13 @@ def test_long_passages_are_shown_from_the_first_difference(example):
     assert len(text) < 3000
 
 
+def test_warnings_are_counted_and_listed(example):
+    inputs = Inputs(4, [Problem("warning", "the date was guessed", "x.txt")])
+    text = flat(shown(example.report(inputs=inputs)))
+    assert "0 failed, 1 warning" in text
+    assert "warning: x.txt: the date was guessed" in text
+
+
 def test_limit(example):
     families = [
         example.families()[0] | {"family": f"f{number}", "size": 2 + (number == 7)} for number in range(9)
