@@ -8,9 +8,9 @@ import numpy as np
 
 from dedup.kernels import kernel
 from dedup.kernels.rows import with_room
-from dedup.kernels.tokenise import QUOTED
+from dedup.kernels.tokenise import BOILERPLATE, NUMBER, QUOTED
 
-COPY, QUOTATION, PHRASE = 0, 1, 2
+COPY, QUOTATION, BOILER, TEMPLATE, PHRASE = range(5)  # kinds, in the order of schema.PASSAGE_KINDS
 FIRST, STOP, RIGHT_FIRST, RIGHT_STOP, MATCHED, KIND = range(6)  # columns of a passage
 
 _TRIM = 4  # tokens in a run that ends a passage
@@ -20,6 +20,8 @@ _VERBATIM = 0.6  # share of a passage in runs from which on it is trimmed to the
 _BALANCE = 0.4  # shorter side over longer
 _COPY_TOKENS = 25  # in runs outside shared quotations, for a chain to be a copy
 _FRAGMENT_TOKENS = 30  # on each side of a reworked fragment
+_FIGURES, _FIGURE_SHARE = 3, 0.1  # numbers on each side of a template, and their share of its tokens
+_SAME_FIGURES = 0.5  # share of numbers that stand alike from which on it is a copy
 _QUOTED_TOKENS = 5  # in a shared quotation worth telling
 
 
@@ -39,6 +41,12 @@ def _trim(span: Any, found: Any) -> None:
             reached = max(reached, end)
     if covered > 0 and covered >= _VERBATIM * min(span[1] - span[0], span[3] - span[2]):
         span[0], span[1], span[2], span[3] = first, stop, right_first, right_stop
+
+
+@kernel
+def _idle(left_flag: int, right_flag: int) -> bool:
+    """Is a token that both sides share no evidence of copying: quoted by both, or boilerplate of either?"""
+    return bool((left_flag & right_flag & QUOTED) | ((left_flag | right_flag) & BOILERPLATE))
 
 
 @kernel
@@ -62,7 +70,7 @@ def _chained(left_flags: Any, right_flags: Any, found: Any, chain_of: Any, least
                 x = min(x, found[r, 1])
                 y = max(y, found[r, 1] + found[r, 2])
                 for t in range(max(found[r, 0], reached), end):
-                    if left_flags[t] & right_flags[t + found[r, 1] - found[r, 0]] & QUOTED == 0:
+                    if not _idle(left_flags[t], right_flags[t + found[r, 1] - found[r, 0]]):
                         evidence += 1
                 reached = max(reached, end)
         if min(evidence, y - x) >= least:
@@ -98,49 +106,94 @@ def _join(passages: Any, count: int) -> int:
 def _remainder(
     left_flags: Any, right_flags: Any, found: Any, guarantee: int, out: Any, count: int
 ) -> int:  # fmt: skip
-    """Write the runs outside the `count` copies that are shared quotations or long enough to be told."""
+    """Write shared quotations and boilerplate, wherever they stand, and long runs outside the `count` copies."""
     copies = count
     for r in range(found.shape[0]):
         first, length, shift = found[r, 0], found[r, 2], found[r, 1] - found[r, 0]
         if length < _QUOTED_TOKENS:
             continue
-        quoted = 0
+        quoted, boiler = 0, 0
         for t in range(first, first + length):
-            if left_flags[t] & right_flags[t + shift] & QUOTED:
+            if (left_flags[t] | right_flags[t + shift]) & BOILERPLATE:
+                boiler += 1
+            elif left_flags[t] & right_flags[t + shift] & QUOTED:
                 quoted += 1
-        if 2 * quoted <= length and length < guarantee:
+        kind = PHRASE
+        if 2 * boiler > length:
+            kind = BOILER
+        elif 2 * quoted > length:
+            kind = QUOTATION
+        elif length < guarantee:
             continue
         told = False
-        for p in range(copies):
+        for p in range(copies if kind == PHRASE else 0):
             if out[p, 0] <= first and first + length <= out[p, 1]:
                 told |= out[p, 2] <= first + shift and first + length + shift <= out[p, 3]
         if not told:
-            _put(out, count, first, first + length, first + shift, first + length + shift,
-                 QUOTATION if 2 * quoted > length else PHRASE)  # fmt: skip
+            _put(out, count, first, first + length, first + shift, first + length + shift, kind)
             count += 1
     return count
 
 
 @kernel
-def _match(passages: Any, count: int, found: Any, left_matched: Any, right_matched: Any) -> None:
-    """Count the tokens of runs inside each passage, and mark them where the passage is a copy."""
-    reached = 0
+def _is_template(left: Any, left_flags: Any, right: Any, right_flags: Any, a: int, b: int, x: int, y: int) -> bool:
+    """Have left tokens a..b and right tokens x..y many figures, but few of the same?"""
+    ours, theirs, same = 0, 0, 0
+    for u in range(x, y):
+        theirs += right_flags[u] & NUMBER
+    for t in range(a, b):
+        if left_flags[t] & NUMBER:
+            ours += 1
+            for u in range(x, y):
+                if right_flags[u] & NUMBER and left[t] == right[u]:
+                    same += 1
+                    break
+    fewer = min(ours, theirs)
+    return bool(fewer >= max(_FIGURES, _FIGURE_SHARE * min(b - a, y - x)) and same < _SAME_FIGURES * fewer)
+
+
+@kernel
+def _match(
+    passages: Any, count: int, found: Any, left: Any, left_flags: Any, right: Any, right_flags: Any,
+    left_marks: Any, right_marks: Any,
+) -> None:  # fmt: skip
+    """Count the tokens of runs inside each passage; tell templates; mark what is copied.
+
+    In copies, tokens of runs are marked with bit 0 and all tokens with bit 1, boilerplate excepted. A copy
+    whose words are the same but whose figures are not is a template.
+    """
     for p in range(count):
-        matched = 0
-        reached = passages[p, FIRST]
+        a, b, x, y = passages[p, FIRST], passages[p, STOP], passages[p, RIGHT_FIRST], passages[p, RIGHT_STOP]
+        matched, reached = 0, a
         for r in range(found.shape[0]):
             shift = found[r, 1] - found[r, 0]
-            begin = max(found[r, 0], passages[p, FIRST], passages[p, RIGHT_FIRST] - shift)
-            end = min(found[r, 0] + found[r, 2], passages[p, STOP], passages[p, RIGHT_STOP] - shift)
-            if end <= begin:
-                continue
+            begin = max(found[r, 0], a, x - shift)
+            end = min(found[r, 0] + found[r, 2], b, y - shift)
             matched += max(0, end - max(begin, reached))
             reached = max(reached, end)
-            if passages[p, KIND] == COPY:
-                for t in range(begin, end):
-                    left_matched[t] = 1
-                    right_matched[t + shift] = 1
-        passages[p, MATCHED] = min(matched, passages[p, RIGHT_STOP] - passages[p, RIGHT_FIRST])
+        passages[p, MATCHED] = min(matched, y - x)
+        if passages[p, KIND] != COPY:
+            continue
+        if _is_template(left, left_flags, right, right_flags, a, b, x, y):
+            passages[p, KIND] = TEMPLATE
+            continue
+        for r in range(found.shape[0]):
+            shift = found[r, 1] - found[r, 0]
+            for t in range(max(found[r, 0], a, x - shift), min(found[r, 0] + found[r, 2], b, y - shift)):
+                left_marks[t] |= 1
+                right_marks[t + shift] |= 1
+        for t in range(a, b):
+            left_marks[t] |= 2
+        for t in range(x, y):
+            right_marks[t] |= 2
+
+
+@kernel
+def _add_up(flags: Any, marks: Any, totals: Any, pair: int, side: int) -> None:
+    for t in range(marks.size):
+        if flags[t] & BOILERPLATE == 0:
+            totals[pair, side] += marks[t] & 1
+            totals[pair, side + 2] += marks[t] >> 1
 
 
 @kernel
@@ -181,23 +234,23 @@ def chains(found: Any, shortest: int, gap: int) -> Any:
 
 @kernel
 def assemble(
-    flags: Any, offsets: Any, lefts: Any, rights: Any, runs: Any, run_offsets: Any,
+    hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, runs: Any, run_offsets: Any,
     spans: Any, span_offsets: Any, guarantee: int, totals: Any, passage_offsets: Any,
 ) -> Any:  # fmt: skip
     """Passages of each pair from its runs and its fragments of similar sentences.
 
-    `flags` uint8 and `offsets` int64 as in `Tokens`; `lefts`, `rights`: the pairs' text numbers. Returns
-    int32 (n, 6), pair after pair: left first and stop, right first and stop (token places), matched tokens,
-    kind. Fills `passage_offsets` int64 (pairs + 1), and `totals` int64 (pairs, 2), given as zeros, with the
-    tokens of left and right matched in passages that count as copy. Every run of at least `guarantee` tokens
+    `hashes`, `flags`, `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers. Returns int32
+    (n, 6), pair after pair: left first and stop, right first and stop (token places), matched tokens,
+    kind. Fills `passage_offsets` int64 (pairs + 1), and `totals` int64 (pairs, 4), given as zeros, with the
+    tokens of left and right that are matched within copies, and those that copies cover. Every run of at least `guarantee` tokens
     lies in a passage of some kind.
     """
     out = np.empty((2 * lefts.size + 16, 6), np.int32)
     filled = 0
     passage_offsets[0] = 0
     for p in range(lefts.size):
-        left_flags = flags[offsets[lefts[p]] : offsets[lefts[p] + 1]]
-        right_flags = flags[offsets[rights[p]] : offsets[rights[p] + 1]]
+        a, b, x, y = offsets[lefts[p]], offsets[lefts[p] + 1], offsets[rights[p]], offsets[rights[p] + 1]
+        left, left_flags, right, right_flags = hashes[a:b], flags[a:b], hashes[x:y], flags[x:y]
         found = runs[run_offsets[p] : run_offsets[p + 1]]
         shorter = min(left_flags.size, right_flags.size)
         out = with_room(out, filled, span_offsets[p + 1] - span_offsets[p] + 2 * found.shape[0])
@@ -214,12 +267,10 @@ def assemble(
         count = _chained(left_flags, right_flags, found, chain_of, least, passages, count)
         count = _join(passages, count)
         count = _remainder(left_flags, right_flags, found, guarantee, passages, count)
-        left_matched, right_matched = np.zeros(left_flags.size, np.uint8), np.zeros(right_flags.size, np.uint8)
-        _match(passages, count, found, left_matched, right_matched)
-        for t in range(left_matched.size):
-            totals[p, 0] += left_matched[t]
-        for t in range(right_matched.size):
-            totals[p, 1] += right_matched[t]
+        left_marks, right_marks = np.zeros(left_flags.size, np.uint8), np.zeros(right_flags.size, np.uint8)
+        _match(passages, count, found, left, left_flags, right, right_flags, left_marks, right_marks)
+        _add_up(left_flags, left_marks, totals, p, 0)
+        _add_up(right_flags, right_marks, totals, p, 1)
         filled += count
         passage_offsets[p + 1] = filled
     return out[:filled]

@@ -8,11 +8,12 @@ import numpy as np
 
 from dedup.kernels import kernel
 from dedup.kernels.rows import with_room
-from dedup.kernels.tokenise import QUOTED, SENTENCE, STEM_BITS, UNSPACED
+from dedup.kernels.tokenise import BOILERPLATE, QUOTED, SENTENCE, STEM_BITS, UNSPACED
 
 _SHIFT = np.uint32(32 - STEM_BITS)
 
 _SENTENCE_GAP, _LEAST_GAP = 3, 2  # sentences between the seeds of one fragment
+_LONG_FRAGMENT = 13  # sentences; a longer fragment is cut at every sentence without counterpart
 _SHORTEST, _LONGEST = 3, 40  # tokens in a sentence
 _COSINE, _DICE, _NEAR_BEST = 0.3, 0.33, 0.8  # of two sentences
 _FRAGMENT_COSINE = 0.4
@@ -254,7 +255,7 @@ def bag_cosine(
 
 @kernel
 def fragments(
-    seeds: Any, gap: int, least_gap: int, least_cosine: float,
+    seeds: Any, gap: int, least_gap: int, least_cosine: float, longest: int,
     left_offsets: Any, left_terms: Any, left_counts: Any,
     right_offsets: Any, right_terms: Any, right_counts: Any, n_terms: int,
 ) -> Any:  # fmt: skip
@@ -299,6 +300,11 @@ def fragments(
                 low = min(low, seeds[members[m], axis])
                 high = max(high, seeds[members[m], axis])
             found[count, 2 * axis], found[count, 2 * axis + 1] = low, high
+        if gap > 1 and min(found[count, 1] - found[count, 0], found[count, 3] - found[count, 2]) >= longest:
+            stack[depth, 0], stack[depth, 1], stack[depth, 2] = first, stop, 1
+            stack[depth, 3], stack[depth, 4] = 0, 0
+            depth += 1
+            continue
         cosine = bag_cosine(
             found[count], left_offsets, left_terms, left_counts, right_offsets, right_terms, right_counts, sums
         )
@@ -312,12 +318,19 @@ def fragments(
 
 
 @kernel
+def _blank(flags: Any, ids: Any, blank: int) -> None:
+    for t in range(ids.size):
+        if flags[t] & BOILERPLATE:
+            ids[t] = blank
+
+
+@kernel
 def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found: Any, found_offsets: Any,
            span_offsets: Any) -> Any:  # fmt: skip
     """Fragments of similar sentences of each pair: int32 (n, 4), left and right token places, pair after pair.
 
     `hashes`, `flags`, `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers; `found` and
-    `found_offsets` (pairs + 1): their runs, for quotations that both share weigh nothing. Fills
+    `found_offsets` (pairs + 1): their runs; quotations that both share weigh nothing, nor does boilerplate. Fills
     `span_offsets` int64 (pairs + 1). After Sanchez-Perez, Sidorov & Gelbukh 2014, sections 3.1 and 3.2.
     """
     out = np.empty((lefts.size + 16, 4), np.int32)
@@ -333,6 +346,8 @@ def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found
                 if left_flags[found[r, 0] + t] & right_flags[found[r, 1] + t] & QUOTED:
                     left_ids[found[r, 0] + t] = n_terms
                     right_ids[found[r, 1] + t] = n_terms
+        _blank(left_flags, left_ids, n_terms)
+        _blank(right_flags, right_ids, n_terms)
         left_bounds = sentences(left_flags, _SHORTEST, _LONGEST)
         right_bounds = sentences(right_flags, _SHORTEST, _LONGEST)
         frequencies = np.zeros(n_terms + 1, np.int32)
@@ -349,7 +364,7 @@ def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found
             frequencies, _COMMONEST, _COSINE, _DICE, _NEAR_BEST, _PARTNERS,
         )  # fmt: skip
         spans = fragments(
-            seeds, _SENTENCE_GAP, _LEAST_GAP, _FRAGMENT_COSINE,
+            seeds, _SENTENCE_GAP, _LEAST_GAP, _FRAGMENT_COSINE, _LONG_FRAGMENT,
             left_offsets, left_terms, left_weights, right_offsets, right_terms, right_weights, n_terms + 1,
         )  # fmt: skip
         out = with_room(out, filled, spans.shape[0])

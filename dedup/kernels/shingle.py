@@ -84,7 +84,7 @@ def winnow(shingles: Any, offsets: Any, window: int, prints: Any, places: Any, p
     for text in range(offsets.size - 1):
         first, stop = offsets[text], offsets[text + 1]
         least = -1
-        for last in range(min(first + window, stop) - 1, stop):
+        for last in range(max(first, min(first + window, stop) - 1), stop):
             begin = max(first, last - window + 1)
             if least >= begin:
                 if shingles[last] <= shingles[least]:

@@ -29,6 +29,7 @@ from dedup.kernels.unicode import (
 
 # Token flags, one bit each.
 NUMBER, SENTENCE, PARAGRAPH, QUOTED, CAPITAL, UNSPACED = 1, 2, 4, 8, 16, 32
+BOILERPLATE = 64  # set by the weigh stage
 
 STEM_BITS = 20  # upper bits of a token's hash that words of one stem share
 

@@ -1,0 +1,95 @@
+"""Align: candidate pairs to verified passages, in tokens.
+
+Seeds are runs of equal tokens (verbatim copy) and similar sentences (reworked copy); they are chained into
+passages whose ends are trimmed to shared runs. What an alignment of two articles says depends on nothing
+but their texts, so that a scan, a comparison and an online filter say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import cpu_count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.kernels.align import FIRST, RIGHT_FIRST, assemble
+from dedup.kernels.runs import resemble, seed
+from dedup.kernels.sentences import rework
+from dedup.shingles import Shingles
+from dedup.tokens import Tokens
+
+_AT_ONCE = 256  # pairs
+_SEED = 3  # tokens in the shortest run that counts as matched
+_FOLLOWED = 8  # places on the right that a run is followed to
+_LONG = 64  # tokens in a run inside which no other is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Passages of n pairs; those of pair p are `offsets[p]:offsets[p + 1]`, sorted by left then right place."""
+
+    pairs: NDArray[np.int32]  # (n, 2) text numbers, left < right
+    passages: NDArray[np.int32]  # (passages, 6): columns of `dedup.kernels.align`, places in tokens
+    offsets: NDArray[np.int64]  # (n + 1,)
+    matched: NDArray[np.int64]  # (n, 2) tokens of left and right in shared runs within copies
+    covered: NDArray[np.int64]  # (n, 2) tokens of left and right that copies cover
+    resemblance: NDArray[np.float64]  # (n,) exact, of the shingle sets
+
+
+def align(
+    tokens: Tokens,
+    shingles: Shingles,
+    pairs: NDArray[np.int32],
+    guarantee: int,
+    *,
+    threads: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Aligned:
+    """Align `pairs` int32 (n, 2) of texts; pairs that share no passage are left out.
+
+    `progress` is called with pairs done and pairs in all. The result does not depend on `threads`.
+    """
+
+    def run(first: int) -> Aligned:
+        return _align(tokens, shingles, pairs[first : first + _AT_ONCE], guarantee)
+
+    parts = [_align(tokens, shingles, pairs[:0], guarantee)]
+    with ThreadPoolExecutor(threads or cpu_count() or 1) as pool:
+        for number, part in enumerate(pool.map(run, range(0, len(pairs), _AT_ONCE)), 1):
+            parts.append(part)
+            if progress:
+                progress(min(number * _AT_ONCE, len(pairs)), len(pairs))
+    counts = np.concatenate([np.diff(part.offsets) for part in parts])
+    return Aligned(
+        np.concatenate([part.pairs for part in parts]),
+        np.concatenate([part.passages for part in parts]),
+        np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+        np.concatenate([part.matched for part in parts]),
+        np.concatenate([part.covered for part in parts]),
+        np.concatenate([part.resemblance for part in parts]),
+    )
+
+
+def _align(tokens: Tokens, shingles: Shingles, pairs: NDArray[np.int32], guarantee: int) -> Aligned:
+    lefts, rights = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+    texts = tokens.offsets, lefts, rights
+    run_offsets = np.empty(lefts.size + 1, np.int64)
+    span_offsets, offsets = run_offsets.copy(), run_offsets.copy()
+    runs = seed(tokens.hashes, *texts, _SEED, _FOLLOWED, _LONG, run_offsets)
+    spans = rework(tokens.hashes, tokens.flags, *texts, runs, run_offsets, span_offsets)
+    totals = np.zeros((lefts.size, 4), np.int64)
+    passages = assemble(
+        tokens.hashes, tokens.flags, *texts, runs, run_offsets, spans, span_offsets, guarantee, totals, offsets
+    )
+    counts = np.diff(offsets)
+    order = np.lexsort(
+        (passages[:, RIGHT_FIRST], passages[:, FIRST], np.repeat(np.arange(lefts.size), counts))
+    )
+    kept = counts > 0
+    resemblance = np.empty(int(kept.sum()))
+    resemble(shingles.hashes, shingles.offsets, lefts[kept], rights[kept], resemblance)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[kept])])
+    return Aligned(pairs[kept], passages[order], offsets, totals[kept, :2], totals[kept, 2:], resemblance)

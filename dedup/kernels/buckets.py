@@ -1,0 +1,103 @@
+"""Postings to candidate pairs, without work that is quadratic in a bucket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dedup.kernels import kernel
+
+
+@kernel
+def sort_postings(keys: Any, items: Any, spare_keys: Any, spare_items: Any) -> None:
+    """Sort `keys` uint64 in place, `items` int32 along with them, keeping the order of equal keys.
+
+    Radix sort, least significant digit first, eight passes of 8 bits each; the spares are scratch of the
+    same shapes.
+    """
+    counts = np.zeros((8, 256), np.int64)
+    for p in range(keys.size):
+        for digit in range(8):
+            counts[digit, (keys[p] >> np.uint64(8 * digit)) & np.uint64(255)] += 1
+    for digit in range(8):
+        total = 0
+        for value in range(256):
+            count = counts[digit, value]
+            counts[digit, value] = total
+            total += count
+        shift = np.uint64(8 * digit)
+        for p in range(keys.size):
+            value = (keys[p] >> shift) & np.uint64(255)
+            place = counts[digit, value]
+            counts[digit, value] += 1
+            spare_keys[place] = keys[p]
+            spare_items[place] = items[p]
+        keys, spare_keys = spare_keys, keys
+        items, spare_items = spare_items, items
+
+
+@kernel
+def count_pairs(keys: Any, items: Any, reach: int) -> int:
+    """How many pairs `fill_pairs` will write."""
+    total = 0
+    first = 0
+    for p in range(1, keys.size + 1):
+        if p == keys.size or keys[p] != keys[first]:
+            distinct = 1
+            for q in range(first + 1, p):
+                if items[q] != items[q - 1]:
+                    total += min(distinct, reach) + (1 if distinct > reach else 0)
+                    distinct += 1
+            first = p
+    return total
+
+
+@kernel
+def fill_pairs(keys: Any, items: Any, reach: int, members: Any, pairs: Any) -> None:
+    """Fill `pairs` uint64 with lower item << 32 | higher item for the items of each bucket.
+
+    `keys` uint64 sorted, `items` int32 rising within a bucket, repeats allowed. Each item meets the `reach`
+    before it and the bucket's first, so that a bucket of n items gives at most n * (reach + 1) pairs; up to
+    `reach` + 2 items all meet. `members` int32 is scratch as long as the largest bucket.
+    """
+    filled = 0
+    first = 0
+    for p in range(1, keys.size + 1):
+        if p == keys.size or keys[p] != keys[first]:
+            distinct = 0
+            for q in range(first, p):
+                item = items[q]
+                if distinct > 0 and members[distinct - 1] == item:
+                    continue
+                if distinct > reach:
+                    pairs[filled] = np.uint64(members[0]) << np.uint64(32) | np.uint64(item)
+                    filled += 1
+                for other in range(max(0, distinct - reach), distinct):
+                    pairs[filled] = np.uint64(members[other]) << np.uint64(32) | np.uint64(item)
+                    filled += 1
+                members[distinct] = item
+                distinct += 1
+            first = p
+
+
+@kernel
+def blocks(flags: Any, offsets: Any, paragraph: int, least: int, bounds: Any, block_offsets: Any) -> None:
+    """Cut texts into blocks of whole paragraphs of at least `least` tokens; what is left joins the last.
+
+    Fills `bounds` int64 with the first token of each block (room for one a token, and one more), closed by
+    the number of tokens, and `block_offsets` int64 (texts + 1).
+    """
+    count = 0
+    block_offsets[0] = 0
+    for text in range(offsets.size - 1):
+        start, stop = offsets[text], offsets[text + 1]
+        if stop > start:
+            bounds[count] = start
+            count += 1
+        for token in range(start + 1, stop):
+            if flags[token] & paragraph and token - bounds[count - 1] >= least and stop - token >= least:
+                bounds[count] = token
+                count += 1
+        block_offsets[text + 1] = count
+    bounds[count] = offsets[offsets.size - 1]

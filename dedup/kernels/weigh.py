@@ -1,0 +1,141 @@
+"""Boilerplate: navigation phrases, and paragraphs repeated across stories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dedup.kernels import kernel
+from dedup.kernels.tokenise import BOILERPLATE, PARAGRAPH, SENTENCE
+
+_BESIDE = 6  # tokens that may stand beside a phrase on its line
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+
+
+@kernel
+def _holds(hashes: Any, first: int, stop: int, phrases: Any, bounds: Any) -> bool:
+    """Does the line hold a phrase that is a good part of it (a single word: nearly all of it)?"""
+    for phrase in range(bounds.size - 1):
+        length = bounds[phrase + 1] - bounds[phrase]
+        if stop - first > (length + _BESIDE if length > 1 else 2):
+            continue
+        for at in range(first, stop - length + 1):
+            same = 0
+            while same < length and hashes[at + same] == phrases[bounds[phrase] + same]:
+                same += 1
+            if same == length:
+                return True
+    return False
+
+
+@kernel
+def mark_navigation(hashes: Any, flags: Any, offsets: Any, phrases: Any, bounds: Any) -> None:
+    """Set BOILERPLATE in `flags` for short lines or sentences that hold a navigation phrase.
+
+    Pieces of one or two tokens between two such lines, or between one and either end of the text, go with
+    them. `phrases` uint32 and `bounds` int64 (phrases + 1): the phrases' token hashes.
+    """
+    longest = 0
+    for phrase in range(bounds.size - 1):
+        longest = max(longest, bounds[phrase + 1] - bounds[phrase])
+    for text in range(offsets.size - 1):
+        start, stop = offsets[text], offsets[text + 1]
+        first = start
+        pending = start  # where a row of tiny pieces behind boilerplate, or behind the start, began
+        behind = True
+        for token in range(start + 1, stop + 1):
+            if token < stop and flags[token] & SENTENCE == 0:
+                continue
+            if token - first <= longest + _BESIDE and _holds(hashes, first, token, phrases, bounds):
+                for t in range(pending if behind else first, token):
+                    flags[t] |= BOILERPLATE
+                behind = True
+                pending = token
+            elif token - first > 2:
+                behind = False
+            elif not behind:
+                behind = False
+            first = token
+        if behind and pending > start:
+            for t in range(pending, stop):
+                flags[t] |= BOILERPLATE
+
+
+@kernel
+def count_paragraphs(flags: Any, offsets: Any, least: int) -> int:
+    """How many paragraphs `paragraphs` will write."""
+    count = 0
+    for text in range(offsets.size - 1):
+        first = offsets[text]
+        for token in range(first + 1, offsets[text + 1] + 1):
+            if token == offsets[text + 1] or flags[token] & PARAGRAPH:
+                count += 1 if token - first >= least else 0
+                first = token
+    return count
+
+
+@kernel
+def paragraphs(
+    hashes: Any, flags: Any, offsets: Any, least: int, keys: Any, texts: Any, firsts: Any, stops: Any
+) -> None:
+    """Fill the hash, text number and token bounds of every paragraph of at least `least` tokens."""
+    count = 0
+    for text in range(offsets.size - 1):
+        first = offsets[text]
+        for token in range(first + 1, offsets[text + 1] + 1):
+            if token == offsets[text + 1] or flags[token] & PARAGRAPH:
+                if token - first >= least:
+                    state = np.uint64(0)
+                    for t in range(first, token):
+                        state = (state + np.uint64(hashes[t]) + np.uint64(1)) * _BASE
+                    keys[count] = state ^ (state >> np.uint64(32))
+                    texts[count], firsts[count], stops[count] = text, first, token
+                    count += 1
+                first = token
+
+
+@kernel
+def _related(one: int, two: int, key: Any, all_keys: Any, bounds: Any, lengths: Any, shortest: int, share: float) -> bool:
+    """Do two texts share other paragraphs than `key` that are at least `share` of the shorter?"""
+    common = 0
+    for p in range(bounds[one], bounds[one + 1]):
+        if all_keys[p] == key:
+            continue
+        for q in range(bounds[two], bounds[two + 1]):
+            if all_keys[p] == all_keys[q]:
+                common += lengths[p]
+                break
+    return common >= share * shortest
+
+
+@kernel
+def mark_repeated(
+    keys: Any, texts: Any, firsts: Any, stops: Any, outlets: Any, days: Any, offsets: Any,
+    all_keys: Any, bounds: Any, lengths: Any, stories: int, related: float, largest: float, flags: Any,
+) -> None:  # fmt: skip
+    """Set BOILERPLATE for paragraphs in `stories` or more unrelated texts of one outlet.
+
+    `keys`, `texts`, `firsts`, `stops`: the paragraphs, sorted by outlet, key, day and text; `all_keys`,
+    `lengths` and `bounds` (texts + 1): the same unsorted, text after text. Neighbours in that order are
+    compared, so that work grows with the paragraphs.
+    """
+    first = 0
+    for p in range(1, keys.size + 1):
+        if p < keys.size and keys[p] == keys[first] and outlets[texts[p]] == outlets[texts[first]]:
+            continue
+        unrelated = 1
+        for q in range(first + 1, p):
+            one, two = texts[q - 1], texts[q]
+            if one != two:
+                shortest = min(offsets[one + 1] - offsets[one], offsets[two + 1] - offsets[two])
+                if stops[q] - firsts[q] <= largest * shortest and not _related(
+                    one, two, keys[q], all_keys, bounds, lengths, shortest, related
+                ):
+                    unrelated += 1
+        unknown = days[texts[first]] < 0
+        if unrelated >= stories and (unknown or days[texts[first]] != days[texts[p - 1]]):
+            for q in range(first, p):
+                for t in range(firsts[q], stops[q]):
+                    flags[t] |= BOILERPLATE
+        first = p
