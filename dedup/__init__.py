@@ -1,0 +1,57 @@
+"""Find which news articles carry the same copy, where it came from, and what was changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dedup.article import Article
+    from dedup.compare import Comparison, Passage, compare
+    from dedup.errors import DedupError, InputError, OutputError, SettingsError
+    from dedup.minhash import sign
+    from dedup.report.model import Report
+    from dedup.scan import scan
+    from dedup.settings import Settings
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Article": "dedup.article",
+    "Comparison": "dedup.compare",
+    "DedupError": "dedup.errors",
+    "InputError": "dedup.errors",
+    "OutputError": "dedup.errors",
+    "Passage": "dedup.compare",
+    "Report": "dedup.report.model",
+    "Settings": "dedup.settings",
+    "SettingsError": "dedup.errors",
+    "compare": "dedup.compare",
+    "scan": "dedup.scan",
+    "sign": "dedup.minhash",
+}
+
+__all__ = [
+    "Article",
+    "Comparison",
+    "DedupError",
+    "InputError",
+    "OutputError",
+    "Passage",
+    "Report",
+    "Settings",
+    "SettingsError",
+    "compare",
+    "scan",
+    "sign",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import dedup` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dedup' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -7,7 +7,7 @@ but their texts, so that a scan, a comparison and an online filter say the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
@@ -38,6 +38,29 @@ class Aligned:
     covered: NDArray[np.int64]  # (n, 2) tokens of left and right that copies cover
     resemblance: NDArray[np.float64]  # (n,) exact, of the shingle sets
 
+    @classmethod
+    def concatenated(cls, parts: Sequence[Aligned]) -> Aligned:
+        """The pairs of all `parts` (at least one), in order."""
+        counts = np.concatenate([np.diff(part.offsets) for part in parts])
+        return cls(
+            np.concatenate([part.pairs for part in parts]),
+            np.concatenate([part.passages for part in parts]),
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+            np.concatenate([part.matched for part in parts]),
+            np.concatenate([part.covered for part in parts]),
+            np.concatenate([part.resemblance for part in parts]),
+        )
+
+    def taken(self, order: NDArray[np.int64]) -> Aligned:
+        """The pairs in another order, or some of them."""
+        counts = np.diff(self.offsets)[order]
+        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        rows = np.arange(bounds[-1]) + np.repeat(self.offsets[order] - bounds[:-1], counts)
+        return Aligned(
+            self.pairs[order], self.passages[rows], bounds,
+            self.matched[order], self.covered[order], self.resemblance[order],
+        )  # fmt: skip
+
 
 def align(
     tokens: Tokens,
@@ -62,15 +85,7 @@ def align(
             parts.append(part)
             if progress:
                 progress(min(number * _AT_ONCE, len(pairs)), len(pairs))
-    counts = np.concatenate([np.diff(part.offsets) for part in parts])
-    return Aligned(
-        np.concatenate([part.pairs for part in parts]),
-        np.concatenate([part.passages for part in parts]),
-        np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
-        np.concatenate([part.matched for part in parts]),
-        np.concatenate([part.covered for part in parts]),
-        np.concatenate([part.resemblance for part in parts]),
-    )
+    return Aligned.concatenated(parts)
 
 
 def _align(tokens: Tokens, shingles: Shingles, pairs: NDArray[np.int32], guarantee: int) -> Aligned:

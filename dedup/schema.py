@@ -144,6 +144,7 @@ RELATIONS = (
     "template",  # the same form with other figures
     "quotations only",
     "boilerplate",
+    "stock phrases",
     "unrelated",
 )
 

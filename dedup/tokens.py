@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,19 @@ class Tokens:
 
     def __len__(self) -> int:
         return self.offsets.size - 1
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[Tokens]) -> Tokens:
+        """The texts of all `parts`, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        empty = np.empty(0, np.uint32), np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.uint8)
+        columns = [
+            np.concatenate([none, *(getattr(part, name) for part in parts)])
+            for name, none in zip(("hashes", "starts", "ends", "flags"), empty, strict=True)
+        ]
+        lengths = np.concatenate([np.zeros(1, np.int64), *(part.lengths for part in parts)])
+        return cls(*columns, np.cumsum(lengths))
 
     @property
     def lengths(self) -> NDArray[np.int64]:
