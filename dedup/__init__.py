@@ -6,27 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dedup.article import Article
-    from dedup.compare import Comparison, Passage, compare
+    from dedup.comparison import Comparison, Passage, compare
     from dedup.errors import DedupError, InputError, OutputError, SettingsError
     from dedup.minhash import sign
+    from dedup.pipeline import scan
     from dedup.report.model import Report
-    from dedup.scan import scan
     from dedup.settings import Settings
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Article": "dedup.article",
-    "Comparison": "dedup.compare",
+    "Comparison": "dedup.comparison",
     "DedupError": "dedup.errors",
     "InputError": "dedup.errors",
     "OutputError": "dedup.errors",
-    "Passage": "dedup.compare",
+    "Passage": "dedup.comparison",
     "Report": "dedup.report.model",
     "Settings": "dedup.settings",
     "SettingsError": "dedup.errors",
-    "compare": "dedup.compare",
-    "scan": "dedup.scan",
+    "compare": "dedup.comparison",
+    "scan": "dedup.pipeline",
     "sign": "dedup.minhash",
 }
 

@@ -16,8 +16,17 @@ from importlib.resources import files
 
 _HEAD, _TAIL = 4, 12  # lines at either end of an article where credits stand
 _LINE = 240  # characters of a line that are looked at, from its start in the head, to its end in the tail
-_DATELINE = 120  # characters of a line within which a dateline ends
+_DATELINE_END = 120  # characters of a line within which a dateline ends
+_ALONE = 80  # characters of a line that is nothing but a credit
 
+# Lines are matched with each agency's name masked, letter for letter, by a private-use character.
+_NAME = "\ue000"
+_SEVERAL = rf"{_NAME}+(?:\s*(?:[,،、/;&+]|\band\b|\bund\b|\bet\b|\by\b|اور)\s*{_NAME}+)*"
+_IN_BRACKETS = rf"[(（\[【]\s*(?:[^()（）\n]{{0,40}}?[\s,:/])?{_SEVERAL}[^()（）\n]{{0,24}}[)）\]】]"
+_DATELINE = re.compile(rf"{_IN_BRACKETS}|^\s*{_NAME}+[^\n。，]{{0,24}}?[电電]|^\s*{_SEVERAL}\s*[-–—]\s")
+_BRACKET = re.compile(rf"{_IN_BRACKETS}[\s.。]*$")
+_DASH = re.compile(rf"(?:(?:^|\s)[-–—/]+|[;|])\s*(?:[^\W\d_]+\s+){{0,3}}{_SEVERAL}[\s.。]*$")
+_BYLINE = re.compile(rf"(?i:^\s*(?:by|von|par|por|di|door)\s)[^\n]{{0,80}}?{_SEVERAL}")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _PICTURE = re.compile(r"(?i)\b(?:image|photo|picture|foto|bild|getty|pool|archiv\w*|caption)\b|图|写真|©")
 _CREDIT_WORDS = re.compile(
@@ -29,7 +38,7 @@ _CREDIT_WORDS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """One agency credited in one place (characters of the text); `kind` is credit, dateline, byline or picture."""
+    """One agency credited in one place, in characters; `kind` is credit, dateline, byline or picture."""
 
     kind: str
     agency: str
@@ -46,44 +55,41 @@ def names() -> dict[str, str]:
 
 
 @cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+def _names_pattern() -> re.Pattern[str]:
     longest_first = sorted(names(), key=lambda name: (-len(name), name))
     unspaced = "|".join(re.escape(name) for name in longest_first if _UNSPACED.search(name))
     spaced = "|".join(re.escape(name) for name in longest_first if not _UNSPACED.search(name))
-    one = rf"(?:(?<![^\W_])(?:{spaced})(?![^\W_])|{unspaced})"
-    several = rf"{one}(?:\s*(?:[,،、/;&+]|\band\b|\bund\b|\bet\b|\by\b|اور)\s*{one})*"
-    bracket = rf"[(（\[【]\s*(?:[^()（）\n]{{0,40}}?[\s,:/])?{several}[^()（）\n]{{0,24}}[)）\]】]"
-    return (
-        re.compile(one),
-        re.compile(rf"{bracket}|^\s*{one}[^\n。，]{{0,24}}?[电電]|^\s*{several}\s*[-–—]\s"),
-        re.compile(rf"{bracket}[\s.。]*$"),
-        re.compile(rf"(?:(?:^|\s)[-–—/]+|[;|])\s*(?:[^\W\d_]+\s+){{0,3}}{several}[\s.。]*$"),
-        re.compile(rf"(?i:^\s*(?:by|von|par|por|di|door)\s)[^\n]{{0,80}}?{several}"),
-    )
+    return re.compile(rf"(?<![^\W_])(?:{spaced})(?![^\W_])|{unspaced}")
 
 
 def credits(text: str) -> list[Credit]:
     """Agencies that `text` credits, in text order; agencies of pictures have the kind "picture"."""
-    any_name, dateline, bracket, dash, byline = _patterns()
+    pattern = _names_pattern()
     found = []
     for start, line, head, tail in _lines(text):
-        if not any_name.search(line):
+        if not pattern.search(line):
             continue
-        kind, match = None, None
-        if _PICTURE.search(line) and len(line) < _LINE:
-            kind, match = "picture", re.search(r".+", line)
-        elif head and (match := dateline.search(line[:_DATELINE])):
-            kind = "dateline"
-        elif head and (match := byline.search(line)):
-            kind = "byline"
-        elif tail and (match := bracket.search(line) or dash.search(line)):
-            kind = "credit"
-        elif len(line) <= 80 and not re.search(r"\w", _CREDIT_WORDS.sub("", any_name.sub("", line))):
-            kind, match = "credit", re.search(r"\S.*\S|\S", line)
-        if kind and match:
-            said = {names()[name] for name in any_name.findall(match[0])}
-            found += [Credit(kind, agency, start + match.start(), start + match.end()) for agency in sorted(said)]
+        masked = pattern.sub(lambda name: _NAME * len(name[0]), line)
+        kind, span = _kind(masked, head, tail)
+        if kind:
+            said = {names()[name] for name in pattern.findall(line[span[0] : span[1]])}
+            found += [Credit(kind, agency, start + span[0], start + span[1]) for agency in sorted(said)]
     return found
+
+
+def _kind(masked: str, head: bool, tail: bool) -> tuple[str | None, tuple[int, int]]:
+    """What sort of credit a line holds, agencies' names masked, and where."""
+    if len(masked) < _LINE and _PICTURE.search(masked):
+        return "picture", (0, len(masked))
+    if head and (match := _DATELINE.search(masked[:_DATELINE_END])):
+        return "dateline", match.span()
+    if head and (match := _BYLINE.search(masked)):
+        return "byline", match.span()
+    if tail and (match := _BRACKET.search(masked) or _DASH.search(masked)):
+        return "credit", match.span()
+    if len(masked) <= _ALONE and not re.search(r"\w", _CREDIT_WORDS.sub("", masked)):
+        return "credit", (len(masked) - len(masked.lstrip()), len(masked))
+    return None, (0, 0)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str, bool, bool]]:

@@ -29,7 +29,7 @@ _LONG = 64  # tokens in a run inside which no other is looked for
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Passages of n pairs; those of pair p are `offsets[p]:offsets[p + 1]`, sorted by left then right place."""
+    """Passages of n pairs; those of pair p are `offsets[p]:offsets[p + 1]`, by left, then right place."""
 
     pairs: NDArray[np.int32]  # (n, 2) text numbers, left < right
     passages: NDArray[np.int32]  # (passages, 6): columns of `dedup.kernels.align`, places in tokens
@@ -97,7 +97,16 @@ def _align(tokens: Tokens, shingles: Shingles, pairs: NDArray[np.int32], guarant
     spans = rework(tokens.hashes, tokens.flags, *texts, runs, run_offsets, span_offsets)
     totals = np.zeros((lefts.size, 4), np.int64)
     passages = assemble(
-        tokens.hashes, tokens.flags, *texts, runs, run_offsets, spans, span_offsets, guarantee, totals, offsets
+        tokens.hashes,
+        tokens.flags,
+        *texts,
+        runs,
+        run_offsets,
+        spans,
+        span_offsets,
+        guarantee,
+        totals,
+        offsets,
     )
     counts = np.diff(offsets)
     order = np.lexsort(

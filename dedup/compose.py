@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,10 +59,7 @@ def compose(length: int, boilerplate: NDArray[np.bool_], shared: Sequence[Shared
         labels[mask(one.quotations, length) & (labels == 0)] = 3 + 2 * place
     edges = np.flatnonzero(np.diff(labels)) + 1
     bounds = [0, *edges.tolist(), length] if length else []
-    return [
-        _part(int(labels[first]), first, stop, shared)
-        for first, stop in zip(bounds, bounds[1:], strict=False)
-    ]
+    return [_part(int(labels[first]), first, stop, shared) for first, stop in pairwise(bounds)]
 
 
 def _part(label: int, first: int, stop: int, shared: Sequence[Shared]) -> Part:

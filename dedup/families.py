@@ -45,6 +45,7 @@ class _Graph:
         self.copy_share = copy_share
         self.edges: dict[int, dict[int, _Edge]] = defaultdict(dict)
         self.explained: dict[int, NDArray[np.bool_]] = {}
+        self.families_of: dict[int, set[int]] = defaultdict(set)
         shares = aligned.covered / np.maximum(lengths[aligned.pairs], 1)
         for pair in np.flatnonzero(shares.max(axis=1) >= copy_share):
             passages = aligned.passages[aligned.offsets[pair] : aligned.offsets[pair + 1]]
@@ -65,12 +66,15 @@ class _Graph:
         return self.explained[text]
 
     def open_edges(self, text: int) -> dict[int, _Edge]:
-        """Edges whose unexplained part is still a good share of either article."""
+        """Edges to articles of no common family whose unexplained part is a good share of either article."""
         return {
             other: edge
             for other, edge in self.edges[text].items()
-            if self.fresh(text, edge.own) >= self.copy_share * self.lengths[text]
-            or self.fresh(other, edge.other) >= self.copy_share * self.lengths[other]
+            if self.families_of[text].isdisjoint(self.families_of[other])
+            and (
+                self.fresh(text, edge.own) >= self.copy_share * self.lengths[text]
+                or self.fresh(other, edge.other) >= self.copy_share * self.lengths[other]
+            )
         }
 
     def weight(self, text: int) -> int:
@@ -109,8 +113,9 @@ def families(aligned: Aligned, lengths: NDArray[np.int64], copy_share: float) ->
         found.append(family)
         for member, spans in family.members.items():
             graph.mask(member)[mask(spans, int(lengths[member]))] = True
+            graph.families_of[member].add(len(found))
         heapq.heappush(heap, (now + 1, text))  # it may hold a second story
-    return [family for family in found if len(family.members) > 1]
+    return found
 
 
 def _around(graph: _Graph, text: int) -> Family:
@@ -120,15 +125,17 @@ def _around(graph: _Graph, text: int) -> Family:
     for edge in edges.values():
         depth += mask(edge.own, int(graph.lengths[text])) & ~graph.mask(text)
     core = depth >= max(1.0, _CORE * depth.max(initial=0))
-    members = {text: _spans(core)}
+    members = {}
+    own = np.zeros(graph.lengths[text], np.bool_)
     for other, edge in edges.items():
         shared = mask(edge.own, int(graph.lengths[text]))
         if 2 * (shared & core).sum() >= shared.sum():
             members[other] = edge.other
-    if len(members) == 1:  # no neighbour holds half of its copy in the core: take the nearest alone
+            own |= shared
+    if not members:  # no neighbour holds half of its copy in the core: take the nearest alone
         other = max(edges, key=lambda other: (graph.fresh(other, edges[other].other), -other))
-        members = {text: edges[other].own, other: edges[other].other}
-    return Family(text, members)
+        return Family(text, {text: edges[other].own, other: edges[other].other})
+    return Family(text, {text: _spans(own), **members})
 
 
 def _spans(inside: NDArray[np.bool_]) -> Spans:
@@ -137,7 +144,9 @@ def _spans(inside: NDArray[np.bool_]) -> Spans:
     return edges.reshape(-1, 2).astype(np.int32)
 
 
-def with_duplicates(found: Iterable[Family], repeats: dict[int, list[int]], lengths: NDArray[np.int64]) -> list[Family]:
+def with_duplicates(
+    found: Iterable[Family], repeats: dict[int, list[int]], lengths: NDArray[np.int64]
+) -> list[Family]:
     """Let exact repeats join every family of the article they repeat; those in none make one of their own."""
     placed = set()
     grown = []

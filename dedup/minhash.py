@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.kernels import shingle as kernels
+from dedup.kernels.ready import ready
 from dedup.settings import Settings
 from dedup.shingles import Shingles
 from dedup.shingles import shingle as _shingle
@@ -38,12 +39,15 @@ def sign_shingles(shingles: Shingles, num_perm: int, seed: int) -> NDArray[np.ui
     return signatures
 
 
-def sign(texts: Iterable[str] | pa.Array, num_perm: int = 128, *, shingle: int = 5, seed: int = 1) -> NDArray[np.uint32]:
+def sign(
+    texts: Iterable[str] | pa.Array, num_perm: int = 128, *, shingle: int = 5, seed: int = 1
+) -> NDArray[np.uint32]:
     """Signatures uint32 (n_texts, num_perm) of texts; row order is input order.
 
     A text without tokens has the signature of the empty set (all 2**32 - 1). Raises `SettingsError`.
     """
     Settings(num_perm=num_perm, shingle=shingle, seed=seed, guarantee=max(shingle, 12))
+    ready()
     if not isinstance(texts, pa.Array | pa.ChunkedArray):
         texts = pa.array(list(texts), pa.large_string())
     chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]

@@ -85,7 +85,7 @@ def _copied(shares: Shares) -> str:
 
 
 def agency_of(members: Sequence[Source], shares: Sequence[float]) -> str | None:
-    """The agency that the members credit most, each weighing as much as it is copy; a shared credit is split."""
+    """The agency that members credit most, each weighed by how much of it is copy; shared credits are split."""
     votes: Counter[str] = Counter()
     for source, share in zip(members, shares, strict=True):
         said = {source.own_agency} if source.own_agency else source.agencies

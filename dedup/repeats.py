@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
@@ -13,9 +15,7 @@ def digests(tokens: Tokens) -> list[bytes]:
     """A 16-byte digest (XXH3-128) of each text's tokens; equal digests mean the same normalised text."""
     data = memoryview(tokens.hashes).cast("B")
     bounds = (4 * tokens.offsets).tolist()
-    return [
-        xxhash.xxh3_128_digest(data[first:stop]) for first, stop in zip(bounds, bounds[1:], strict=False)
-    ]
+    return [xxhash.xxh3_128_digest(data[first:stop]) for first, stop in pairwise(bounds)]
 
 
 def repeats(keys: list[bytes], judged: NDArray[np.bool_]) -> tuple[NDArray[np.int64], dict[int, list[int]]]:

@@ -46,7 +46,8 @@ PART = pa.struct(
         ("end", pa.int32()),
         ("share", pa.float64()),  # of the article's tokens
         ("family", pa.string()),  # for copy: the family it belongs to
-        ("source", pa.string()),  # for copy and quotation: the article that best covers it
+        # For copy and quotation: the article that best covers it; the article itself where it is the origin.
+        ("source", pa.string()),
     ]
 )
 

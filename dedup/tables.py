@@ -54,7 +54,8 @@ class _Found:
 
 def build(
     articles: pa.Table, tokens: Tokens, judged: NDArray[np.bool_], first_of: NDArray[np.int64],
-    digests: list[bytes], aligned: Aligned, families: list[Family], origins: list[Origin], sources: list[Source],
+    digests: list[bytes], aligned: Aligned, families: list[Family], origins: list[Origin],
+    sources: list[Source],
 ) -> dict[str, pa.Table]:  # fmt: skip
     """The four tables by name."""
     ids = articles["id"].to_pylist()
@@ -222,15 +223,19 @@ def _shared_by_text(found: _Found) -> dict[int, list[Shared]]:
     return shared
 
 
-def _parts(found: _Found, text: int, parts: list[Part], families_of: dict[int, list[int]]) -> list[dict[str, Any]]:
+def _parts(
+    found: _Found, text: int, parts: list[Part], families_of: dict[int, list[int]]
+) -> list[dict[str, Any]]:
     length = int(found.tokens.lengths[text])
     own = families_of.get(text, [])
     rows = []
     for part in parts:
-        family = None
-        if part.kind == "copy" and part.source is not None:
-            others = set(families_of.get(part.source, []))
-            family = next((found.names[number] for number in own if number in others), None)
+        family, source = None, part.source
+        if part.kind == "copy" and source is not None:
+            others = set(families_of.get(source, []))
+            number = next((number for number in own if number in others), None)
+            family = None if number is None else found.names[number]
+            source = text if number is not None and found.origins[number][0] == text else source
         rows.append(
             {
                 "kind": part.kind,
@@ -238,7 +243,7 @@ def _parts(found: _Found, text: int, parts: list[Part], families_of: dict[int, l
                 "end": found.place(text, part.stop - 1, end=True),
                 "share": (part.stop - part.first) / length,
                 "family": family,
-                "source": None if part.source is None else found.ids[part.source],
+                "source": None if source is None else found.ids[source],
             }
         )
     return rows
@@ -282,11 +287,15 @@ def _articles(found: _Found, members: list[list[dict[str, Any]]]) -> pa.Table:
                 "composition": _parts(found, text, parts, families_of),
             }
         )
-    table = pa.Table.from_pylist(rows, pa.schema([field for field in schema.ARTICLES if field.name in _COMPUTED]))
+    table = pa.Table.from_pylist(
+        rows, pa.schema([field for field in schema.ARTICLES if field.name in _COMPUTED])
+    )
     for name in schema.ARTICLES.names:
         if name not in _COMPUTED:
             column = _given(found, name)
-            table = table.append_column(schema.ARTICLES.field(name), column.cast(schema.ARTICLES.field(name).type))
+            table = table.append_column(
+                schema.ARTICLES.field(name), column.cast(schema.ARTICLES.field(name).type)
+            )
     return table.select(schema.ARTICLES.names).cast(schema.ARTICLES)
 
 

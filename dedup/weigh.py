@@ -54,7 +54,8 @@ def mark_repeated(tokens: Tokens, outlets: NDArray[np.int64], days: NDArray[np.i
     order = order[known[order]]
     kernels.mark_repeated(
         hashes[order], texts[order], firsts[order], stops[order], outlets, days, tokens.offsets,
-        *_paragraphs_of(hashes, texts, len(tokens)), stops - firsts, _STORIES, _RELATED, _LARGEST, tokens.flags,
+        *_paragraphs_of(hashes, texts, len(tokens)), stops - firsts,
+        _STORIES, _RELATED, _LARGEST, tokens.flags,
     )  # fmt: skip
 
 

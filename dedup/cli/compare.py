@@ -52,7 +52,7 @@ def compare(
     settings = settings_of(values)
     if left == right == "-":
         raise click.UsageError("standard input can be one of the two articles, not both")
-    from dedup.compare import compare as run
+    from dedup.comparison import compare as run
 
     with telling_compilation(quiet=quiet):
         one, other = (_article(path, settings, names, quiet=quiet) for path in (left, right))

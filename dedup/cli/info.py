@@ -82,13 +82,9 @@ def _processor() -> dict[str, Any]:
 
 def _kernels() -> dict[str, Any]:
     """Return where compiled kernels are kept, and whether there are any."""
-    from pathlib import Path
+    from dedup.kernels.ready import cache_folder, compiled
 
-    from dedup.kernels.tokenise import tokenise
-
-    dispatcher: Any = tokenise
-    folder = Path(dispatcher.stats.cache_path)
-    return {"cache": str(folder), "compiled": any(folder.glob("*.nbc"))}
+    return {"cache": str(cache_folder() or "nowhere"), "compiled": compiled()}
 
 
 def _settings(settings: Settings) -> list[dict[str, Any]]:

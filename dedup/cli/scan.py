@@ -74,7 +74,7 @@ def scan(
     """
     settings = settings_of(values)
     chosen = _check(output, format, table)
-    from dedup.scan import scan as run
+    from dedup.pipeline import scan as run
 
     with telling_compilation(quiet=quiet), Stages(quiet=quiet) as progress:
         report = run(list(paths), settings, fields=names or None, progress=progress)

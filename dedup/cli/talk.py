@@ -40,11 +40,18 @@ def tell_problems(problems: list[Problem], *, quiet: bool, complete: str) -> Non
 @contextmanager
 def telling_compilation(*, quiet: bool) -> Iterator[None]:
     """Say that the kernels are being compiled, if they have to be within the block."""
-    from dedup.kernels import announcing_compilation
+    import logging
 
-    message = "compiling the kernels for this processor, once (about 10 s) …"
-    with announcing_compilation(lambda: note(message, quiet=quiet)):
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(record.getMessage(), quiet=quiet)
+
+    log, notes = logging.getLogger("dedup"), Notes()
+    log.addHandler(notes)
+    try:
         yield
+    finally:
+        log.removeHandler(notes)
 
 
 class Stages:

@@ -56,8 +56,10 @@ def _put(out: Any, at: int, a: Any, b: Any, c: Any, d: Any, kind: int) -> None:
 
 
 @kernel
-def _chained(left_flags: Any, right_flags: Any, found: Any, chain_of: Any, least: int, out: Any, count: int) -> int:
-    """Write chains with enough tokens outside shared quotations to `out` from row `count` on; the new count."""
+def _chained(
+    left_flags: Any, right_flags: Any, found: Any, chain_of: Any, least: int, out: Any, count: int
+) -> int:
+    """Write chains with enough tokens that are evidence to `out`, from row `count` on; the new count."""
     for c in range(found.shape[0]):
         if chain_of[c] != c:
             continue
@@ -106,7 +108,7 @@ def _join(passages: Any, count: int) -> int:
 def _remainder(
     left_flags: Any, right_flags: Any, found: Any, guarantee: int, out: Any, count: int
 ) -> int:  # fmt: skip
-    """Write shared quotations and boilerplate, wherever they stand, and long runs outside the `count` copies."""
+    """Write shared quotations and boilerplate, and long runs outside the `count` copies."""
     copies = count
     for r in range(found.shape[0]):
         first, length, shift = found[r, 0], found[r, 2], found[r, 1] - found[r, 0]
@@ -136,7 +138,9 @@ def _remainder(
 
 
 @kernel
-def _is_template(left: Any, left_flags: Any, right: Any, right_flags: Any, a: int, b: int, x: int, y: int) -> bool:
+def _is_template(
+    left: Any, left_flags: Any, right: Any, right_flags: Any, a: int, b: int, x: int, y: int
+) -> bool:
     """Have left tokens a..b and right tokens x..y many figures, but few of the same?"""
     ours, theirs, same = 0, 0, 0
     for u in range(x, y):
@@ -242,8 +246,8 @@ def assemble(
     `hashes`, `flags`, `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers. Returns int32
     (n, 6), pair after pair: left first and stop, right first and stop (token places), matched tokens,
     kind. Fills `passage_offsets` int64 (pairs + 1), and `totals` int64 (pairs, 4), given as zeros, with the
-    tokens of left and right that are matched within copies, and those that copies cover. Every run of at least `guarantee` tokens
-    lies in a passage of some kind.
+    tokens of left and right that are matched within copies, and those that copies cover. Every run of at
+    least `guarantee` tokens lies in a passage of some kind.
     """
     out = np.empty((2 * lefts.size + 16, 6), np.int32)
     filled = 0

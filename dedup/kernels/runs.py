@@ -40,7 +40,9 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
         heads[slot] = j
     found = np.empty((64, 3), np.int32)
     count = 0
-    reached = np.full(right.size + left.size, -1, np.int32)  # per diagonal, where its last run ended on the left
+    reached = np.full(
+        right.size + left.size, -1, np.int32
+    )  # per diagonal, where its last run ended on the left
     long_until = 0
     for i in range(n_left):
         if i + k <= long_until:  # inside a long run; what else these few words resemble adds nothing
@@ -51,7 +53,11 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
             diagonal = j - i + left.size - 1
             if reached[diagonal] <= i:
                 length = 0
-                while i + length < left.size and j + length < right.size and left[i + length] == right[j + length]:
+                while (
+                    i + length < left.size
+                    and j + length < right.size
+                    and left[i + length] == right[j + length]
+                ):
                     length += 1
                 if length >= k:
                     followed += 1
@@ -70,7 +76,9 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
 
 
 @kernel
-def seed(hashes: Any, offsets: Any, lefts: Any, rights: Any, k: int, most: int, long: int, found_offsets: Any) -> Any:
+def seed(
+    hashes: Any, offsets: Any, lefts: Any, rights: Any, k: int, most: int, long: int, found_offsets: Any
+) -> Any:
     """Runs of each pair, as `runs` gives them: int32 (n, 3), pair after pair.
 
     `hashes` and `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers. Fills `found_offsets`

@@ -269,7 +269,9 @@ def fragments(
     count = 0
     members = np.arange(n_seeds)
     sums = np.zeros((n_terms, 2), np.float32)
-    stack = np.empty((n_seeds * (gap + 2) + 1, 5), np.int32)  # first, stop, gap, side, is it whole on the other
+    stack = np.empty(
+        (n_seeds * (gap + 2) + 1, 5), np.int32
+    )  # first, stop, gap, side, is it whole on the other
     stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3], stack[0, 4] = 0, n_seeds, gap, 0, 0
     depth = 1 if n_seeds > 0 else 0
     while depth > 0:
@@ -306,7 +308,14 @@ def fragments(
             depth += 1
             continue
         cosine = bag_cosine(
-            found[count], left_offsets, left_terms, left_counts, right_offsets, right_terms, right_counts, sums
+            found[count],
+            left_offsets,
+            left_terms,
+            left_counts,
+            right_offsets,
+            right_terms,
+            right_counts,
+            sums,
         )
         if cosine >= least_cosine:
             count += 1
@@ -327,11 +336,11 @@ def _blank(flags: Any, ids: Any, blank: int) -> None:
 @kernel
 def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found: Any, found_offsets: Any,
            span_offsets: Any) -> Any:  # fmt: skip
-    """Fragments of similar sentences of each pair: int32 (n, 4), left and right token places, pair after pair.
+    """Fragments of similar sentences of each pair: int32 (n, 4), left and right token places.
 
     `hashes`, `flags`, `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers; `found` and
-    `found_offsets` (pairs + 1): their runs; quotations that both share weigh nothing, nor does boilerplate. Fills
-    `span_offsets` int64 (pairs + 1). After Sanchez-Perez, Sidorov & Gelbukh 2014, sections 3.1 and 3.2.
+    `found_offsets` (pairs + 1): their runs; quotations that both share weigh nothing, nor does boilerplate.
+    Fills `span_offsets` int64 (pairs + 1). After Sanchez-Perez, Sidorov & Gelbukh 2014, sections 3.1 and 3.2.
     """
     out = np.empty((lefts.size + 16, 4), np.int32)
     filled = 0

@@ -12,7 +12,6 @@ from dedup.kernels.unicode import (
     APOSTROPHE,
     CHARACTER,
     CLOSE,
-    COMMA,
     DIGIT,
     DROP,
     EXTEND,

@@ -42,7 +42,19 @@ _CLASS_OF = {character: klass for klass, characters in _PLACED.items() for chara
 # Letters that keyboards and agencies use for one another, beyond compatibility decomposition.
 _ALIKE = {"ي": "ی", "ى": "ی", "ك": "ک", "ە": "ه", "ہ": "ه", "ھ": "ه", "ة": "ه", "ı": "i", "ß": "ss"}
 
-_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "YI", "TAI", "JAVANESE")
+_UNSPACED = (
+    "CJK",
+    "HIRAGANA",
+    "KATAKANA",
+    "THAI",
+    "LAO",
+    "KHMER",
+    "MYANMAR",
+    "TIBETAN",
+    "YI",
+    "TAI",
+    "JAVANESE",
+)
 _UNMARKED = ("COMBINING", "ARABIC", "HEBREW", "SYRIAC", "VARIATION", "MONGOLIAN FREE", "CYRILLIC")
 _VOICED = "\u3099\u309a"  # the kana marks for voicing do carry meaning
 
@@ -67,7 +79,9 @@ def _is_dropped(character: str) -> bool:
     if category == "Cf":
         return True
     name = unicodedata.name(character, "")
-    return category in ("Mn", "Me") and name.startswith(_UNMARKED) and character not in _VOICED or character == "ـ"
+    return (
+        category in ("Mn", "Me") and name.startswith(_UNMARKED) and character not in _VOICED
+    ) or character == "ـ"
 
 
 def fold(character: str) -> str:

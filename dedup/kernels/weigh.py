@@ -52,9 +52,7 @@ def mark_navigation(hashes: Any, flags: Any, offsets: Any, phrases: Any, bounds:
                     flags[t] |= BOILERPLATE
                 behind = True
                 pending = token
-            elif token - first > 2:
-                behind = False
-            elif not behind:
+            elif token - first > 2 or not behind:
                 behind = False
             first = token
         if behind and pending > start:
@@ -96,7 +94,9 @@ def paragraphs(
 
 
 @kernel
-def _related(one: int, two: int, key: Any, all_keys: Any, bounds: Any, lengths: Any, shortest: int, share: float) -> bool:
+def _related(
+    one: int, two: int, key: Any, all_keys: Any, bounds: Any, lengths: Any, shortest: int, share: float
+) -> bool:
     """Do two texts share other paragraphs than `key` that are at least `share` of the shorter?"""
     common = 0
     for p in range(bounds[one], bounds[one + 1]):

@@ -14,7 +14,7 @@ from dedup.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from dedup.article import Article
-    from dedup.compare import Comparison
+    from dedup.comparison import Comparison
     from dedup.settings import Settings
 
 _BESIDE = 80  # columns from which two texts stand side by side

@@ -208,11 +208,15 @@ def composition(article: Row) -> str:
     for kind in _PARTS:
         for part in article["composition"]:
             if part["kind"] == kind:
-                key = kind, part["source"] if kind in {"copy", "quotation"} and part["source"] else ""
+                source = part["source"] if kind in {"copy", "quotation"} and part["source"] else ""
+                key = ("origin" if source == article["id"] else kind), source
                 sums[key] = sums.get(key, 0.0) + part["share"]
     words = []
     for (kind, source), share in sums.items():
-        name = f"{_PARTS[kind]} {clip(source, 200)}" if source else _PARTS[kind].removesuffix(", as in")
+        if kind == "origin":
+            name = "carried by others"
+        else:
+            name = f"{_PARTS[kind]} {clip(source, 200)}" if source else _PARTS[kind].removesuffix(", as in")
         words.append(f"{percent(share)} {name.removesuffix(' of')}")
     return ", ".join(words)
 

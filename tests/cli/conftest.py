@@ -36,7 +36,7 @@ class Scan:
 @pytest.fixture
 def scan(monkeypatch, example):
     double = Scan(example.report())
-    monkeypatch.setitem(sys.modules, "dedup.scan", SimpleNamespace(scan=double.scan))
+    monkeypatch.setitem(sys.modules, "dedup.pipeline", SimpleNamespace(scan=double.scan))
     monkeypatch.setattr("dedup.__version__", "0.1.0", raising=False)
     return double
 

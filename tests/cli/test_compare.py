@@ -17,7 +17,7 @@ def articles(tmp_path, monkeypatch, example):
         given.append((left, right, settings))
         return example.comparison()
 
-    monkeypatch.setitem(sys.modules, "dedup.compare", SimpleNamespace(compare=compare))
+    monkeypatch.setitem(sys.modules, "dedup.comparison", SimpleNamespace(compare=compare))
     monkeypatch.setattr("dedup.__version__", "0.1.0", raising=False)
     return SimpleNamespace(paths=paths, given=given)
 

@@ -168,7 +168,7 @@ spec = importlib.util.spec_from_file_location("example", {example!r})
 example = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(example)
 report = example.report(articles=[example.article(f"{{n:06}}") for n in range(20000)])
-sys.modules["dedup.scan"] = SimpleNamespace(scan=lambda *_, **__: report)
+sys.modules["dedup.pipeline"] = SimpleNamespace(scan=lambda *_, **__: report)
 from dedup.cli import main
 main(["scan", "-", "--quiet", "--format", {format!r}], prog_name="dedup")
 """

@@ -21,6 +21,7 @@ from dedup.families import Family, families, with_duplicates
 from dedup.io import Source as Input
 from dedup.io import read
 from dedup.kernels.align import COPY
+from dedup.kernels.ready import ready
 from dedup.lsh import bands_for
 from dedup.provenance import Source, agency_of, origin_of
 from dedup.repeats import digests, repeats
@@ -49,8 +50,9 @@ def scan(
     report instead.
     """
     settings = Settings.of(settings)
+    ready()
     bands = bands_for(settings.num_perm, settings.resemblance, settings.recall)
-    tell = progress or (lambda stage, done, total: None)
+    tell = progress or _silent
     inputs = Inputs()
     articles = _read(source, inputs, settings, fields, tell)
 
@@ -84,6 +86,10 @@ def scan(
         version=_version(),
         texts=dict(zip(articles["id"].to_pylist(), articles["text"].to_pylist(), strict=True)),
     )
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    """Tell nobody."""
 
 
 def _version() -> str:
@@ -129,7 +135,12 @@ def _tokenise(texts: pa.ChunkedArray, settings: Settings, tell: Progress) -> Tok
 
 
 def _postings(
-    tokens: Tokens, shingles: Shingles, shown: NDArray[np.int32], settings: Settings, bands: Any, tell: Progress
+    tokens: Tokens,
+    shingles: Shingles,
+    shown: NDArray[np.int32],
+    settings: Settings,
+    bands: Any,
+    tell: Progress,
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
     """Bucket keys and text numbers of the texts that are compared."""
 
@@ -144,7 +155,8 @@ def _postings(
             offsets=tokens.offsets[part] - begin,
         )
         own_shingles = Shingles(
-            shingles.hashes[shingle_begin : shingles.offsets[first + size]], shingles.offsets[part] - shingle_begin
+            shingles.hashes[shingle_begin : shingles.offsets[first + size]],
+            shingles.offsets[part] - shingle_begin,
         )
         keys, items = candidates.postings(own, own_shingles, settings, bands)
         kept = compared[items + first]
@@ -154,7 +166,9 @@ def _postings(
     compared[shown] = True
     keys, items = [np.empty(0, np.uint64)], [np.empty(0, np.int32)]
     with ThreadPoolExecutor(_threads(settings)) as pool:
-        for number, (some_keys, some_items) in enumerate(pool.map(sketch, _batches(len(tokens), settings)), 1):
+        for number, (some_keys, some_items) in enumerate(
+            pool.map(sketch, _batches(len(tokens), settings)), 1
+        ):
             keys.append(some_keys)
             items.append(some_items)
             tell("sketch", min(number * settings.batch_size, len(tokens)), len(tokens))
@@ -189,7 +203,9 @@ def _sources(articles: pa.Table) -> list[Source]:
     ]
 
 
-def _origin(family: Family, sources: list[Source], lengths: NDArray[np.int64]) -> tuple[int, float, str | None]:
+def _origin(
+    family: Family, sources: list[Source], lengths: NDArray[np.int64]
+) -> tuple[int, float, str | None]:
     """A family's likely origin, the confidence in it, and the agency its copy is credited to."""
     members = sorted(family.members)
     held = np.array([(family.members[m][:, 1] - family.members[m][:, 0]).sum() for m in members])
@@ -230,4 +246,3 @@ def _merged(*parts: Aligned) -> Aligned:
     """Aligned pairs of several runs, sorted by pair."""
     whole = Aligned.concatenated(parts)
     return whole.taken(np.lexsort((whole.pairs[:, 1], whole.pairs[:, 0])))
-

@@ -13,6 +13,7 @@ from dedup.agencies import credits
 from dedup.align import align
 from dedup.article import Article
 from dedup.kernels.align import FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
+from dedup.kernels.ready import ready
 from dedup.provenance import Shares, Source, relation
 from dedup.schema import PASSAGE_KINDS
 from dedup.settings import Settings
@@ -55,6 +56,7 @@ def compare(
     Raises `SettingsError`, and `TypeError` for anything that is no article.
     """
     settings = Settings.of(settings)
+    ready()
     articles = _article(left, "left"), _article(right, "right")
     tokens = tokenise(pa.array([article.text for article in articles], pa.large_string()))
     mark_navigation(tokens)

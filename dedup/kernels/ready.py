@@ -1,0 +1,160 @@
+"""Compile all kernels before the first use, on every core, and say so.
+
+Numba compiles one function at a time in one process. Several processes, each with a part of the work, leave
+the compiled code in the cache that every later run loads from.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_LOG = logging.getLogger("dedup")
+_LIMIT = 300  # seconds after which a part that hangs is left to the run itself
+
+
+@cache
+def ready() -> None:
+    """See to it, once a process, that the kernels are compiled; a note on `logging` if they were not.
+
+    Without two cores, a cache that can be written to, or an interpreter to start, it does nothing: then
+    each kernel is compiled when it is first called.
+    """
+    marker = _marker()
+    if marker is None or marker.exists():
+        return
+    _LOG.warning("compiling the kernels for this processor, once (about 10 s) …")
+    if (os.cpu_count() or 1) > 1 and sys.executable and _compile_parts():
+        try:
+            marker.touch()
+        except OSError:
+            _LOG.debug("cannot write %s; it will be looked at again", marker)
+
+
+def compiled() -> bool:
+    """Are all kernels compiled and kept?"""
+    marker = _marker()
+    return marker is not None and marker.exists()
+
+
+def _compile_parts() -> bool:
+    """Compile each part in a process of its own; whether all went well."""
+    package = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    parts = [
+        subprocess.Popen(
+            [sys.executable, "-m", "dedup.kernels.ready", name],
+            env={**os.environ, "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for name in _PARTS
+    ]
+    try:
+        return [part.wait(_LIMIT) for part in parts] == [0] * len(parts)
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        for part in parts:
+            part.kill()
+
+
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept; None if nowhere."""
+    from dedup.kernels.tokenise import tokenise
+
+    dispatcher: Any = tokenise
+    return Path(dispatcher.stats.cache_path) if dispatcher.stats.cache_path else None
+
+
+def _marker() -> Path | None:
+    """The file that says that these kernels are compiled for this processor by this compiler."""
+    import llvmlite
+    import numba
+    from llvmlite import binding
+
+    folder = cache_folder()
+    if folder is None:
+        return None
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    stamps = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sources]
+    facts = (
+        stamps,
+        numba.__version__,
+        llvmlite.__version__,
+        platform.python_version(),
+        binding.get_host_cpu_name(),
+    )
+    return folder / f"compiled-{sha256(repr(facts).encode()).hexdigest()[:16]}"
+
+
+def _pair() -> tuple[Any, ...]:
+    """Two texts and a pair of them, in the types that a scan has."""
+    hashes = np.arange(64, dtype=np.uint32)
+    offsets = np.array([0, 32, 64])
+    return hashes, np.zeros(64, np.uint8), offsets, np.zeros(1, np.int32), np.ones(1, np.int32)
+
+
+def _rework() -> None:
+    """Compile the comparison of sentences."""
+    from dedup.kernels.sentences import rework
+
+    rework(*_pair(), np.zeros((0, 3), np.int32), np.zeros(2, np.int64), np.zeros(2, np.int64))
+
+
+def _assemble() -> None:
+    """Compile the other stages of alignment."""
+    from dedup.kernels.align import assemble
+    from dedup.kernels.runs import resemble, seed
+
+    hashes, flags, *texts = _pair()
+    bounds = np.zeros(2, np.int64)
+    runs = seed(hashes, *texts, 3, 8, 64, bounds)
+    spans = np.zeros((0, 4), np.int32)
+    assemble(
+        hashes,
+        flags,
+        *texts,
+        runs,
+        bounds,
+        spans,
+        bounds.copy(),
+        12,
+        np.zeros((1, 4), np.int64),
+        bounds.copy(),
+    )
+    resemble(hashes.astype(np.uint64), *texts, np.zeros(1))
+
+
+def _sketch() -> None:
+    """Compile everything before that."""
+    import pyarrow as pa
+
+    from dedup.candidates import candidate_pairs, postings
+    from dedup.lsh import Bands
+    from dedup.settings import Settings
+    from dedup.shingles import shingle
+    from dedup.tokens import tokenise
+    from dedup.weigh import mark_navigation, mark_repeated
+
+    tokens = tokenise(pa.array(["one two three four five six"] * 2, pa.large_string()))
+    candidate_pairs(*postings(tokens, shingle(tokens, 5), Settings(), Bands(2, 2)))
+    mark_navigation(tokens)
+    mark_repeated(tokens, np.zeros(2, np.int64), np.zeros(2, np.int64))
+
+
+_PARTS: dict[str, Callable[[], None]] = {"rework": _rework, "assemble": _assemble, "sketch": _sketch}
+
+if __name__ == "__main__":
+    _PARTS[sys.argv[1]]()
