@@ -66,7 +66,7 @@ def compare(
     shares = Shares(0.0, 0.0, 0.0, 0.0, 0.0)
     if len(aligned.pairs):
         matched, covered = aligned.matched[0] / lengths, aligned.covered[0] / lengths
-        shares = Shares(*matched.tolist(), *covered.tolist(), float(aligned.resemblance[0]))
+        shares = Shares.of(matched, covered, float(aligned.resemblance[0]))
     starts = [tokens.starts[tokens.offsets[side] : tokens.offsets[side + 1]] for side in (0, 1)]
     ends = [tokens.ends[tokens.offsets[side] : tokens.offsets[side + 1]] for side in (0, 1)]
     passages = tuple(
@@ -81,8 +81,8 @@ def compare(
         )
         for row in aligned.passages.tolist()
     )
-    halves = np.split(tokens.hashes, tokens.offsets[1:2])
-    if tokens.lengths.min() > 0 and np.array_equal(*halves):
+    one, other = np.split(tokens.hashes, tokens.offsets[1:2])
+    if tokens.lengths.min() > 0 and np.array_equal(one, other):
         what = "duplicate"
     else:
         sources = (_source(article) for article in articles)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import exp
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dedup.agencies import Credit, names
 
 _VERBATIM = 0.9  # share of both articles in shared runs
@@ -27,6 +30,11 @@ class Shares:
     left_covered: float  # within copies
     right_covered: float
     resemblance: float
+
+    @classmethod
+    def of(cls, matched: NDArray[np.float64], covered: NDArray[np.float64], resemblance: float) -> Shares:
+        """From arrays of two shares each, left and right."""
+        return cls(float(matched[0]), float(matched[1]), float(covered[0]), float(covered[1]), resemblance)
 
     def turned(self) -> Shares:
         """The same, seen from the other article."""
@@ -85,7 +93,7 @@ def _copied(shares: Shares) -> str:
 
 
 def agency_of(members: Sequence[Source], shares: Sequence[float]) -> str | None:
-    """The agency that members credit most, each weighed by how much of it is copy; shared credits are split."""
+    """The agency that members credit most, weighed by how much of each is copy; shared credits are split."""
     votes: Counter[str] = Counter()
     for source, share in zip(members, shares, strict=True):
         said = {source.own_agency} if source.own_agency else source.agencies

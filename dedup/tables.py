@@ -44,7 +44,7 @@ class _Found:
         """How the articles of an aligned pair share copy."""
         lengths = self.tokens.lengths[self.aligned.pairs[pair]]
         matched, covered = self.aligned.matched[pair] / lengths, self.aligned.covered[pair] / lengths
-        return Shares(*matched.tolist(), *covered.tolist(), float(self.aligned.resemblance[pair]))
+        return Shares.of(matched, covered, float(self.aligned.resemblance[pair]))
 
     def place(self, text: int, token: int, *, end: bool) -> int:
         """The character where a token of a text starts or ends."""
@@ -200,8 +200,8 @@ def _families(found: _Found, members: list[list[dict[str, Any]]]) -> pa.Table:
                 "members": members[number],
             }
         )
-    rows.sort(key=lambda row: (-row["size"], row["family"]))
-    return pa.Table.from_pylist(rows, schema.FAMILIES)
+    table = pa.Table.from_pylist(rows, schema.FAMILIES)
+    return table.sort_by([("size", "descending"), ("family", "ascending")])
 
 
 def _shared_by_text(found: _Found) -> dict[int, list[Shared]]:

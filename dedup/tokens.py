@@ -37,7 +37,8 @@ class Tokens:
             for name, none in zip(("hashes", "starts", "ends", "flags"), empty, strict=True)
         ]
         lengths = np.concatenate([np.zeros(1, np.int64), *(part.lengths for part in parts)])
-        return cls(*columns, np.cumsum(lengths))
+        hashes, starts, ends, flags = columns
+        return cls(hashes, starts, ends, flags, np.cumsum(lengths))
 
     @property
     def lengths(self) -> NDArray[np.int64]:

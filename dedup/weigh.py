@@ -68,4 +68,4 @@ def _paragraphs_of(
 
 def boilerplate(tokens: Tokens) -> NDArray[np.bool_]:
     """Whether each token is boilerplate, bool (tokens,)."""
-    return (tokens.flags & BOILERPLATE) != 0
+    return np.not_equal(tokens.flags & BOILERPLATE, 0)
