@@ -94,14 +94,16 @@ def _kind(masked: str, head: bool, tail: bool) -> tuple[str | None, tuple[int, i
 
 def _lines(text: str) -> Iterator[tuple[int, str, bool, bool]]:
     """The first and last lines that are not blank: place, words, whether in the head, whether in the tail."""
-    head, at = [], 0
+    head: list[tuple[int, int]] = []
+    at = 0
     while at < len(text) and len(head) < _HEAD:
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
         if text[at:end].strip():
             head.append((at, min(end, at + _LINE)))
         at = end + 1
-    tail, end = [], len(text)
+    tail: list[tuple[int, int]] = []
+    end = len(text)
     while end > 0 and len(tail) < _TAIL:
         at = text.rfind("\n", 0, end) + 1
         if text[at:end].strip():

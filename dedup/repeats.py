@@ -13,7 +13,7 @@ from dedup.tokens import Tokens
 
 def digests(tokens: Tokens) -> list[bytes]:
     """A 16-byte digest (XXH3-128) of each text's tokens; equal digests mean the same normalised text."""
-    data = memoryview(tokens.hashes.view(np.uint8))
+    data = memoryview(tokens.hashes.tobytes())
     bounds = (4 * tokens.offsets).tolist()
     return [xxhash.xxh3_128_digest(data[first:stop]) for first, stop in pairwise(bounds)]
 

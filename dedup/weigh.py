@@ -68,4 +68,5 @@ def _paragraphs_of(
 
 def boilerplate(tokens: Tokens) -> NDArray[np.bool_]:
     """Whether each token is boilerplate, bool (tokens,)."""
-    return np.not_equal(tokens.flags & BOILERPLATE, 0)
+    marked: NDArray[np.bool_] = (tokens.flags & BOILERPLATE).astype(np.bool_)
+    return marked

@@ -68,7 +68,7 @@ def _processor() -> dict[str, Any]:
     """Return the processor as the kernels' compiler sees it."""
     import os
 
-    from llvmlite import binding  # type: ignore[import-untyped]  # ships no types
+    from llvmlite import binding
 
     features = binding.get_host_cpu_features()
     usable = getattr(os, "sched_getaffinity", None)
