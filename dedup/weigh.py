@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.kernels import weigh as kernels
-from dedup.kernels.tokenise import BOILERPLATE
+from dedup.kernels.tokenise import BOILERPLATE, PARAGRAPH
 from dedup.tokens import Tokens, tokenise
 
 _STORIES = 3  # unrelated stories of one outlet that a paragraph stands in to be boilerplate
@@ -45,25 +45,18 @@ def mark_repeated(tokens: Tokens, outlets: NDArray[np.int64], days: NDArray[np.i
     alone) and day (any value if unknown). The paragraph must stand in three stories of one outlet
     that share less than a fifth of their other paragraphs, on more than one day where days are known.
     """
-    count = kernels.count_paragraphs(tokens.flags, tokens.offsets, _LEAST)
-    hashes, texts = np.empty(count, np.uint64), np.empty(count, np.int64)
-    firsts, stops = np.empty(count, np.int64), np.empty(count, np.int64)
-    kernels.paragraphs(tokens.hashes, tokens.flags, tokens.offsets, _LEAST, hashes, texts, firsts, stops)
+    room = np.count_nonzero(tokens.flags & PARAGRAPH) + len(tokens)
+    columns = np.empty(room, np.uint64), *np.empty((3, room), np.int64)
+    count = kernels.paragraphs(tokens.hashes, tokens.flags, tokens.offsets, _LEAST, *columns)
+    hashes, texts, firsts, stops = (column[:count] for column in columns)
     known = outlets[texts] >= 0
     order = np.lexsort((texts, days[texts], hashes, outlets[texts]))
     order = order[known[order]]
     kernels.mark_repeated(
         hashes[order], texts[order], firsts[order], stops[order], outlets, days, tokens.offsets,
-        *_paragraphs_of(hashes, texts, len(tokens)), stops - firsts,
+        hashes, np.searchsorted(texts, np.arange(len(tokens) + 1)), stops - firsts,
         _STORIES, _RELATED, _LARGEST, tokens.flags,
     )  # fmt: skip
-
-
-def _paragraphs_of(
-    hashes: NDArray[np.uint64], texts: NDArray[np.int64], count: int
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """All paragraphs' hashes, text after text, and the bounds of each text's."""
-    return hashes, np.searchsorted(texts, np.arange(count + 1))
 
 
 def boilerplate(tokens: Tokens) -> NDArray[np.bool_]:

@@ -50,12 +50,6 @@ def _idle(left_flag: int, right_flag: int) -> bool:
 
 
 @kernel
-def _put(out: Any, at: int, a: Any, b: Any, c: Any, d: Any, kind: int) -> None:
-    out[at, FIRST], out[at, STOP], out[at, RIGHT_FIRST], out[at, RIGHT_STOP] = a, b, c, d
-    out[at, KIND] = kind
-
-
-@kernel
 def _chained(
     left_flags: Any, right_flags: Any, found: Any, chain_of: Any, least: int, out: Any, count: int
 ) -> int:
@@ -76,7 +70,9 @@ def _chained(
                         evidence += 1
                 reached = max(reached, end)
         if min(evidence, y - x) >= least:
-            _put(out, count, a, b, x, y, COPY)
+            out[count, FIRST], out[count, STOP] = a, b
+            out[count, RIGHT_FIRST], out[count, RIGHT_STOP] = x, y
+            out[count, KIND] = COPY
             count += 1
     return count
 
@@ -132,7 +128,9 @@ def _remainder(
             if out[p, 0] <= first and first + length <= out[p, 1]:
                 told |= out[p, 2] <= first + shift and first + length + shift <= out[p, 3]
         if not told:
-            _put(out, count, first, first + length, first + shift, first + length + shift, kind)
+            out[count, FIRST], out[count, STOP] = first, first + length
+            out[count, RIGHT_FIRST], out[count, RIGHT_STOP] = first + shift, first + shift + length
+            out[count, KIND] = kind
             count += 1
     return count
 
@@ -193,11 +191,14 @@ def _match(
 
 
 @kernel
-def _add_up(flags: Any, marks: Any, totals: Any, pair: int, side: int) -> None:
+def _marked(flags: Any, marks: Any) -> tuple[int, int]:
+    """How many tokens `_match` marked as matched, and how many as covered, without boilerplate."""
+    matched, covered = 0, 0
     for t in range(marks.size):
         if flags[t] & BOILERPLATE == 0:
-            totals[pair, side] += marks[t] & 1
-            totals[pair, side + 2] += marks[t] >> 1
+            matched += marks[t] & 1
+            covered += marks[t] >> 1
+    return matched, covered
 
 
 @kernel
@@ -257,14 +258,16 @@ def assemble(
         left, left_flags, right, right_flags = hashes[a:b], flags[a:b], hashes[x:y], flags[x:y]
         found = runs[run_offsets[p] : run_offsets[p + 1]]
         shorter = min(left_flags.size, right_flags.size)
-        out = with_room(out, filled, span_offsets[p + 1] - span_offsets[p] + 2 * found.shape[0])
+        out = with_room(out, filled + span_offsets[p + 1] - span_offsets[p] + 2 * found.shape[0])
         passages = out[filled:]
-        count = 0
+        count = np.int64(0)  # a literal 0 would have `_chained` compiled twice
         for s in range(span_offsets[p], span_offsets[p + 1]):
             _trim(spans[s], found)
             one, other = spans[s, 1] - spans[s, 0], spans[s, 3] - spans[s, 2]
             if min(one, other) >= max(min(_FRAGMENT_TOKENS, shorter // 2), _BALANCE * max(one, other)):
-                _put(passages, count, spans[s, 0], spans[s, 1], spans[s, 2], spans[s, 3], COPY)
+                for column in range(4):
+                    passages[count, column] = spans[s, column]
+                passages[count, KIND] = COPY
                 count += 1
         chain_of = chains(found, _CHAINED, _GAP)
         least = min(_COPY_TOKENS, max(shorter // 2, _CHAINED))
@@ -273,8 +276,8 @@ def assemble(
         count = _remainder(left_flags, right_flags, found, guarantee, passages, count)
         left_marks, right_marks = np.zeros(left_flags.size, np.uint8), np.zeros(right_flags.size, np.uint8)
         _match(passages, count, found, left, left_flags, right, right_flags, left_marks, right_marks)
-        _add_up(left_flags, left_marks, totals, p, 0)
-        _add_up(right_flags, right_marks, totals, p, 1)
+        totals[p, 0], totals[p, 2] = _marked(left_flags, left_marks)
+        totals[p, 1], totals[p, 3] = _marked(right_flags, right_marks)
         filled += count
         passage_offsets[p + 1] = filled
     return out[:filled]

@@ -1,17 +1,19 @@
-"""Compile all kernels before the first use, on every core, and say so.
+"""Compile all kernels before the first use, on two cores, and say so.
 
-Numba compiles one function at a time in one process. Several processes, each with a part of the work, leave
-the compiled code in the cache that every later run loads from.
+Numba compiles one function at a time in one process. Two processes, each with half of the work, leave the
+compiled code in the cache that every later run loads from.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 
 _LOG = logging.getLogger("dedup")
-_LIMIT = 300  # seconds after which a part that hangs is left to the run itself
+_LIMIT = 300  # seconds after which a half that hangs is left to the run itself
 
 
 @cache
@@ -34,7 +36,7 @@ def ready() -> None:
     if marker is None or marker.exists():
         return
     _LOG.warning("compiling the kernels for this processor, once (about 10 s) …")
-    if (os.cpu_count() or 1) > 1 and sys.executable and _compile_parts():
+    if (os.cpu_count() or 1) > 1 and sys.executable and _compile_all():
         try:
             marker.touch()
         except OSError:
@@ -47,27 +49,27 @@ def compiled() -> bool:
     return marker is not None and marker.exists()
 
 
-def _compile_parts() -> bool:
-    """Compile each part in a process of its own; whether all went well."""
+def _compile_all() -> bool:
+    """Compile one half here and one in a process of its own; whether all went well."""
     package = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    parts = [
-        subprocess.Popen(
-            [sys.executable, "-m", "dedup.kernels.ready", name],
-            env={**os.environ, "PYTHONPATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for name in _PARTS
-    ]
+    other = subprocess.Popen(
+        [sys.executable, "-m", "dedup.kernels.ready"],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        return [part.wait(_LIMIT) for part in parts] == [0] * len(parts)
+        with _uncollected():
+            _passages()
+        return other.wait(_LIMIT) == 0
     except subprocess.TimeoutExpired:
         return False
     finally:
-        for part in parts:
-            part.kill()
+        other.kill()
 
 
 def cache_folder() -> Path | None:
@@ -99,6 +101,18 @@ def _marker() -> Path | None:
     return folder / f"compiled-{sha256(repr(facts).encode()).hexdigest()[:16]}"
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave cyclic garbage alone for a while: looking for it is a tenth of a compiler's time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def _pair() -> tuple[Any, ...]:
     """Two texts and a pair of them, in the types that a scan has."""
     hashes = np.arange(64, dtype=np.uint32)
@@ -106,42 +120,23 @@ def _pair() -> tuple[Any, ...]:
     return hashes, np.zeros(64, np.uint8), offsets, np.zeros(1, np.int32), np.ones(1, np.int32)
 
 
-def _rework() -> None:
-    """Compile the comparison of sentences."""
+def _passages() -> None:
+    """Compile what makes passages of runs and sentences."""
+    from dedup.kernels.align import assemble
     from dedup.kernels.sentences import rework
 
-    rework(*_pair(), np.zeros((0, 3), np.int32), np.zeros(2, np.int64), np.zeros(2, np.int64))
-
-
-def _assemble() -> None:
-    """Compile the other stages of alignment."""
-    from dedup.kernels.align import assemble
-    from dedup.kernels.runs import resemble, seed
-
-    hashes, flags, *texts = _pair()
     bounds = np.zeros(2, np.int64)
-    runs = seed(hashes, *texts, 3, 8, 64, bounds)
-    spans = np.zeros((0, 4), np.int32)
-    assemble(
-        hashes,
-        flags,
-        *texts,
-        runs,
-        bounds,
-        spans,
-        bounds.copy(),
-        12,
-        np.zeros((1, 4), np.int64),
-        bounds.copy(),
-    )
-    resemble(hashes.astype(np.uint64), *texts, np.zeros(1))
+    runs = np.zeros((0, 3), np.int32)
+    spans = rework(*_pair(), runs, bounds, bounds.copy())
+    assemble(*_pair(), runs, bounds, spans, bounds, 12, np.zeros((1, 4), np.int64), bounds.copy())
 
 
-def _sketch() -> None:
+def _sketches() -> None:
     """Compile everything before that."""
     import pyarrow as pa
 
     from dedup.candidates import candidate_pairs, postings
+    from dedup.kernels.runs import resemble, seed
     from dedup.lsh import Bands
     from dedup.settings import Settings
     from dedup.shingles import shingle
@@ -152,9 +147,11 @@ def _sketch() -> None:
     candidate_pairs(*postings(tokens, shingle(tokens, 5), Settings(), Bands(2, 2)))
     mark_navigation(tokens)
     mark_repeated(tokens, np.zeros(2, np.int64), np.zeros(2, np.int64))
+    hashes, _, *texts = _pair()
+    seed(hashes, *texts, 3, 8, 64, np.zeros(2, np.int64))
+    resemble(hashes.astype(np.uint64), *texts, np.zeros(1))
 
-
-_PARTS: dict[str, Callable[[], None]] = {"rework": _rework, "assemble": _assemble, "sketch": _sketch}
 
 if __name__ == "__main__":
-    _PARTS[sys.argv[1]]()
+    with _uncollected():
+        _sketches()

@@ -10,12 +10,12 @@ from dedup.kernels import kernel
 
 
 @kernel
-def with_room(rows: Any, filled: int, more: int) -> Any:
-    """`rows` int32 (n, k) if it has room for `more` behind the `filled` ones, else a larger copy."""
-    if filled + more <= rows.shape[0]:
+def with_room(rows: Any, needed: int) -> Any:
+    """`rows` int32 (n, k) if there are as many as `needed`, else a copy with twice as many."""
+    if needed <= rows.shape[0]:
         return rows
-    larger = np.empty((2 * (filled + more), rows.shape[1]), np.int32)
-    for row in range(filled):
+    larger = np.empty((2 * needed, rows.shape[1]), np.int32)
+    for row in range(rows.shape[0]):
         for column in range(rows.shape[1]):
             larger[row, column] = rows[row, column]
     return larger

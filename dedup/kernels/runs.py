@@ -64,7 +64,7 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
                     reached[diagonal] = i + length
                     if length >= long:
                         long_until = max(long_until, i + length)
-                    found = with_room(found, count, 1)
+                    found = with_room(found, count + 1)
                     found[count, 0] = i
                     found[count, 1] = j
                     found[count, 2] = length
@@ -91,7 +91,7 @@ def seed(
         left = hashes[offsets[lefts[p]] : offsets[lefts[p] + 1]]
         right = hashes[offsets[rights[p]] : offsets[rights[p] + 1]]
         found = runs(left, right, k, most, long)
-        out = with_room(out, filled, found.shape[0])
+        out = with_room(out, filled + found.shape[0])
         for r in range(found.shape[0]):
             out[filled, 0], out[filled, 1], out[filled, 2] = found[r, 0], found[r, 1], found[r, 2]
             filled += 1

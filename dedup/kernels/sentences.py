@@ -267,7 +267,9 @@ def fragments(
     n_seeds = seeds.shape[0]
     found = np.empty((n_seeds, 4), np.int32)
     count = 0
-    members = np.arange(n_seeds)
+    members = np.empty(n_seeds, np.int32)
+    for m in range(n_seeds):
+        members[m] = m
     sums = np.zeros((n_terms, 2), np.float32)
     stack = np.empty(
         (n_seeds * (gap + 2) + 1, 5), np.int32
@@ -376,7 +378,7 @@ def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found
             seeds, _SENTENCE_GAP, _LEAST_GAP, _FRAGMENT_COSINE, _LONG_FRAGMENT,
             left_offsets, left_terms, left_weights, right_offsets, right_terms, right_weights, n_terms + 1,
         )  # fmt: skip
-        out = with_room(out, filled, spans.shape[0])
+        out = with_room(out, filled + spans.shape[0])
         for s in range(spans.shape[0]):
             out[filled, 0], out[filled, 1] = left_bounds[spans[s, 0]], left_bounds[spans[s, 1] + 1]
             out[filled, 2], out[filled, 3] = right_bounds[spans[s, 2]], right_bounds[spans[s, 3] + 1]

@@ -52,7 +52,7 @@ def mark_navigation(hashes: Any, flags: Any, offsets: Any, phrases: Any, bounds:
                     flags[t] |= BOILERPLATE
                 behind = True
                 pending = token
-            elif token - first > 2 or not behind:
+            elif token - first > 2:
                 behind = False
             first = token
         if behind and pending > start:
@@ -61,23 +61,13 @@ def mark_navigation(hashes: Any, flags: Any, offsets: Any, phrases: Any, bounds:
 
 
 @kernel
-def count_paragraphs(flags: Any, offsets: Any, least: int) -> int:
-    """How many paragraphs `paragraphs` will write."""
-    count = 0
-    for text in range(offsets.size - 1):
-        first = offsets[text]
-        for token in range(first + 1, offsets[text + 1] + 1):
-            if token == offsets[text + 1] or flags[token] & PARAGRAPH:
-                count += 1 if token - first >= least else 0
-                first = token
-    return count
-
-
-@kernel
 def paragraphs(
     hashes: Any, flags: Any, offsets: Any, least: int, keys: Any, texts: Any, firsts: Any, stops: Any
-) -> None:
-    """Fill the hash, text number and token bounds of every paragraph of at least `least` tokens."""
+) -> int:
+    """Fill the hash, text number and token bounds of every paragraph of at least `least` tokens; how many.
+
+    The arrays need room for one per text and PARAGRAPH flag.
+    """
     count = 0
     for text in range(offsets.size - 1):
         first = offsets[text]
@@ -91,6 +81,7 @@ def paragraphs(
                     texts[count], firsts[count], stops[count] = text, first, token
                     count += 1
                 first = token
+    return count
 
 
 @kernel
