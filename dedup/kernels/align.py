@@ -26,21 +26,40 @@ _QUOTED_TOKENS = 5  # in a shared quotation worth telling
 
 
 @kernel
-def _trim(span: Any, found: Any) -> None:
-    """Cut a span (int32, in place) down to the runs in it where these make up most of it."""
-    first, stop, right_first, right_stop = span[1], span[0], span[3], span[2]
-    covered, reached = 0, span[0]
+def _matched(found: Any, a: int, b: int, x: int, y: int, shortest: int, marks: Any) -> int:
+    """Left tokens of the span a..b, x..y that lie in runs, of which `shortest` tokens lie in the span.
+
+    `marks` uint8 is scratch, zero before and after.
+    """
+    count = 0
     for r in range(found.shape[0]):
         shift = found[r, 1] - found[r, 0]
-        begin = max(found[r, 0], span[0], span[2] - shift)
-        end = min(found[r, 0] + found[r, 2], span[1], span[3] - shift)
+        begin = max(found[r, 0], a, x - shift)
+        end = min(found[r, 0] + found[r, 2], b, y - shift)
+        if end - begin >= shortest:
+            for t in range(begin, end):
+                count += 1 - marks[t]
+                marks[t] = 1
+    for t in range(a, b):
+        marks[t] = 0
+    return count
+
+
+@kernel
+def _trim(span: Any, found: Any, marks: Any) -> None:
+    """Cut a span (int32, in place) down to the runs in it where these make up most of it."""
+    a, b, x, y = span[0], span[1], span[2], span[3]
+    covered = _matched(found, a, b, x, y, _TRIM, marks)
+    if covered == 0 or covered < _VERBATIM * min(b - a, y - x):
+        return
+    span[0], span[1], span[2], span[3] = b, a, y, x
+    for r in range(found.shape[0]):
+        shift = found[r, 1] - found[r, 0]
+        begin = max(found[r, 0], a, x - shift)
+        end = min(found[r, 0] + found[r, 2], b, y - shift)
         if end - begin >= _TRIM:
-            first, stop = min(first, begin), max(stop, end)
-            right_first, right_stop = min(right_first, begin + shift), max(right_stop, end + shift)
-            covered += max(0, end - max(begin, reached))
-            reached = max(reached, end)
-    if covered > 0 and covered >= _VERBATIM * min(span[1] - span[0], span[3] - span[2]):
-        span[0], span[1], span[2], span[3] = first, stop, right_first, right_stop
+            span[0], span[1] = min(span[0], begin), max(span[1], end)
+            span[2], span[3] = min(span[2], begin + shift), max(span[3], end + shift)
 
 
 @kernel
@@ -157,23 +176,16 @@ def _is_template(
 @kernel
 def _match(
     passages: Any, count: int, found: Any, left: Any, left_flags: Any, right: Any, right_flags: Any,
-    left_marks: Any, right_marks: Any,
+    left_marks: Any, right_marks: Any, scratch: Any,
 ) -> None:  # fmt: skip
     """Count the tokens of runs inside each passage; tell templates; mark what is copied.
 
     In copies, tokens of runs are marked with bit 0 and all tokens with bit 1, boilerplate excepted. A copy
-    whose words are the same but whose figures are not is a template.
+    whose words are the same but whose figures are not is a template. `scratch` as for `_matched`.
     """
     for p in range(count):
         a, b, x, y = passages[p, FIRST], passages[p, STOP], passages[p, RIGHT_FIRST], passages[p, RIGHT_STOP]
-        matched, reached = 0, a
-        for r in range(found.shape[0]):
-            shift = found[r, 1] - found[r, 0]
-            begin = max(found[r, 0], a, x - shift)
-            end = min(found[r, 0] + found[r, 2], b, y - shift)
-            matched += max(0, end - max(begin, reached))
-            reached = max(reached, end)
-        passages[p, MATCHED] = min(matched, y - x)
+        passages[p, MATCHED] = min(_matched(found, a, b, x, y, 1, scratch), y - x)
         if passages[p, KIND] != COPY:
             continue
         if _is_template(left, left_flags, right, right_flags, a, b, x, y):
@@ -260,9 +272,10 @@ def assemble(
         shorter = min(left_flags.size, right_flags.size)
         out = with_room(out, filled + span_offsets[p + 1] - span_offsets[p] + 2 * found.shape[0])
         passages = out[filled:]
+        scratch = np.zeros(left_flags.size, np.uint8)
         count = np.int64(0)  # a literal 0 would have `_chained` compiled twice
         for s in range(span_offsets[p], span_offsets[p + 1]):
-            _trim(spans[s], found)
+            _trim(spans[s], found, scratch)
             one, other = spans[s, 1] - spans[s, 0], spans[s, 3] - spans[s, 2]
             if min(one, other) >= max(min(_FRAGMENT_TOKENS, shorter // 2), _BALANCE * max(one, other)):
                 for column in range(4):
@@ -275,7 +288,7 @@ def assemble(
         count = _join(passages, count)
         count = _remainder(left_flags, right_flags, found, guarantee, passages, count)
         left_marks, right_marks = np.zeros(left_flags.size, np.uint8), np.zeros(right_flags.size, np.uint8)
-        _match(passages, count, found, left, left_flags, right, right_flags, left_marks, right_marks)
+        _match(passages, count, found, left, left_flags, right, right_flags, left_marks, right_marks, scratch)
         totals[p, 0], totals[p, 2] = _marked(left_flags, left_marks)
         totals[p, 1], totals[p, 3] = _marked(right_flags, right_marks)
         filled += count

@@ -118,7 +118,7 @@ def classify(character: str) -> int:
 
 def build() -> Table:
     """Make the table from this Python's `unicodedata`."""
-    expansions: list[int] = []
+    expansions = [0]  # so that no place is 0: whatever folds to something else has bits above the fourth
     places: dict[bytes, int] = {}
     rows: list[NDArray[np.int32]] = []
     pages = np.zeros(_TOP >> 8, np.uint16)

@@ -1,0 +1,148 @@
+"""Boilerplate and blocks against slow twins."""
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dedup.kernels import buckets
+from dedup.kernels import weigh as kernels
+from dedup.kernels.tokenise import BOILERPLATE, PARAGRAPH, SENTENCE
+
+PHRASES = [[1], [2, 3], [4, 4, 5]]
+TEXTS = st.lists(
+    st.lists(st.tuples(st.integers(1, 5), st.sampled_from([0, 0, SENTENCE])), max_size=40), max_size=3
+)
+PARAGRAPHS = st.lists(st.lists(st.integers(0, 4), max_size=6), max_size=9)  # texts of numbered paragraphs
+
+
+def lay(texts):
+    """Hashes, flags and offsets of texts given as (hash, flag) tokens."""
+    hashes = np.array([token for text in texts for token, _ in text], np.uint32)
+    flags = np.array([flag for text in texts for _, flag in text], np.uint8)
+    return hashes, flags, np.cumsum([0, *map(len, texts)])
+
+
+def pieces(flags, flag):
+    """The (first, stop) of what `flag` begins."""
+    starts = [0, *(t for t in range(1, len(flags)) if flags[t] & flag), len(flags)]
+    return list(pairwise(starts)) if len(flags) else []
+
+
+@given(TEXTS)
+@settings(deadline=None, max_examples=300)
+def test_navigation(texts):
+    hashes, flags, offsets = lay(texts)
+    phrases = np.array([token for phrase in PHRASES for token in phrase], np.uint32)
+    kernels.mark_navigation(hashes, flags, offsets, phrases, np.cumsum([0, *map(len, PHRASES)]))
+    for number, text in enumerate(texts):
+        sentences = pieces([flag for _, flag in text], SENTENCE)
+        marks = []
+        for first, stop in sentences:
+            own = [token for token, _ in text[first:stop]]
+            marks.append(
+                any(
+                    len(own) <= (len(phrase) + 6 if len(phrase) > 1 else 2)
+                    and any(own[at : at + len(phrase)] == phrase for at in range(len(own)))
+                    for phrase in PHRASES
+                )
+            )
+        held = [n for n, mark in enumerate(marks) if mark]
+        for one, other in pairwise([-1, *held, len(sentences)]) if held else []:
+            if all(stop - first <= 2 for first, stop in sentences[one + 1 : other]):
+                marks[one + 1 : other] = [True] * (other - one - 1)
+        expected = {
+            t
+            for (first, stop), mark in zip(sentences, marks, strict=True)
+            if mark
+            for t in range(first, stop)
+        }
+        found = flags[offsets[number] : offsets[number + 1]] & BOILERPLATE
+        assert set(np.flatnonzero(found).tolist()) == expected
+
+
+@given(PARAGRAPHS, st.integers(1, 3))
+@settings(deadline=None)
+def test_paragraphs(texts, least):
+    tokens = [
+        [(number, PARAGRAPH if at == 0 else 0) for number in text for at in range(number + 1)]
+        for text in texts
+    ]
+    hashes, flags, offsets = lay(tokens)
+    room = int(offsets[-1]) + len(texts)
+    columns = np.empty(room, np.uint64), *np.empty((3, room), np.int64)
+    count = kernels.paragraphs(hashes, flags, offsets, least, *columns)
+    keys, *rest = (column[:count].tolist() for column in columns)
+    expected = [
+        (t, int(offsets[t]) + first, int(offsets[t]) + stop)
+        for t, text in enumerate(tokens)
+        for first, stop in pieces([flag for _, flag in text], PARAGRAPH)
+        if stop - first >= least
+    ]
+    assert list(zip(*rest, strict=True)) == expected
+    contents = [hashes[first:stop].tolist() for _, first, stop in expected]
+    for one in range(count):
+        for other in range(count):
+            assert (keys[one] == keys[other]) == (contents[one] == contents[other])
+
+
+@given(PARAGRAPHS, st.data())
+@settings(deadline=None, max_examples=300)
+def test_repeated(texts, data):
+    """Each paragraph is two tokens; its number is its key."""
+    outlets = data.draw(st.lists(st.integers(0, 1), min_size=len(texts), max_size=len(texts)))
+    days = data.draw(st.lists(st.integers(-1, 2), min_size=len(texts), max_size=len(texts)))
+    tokens = [[(number, 0) for number in text for _ in range(2)] for text in texts]
+    _, flags, offsets = lay(tokens)
+    rows = [
+        (outlets[t], number, days[t], t, int(offsets[t]) + 2 * at)
+        for t, text in enumerate(texts)
+        for at, number in enumerate(text)
+    ]
+    ordered = sorted(rows, key=lambda row: row[:4])
+
+    def column(rows, at, dtype=np.int64):
+        return np.array([row[at] for row in rows], dtype)
+
+    bounds = np.searchsorted(column(rows, 3), np.arange(len(texts) + 1))
+    kernels.mark_repeated(
+        column(ordered, 1, np.uint64), column(ordered, 3), column(ordered, 4), column(ordered, 4) + 2,
+        np.array(outlets, np.int64), np.array(days, np.int64), offsets,
+        column(rows, 1, np.uint64), bounds, np.full(len(rows), 2), 3, 0.2, 0.5, flags,
+    )  # fmt: skip
+    expected = set()
+    for outlet in range(2):
+        for number in range(5):
+            own = [row for row in ordered if row[:2] == (outlet, number)]
+            stories = 1
+            for one, other in pairwise(row[3] for row in own):
+                shorter = 2 * min(len(texts[one]), len(texts[other]))
+                common = sum(2 for p in texts[one] if p != number and p in texts[other])
+                stories += one != other and shorter >= 4 and common < 0.2 * shorter
+            if stories >= 3 and (own[0][2] < 0 or own[0][2] != own[-1][2]):
+                expected |= {t for row in own for t in (row[4], row[4] + 1)}
+    assert set(np.flatnonzero(flags & BOILERPLATE).tolist()) == expected
+
+
+@given(st.lists(st.lists(st.integers(1, 6), max_size=8), max_size=4), st.integers(1, 8))
+@settings(deadline=None)
+def test_blocks(texts, least):
+    tokens = [[(0, PARAGRAPH if at == 0 else 0) for size in text for at in range(size)] for text in texts]
+    _, flags, offsets = lay(tokens)
+    bounds, block_offsets = np.empty(flags.size + 1, np.int64), np.empty(len(texts) + 1, np.int64)
+    buckets.blocks(flags, offsets, PARAGRAPH, least, bounds, block_offsets)
+    expected, counts = [], [0]
+    for number, text in enumerate(texts):
+        blocks = []
+        left = sum(text)
+        for size in text:
+            if not blocks or (blocks[-1] >= least and left >= least):
+                blocks.append(0)
+            blocks[-1] += size
+            left -= size
+        starts = np.cumsum([0, *blocks])[:-1] + offsets[number] if blocks else []
+        expected += [int(start) for start in starts]
+        counts.append(len(expected))
+    assert block_offsets.tolist() == counts
+    assert bounds[: len(expected) + 1].tolist() == [*expected, flags.size]
