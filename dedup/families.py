@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dedup.align import Aligned
 from dedup.kernels.align import COPY, FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
 
-_CORE = 0.5  # of the deepest overlap on the representative: the part that counts as the family's copy
+_CORE = 0.5  # of the neighbours that hold the most copied place hold the part that is the family's copy
 
 Spans = NDArray[np.int32]  # (n, 2) token places, half-open
 
@@ -121,14 +121,16 @@ def families(aligned: Aligned, lengths: NDArray[np.int64], copy_share: float) ->
 def _around(graph: _Graph, text: int) -> Family:
     """The family anchored on the most copied part of `text`."""
     edges = graph.open_edges(text)
-    depth = np.zeros(graph.lengths[text], np.int64)
-    for edge in edges.values():
-        depth += mask(edge.own, int(graph.lengths[text])) & ~graph.mask(text)
-    core = depth >= max(1.0, _CORE * depth.max(initial=0))
+    length = int(graph.lengths[text])
+    shares = {other: mask(edge.own, length) for other, edge in edges.items()}
+    depth = np.sum(list(shares.values()), axis=0) * ~graph.mask(text)
+    most = int(depth.argmax())
+    holders = [shared for shared in shares.values() if shared[most] and depth[most]]
+    core = np.sum(holders, axis=0) >= max(1.0, _CORE * len(holders))
     members = {}
-    own = np.zeros(graph.lengths[text], np.bool_)
+    own = np.zeros(length, np.bool_)
     for other, edge in edges.items():
-        shared = mask(edge.own, int(graph.lengths[text]))
+        shared = shares[other]
         if 2 * (shared & core).sum() >= shared.sum():
             members[other] = edge.other
             own |= shared

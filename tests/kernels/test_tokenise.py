@@ -30,7 +30,7 @@ def classes(text):
 
 
 def extent(items, first):
-    """The places in `items` of the characters of the token that starts at `first`, and those of its joints."""
+    """Of the token at `first`: the places in `items` of its characters and joints, and where it ends."""
     kind = uni.WORD if items[first][0] in WORDS else items[first][0]
     taken, joints = [first], []
     joint = items[first][1]
