@@ -53,7 +53,7 @@ def _compile_all() -> bool:
     """Compile one half here and one in a process of its own; whether all went well."""
     package = str(Path(__file__).parents[2])
     other = subprocess.Popen(
-        [sys.executable, "-m", "dedup.kernels.ready"],
+        [sys.executable, "-P", "-m", "dedup.kernels.ready"],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
