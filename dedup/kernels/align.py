@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import kernel
+from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
 from dedup.kernels.tokenise import BOILERPLATE, NUMBER, QUOTED
 
@@ -25,7 +25,7 @@ _SAME_FIGURES = 0.5  # share of numbers that stand alike from which on it is a c
 _QUOTED_TOKENS = 5  # in a shared quotation worth telling
 
 
-@kernel
+@inner
 def _matched(found: Any, a: int, b: int, x: int, y: int, shortest: int, marks: Any) -> int:
     """Left tokens of the span a..b, x..y that lie in runs, of which `shortest` tokens lie in the span.
 
@@ -45,7 +45,7 @@ def _matched(found: Any, a: int, b: int, x: int, y: int, shortest: int, marks: A
     return count
 
 
-@kernel
+@inner
 def _trim(span: Any, found: Any, marks: Any) -> None:
     """Cut a span (int32, in place) down to the runs in it where these make up most of it."""
     a, b, x, y = span[0], span[1], span[2], span[3]
@@ -62,13 +62,13 @@ def _trim(span: Any, found: Any, marks: Any) -> None:
             span[2], span[3] = min(span[2], begin + shift), max(span[3], end + shift)
 
 
-@kernel
+@inner
 def _idle(left_flag: int, right_flag: int) -> bool:
     """Is a token that both sides share no evidence of copying: quoted by both, or boilerplate of either?"""
     return bool((left_flag & right_flag & QUOTED) | ((left_flag | right_flag) & BOILERPLATE))
 
 
-@kernel
+@inner
 def _chained(
     left_flags: Any, right_flags: Any, found: Any, chain_of: Any, least: int, out: Any, count: int
 ) -> int:
@@ -96,7 +96,7 @@ def _chained(
     return count
 
 
-@kernel
+@inner
 def _join(passages: Any, count: int) -> int:
     """Join passages that overlap on both sides, in place; the number that remains."""
     one = 0
@@ -119,7 +119,7 @@ def _join(passages: Any, count: int) -> int:
     return count
 
 
-@kernel
+@inner
 def _remainder(
     left_flags: Any, right_flags: Any, found: Any, guarantee: int, out: Any, count: int
 ) -> int:  # fmt: skip
@@ -154,7 +154,7 @@ def _remainder(
     return count
 
 
-@kernel
+@inner
 def _is_template(
     left: Any, left_flags: Any, right: Any, right_flags: Any, a: int, b: int, x: int, y: int
 ) -> bool:
@@ -173,7 +173,7 @@ def _is_template(
     return bool(fewer >= max(_FIGURES, _FIGURE_SHARE * min(b - a, y - x)) and same < _SAME_FIGURES * fewer)
 
 
-@kernel
+@inner
 def _match(
     passages: Any, count: int, found: Any, left: Any, left_flags: Any, right: Any, right_flags: Any,
     left_marks: Any, right_marks: Any, scratch: Any,
@@ -202,7 +202,7 @@ def _match(
             right_marks[t] |= 2
 
 
-@kernel
+@inner
 def _marked(flags: Any, marks: Any) -> tuple[int, int]:
     """How many tokens `_match` marked as matched, and how many as covered, without boilerplate."""
     matched, covered = 0, 0
@@ -213,7 +213,7 @@ def _marked(flags: Any, marks: Any) -> tuple[int, int]:
     return matched, covered
 
 
-@kernel
+@inner
 def chains(found: Any, shortest: int, gap: int) -> Any:
     """Join runs (as `runs` gives them) that lie within `gap` tokens of each other on both sides.
 

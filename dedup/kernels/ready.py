@@ -64,7 +64,7 @@ def _compile_all() -> bool:
     )
     try:
         with _uncollected():
-            _passages()
+            _compile_here()
         return other.wait(_LIMIT) == 0
     except subprocess.TimeoutExpired:
         return False
@@ -120,38 +120,39 @@ def _pair() -> tuple[Any, ...]:
     return hashes, np.zeros(64, np.uint8), offsets, np.zeros(1, np.int32), np.ones(1, np.int32)
 
 
-def _passages() -> None:
-    """Compile what makes passages of runs and sentences."""
-    from dedup.kernels.align import assemble
+def _compile_here() -> None:
+    """Compile the comparison of two texts."""
+    from dedup.kernels.runs import resemble, seed
     from dedup.kernels.sentences import rework
 
+    hashes, flags, *texts = _pair()
     bounds = np.zeros(2, np.int64)
-    runs = np.zeros((0, 3), np.int32)
-    spans = rework(*_pair(), runs, bounds, bounds.copy())
-    assemble(*_pair(), runs, bounds, spans, bounds, 12, np.zeros((1, 4), np.int64), bounds.copy())
+    runs = seed(hashes, *texts, 3, 8, 64, bounds)
+    rework(hashes, flags, *texts, runs, bounds, bounds.copy())
+    resemble(hashes.astype(np.uint64), *texts, np.zeros(1))
 
 
-def _sketches() -> None:
-    """Compile everything before that."""
+def _compile_there() -> None:
+    """Compile everything before it, and what makes passages of its results."""
     import pyarrow as pa
 
     from dedup.candidates import candidate_pairs, postings
-    from dedup.kernels.runs import resemble, seed
+    from dedup.kernels.align import assemble
     from dedup.lsh import Bands
     from dedup.settings import Settings
     from dedup.shingles import shingle
     from dedup.tokens import tokenise
     from dedup.weigh import mark_navigation, mark_repeated
 
+    bounds, none = np.zeros(2, np.int64), np.empty((0, 4), np.int32)
+    totals = np.zeros((1, 4), np.int64)
+    assemble(*_pair(), none[:, :3].copy(), bounds, none, bounds, 12, totals, bounds.copy())
     tokens = tokenise(pa.array(["one two three four five six"] * 2, pa.large_string()))
     candidate_pairs(*postings(tokens, shingle(tokens, 5), Settings(), Bands(2, 2)))
     mark_navigation(tokens)
     mark_repeated(tokens, np.zeros(2, np.int64), np.zeros(2, np.int64))
-    hashes, _, *texts = _pair()
-    seed(hashes, *texts, 3, 8, 64, np.zeros(2, np.int64))
-    resemble(hashes.astype(np.uint64), *texts, np.zeros(1))
 
 
 if __name__ == "__main__":
     with _uncollected():
-        _sketches()
+        _compile_there()

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import kernel
+from dedup.kernels import inner
 
 
-@kernel
+@inner
 def with_room(rows: Any, needed: int) -> Any:
     """`rows` int32 (n, k) if there are as many as `needed`, else a copy with twice as many."""
     if needed <= rows.shape[0]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import kernel
+from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
 
 
-@kernel
+@inner
 def _gram(hashes: Any, at: int, k: int) -> Any:
     state = np.uint64(0)
     for i in range(at, at + k):
@@ -18,7 +18,7 @@ def _gram(hashes: Any, at: int, k: int) -> Any:
     return state >> np.uint64(32)
 
 
-@kernel
+@inner
 def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
     """Maximal runs of at least `k` equal token hashes on both sides: int32 (n, 3) of left, right, length.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import kernel
+from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
 from dedup.kernels.tokenise import BOILERPLATE, QUOTED, SENTENCE, STEM_BITS, UNSPACED
 
@@ -21,7 +21,7 @@ _COMMONEST = 256  # sentences a term may stand in to make a seed
 _PARTNERS = 8  # of one left sentence
 
 
-@kernel
+@inner
 def stems(hashes: Any, flags: Any) -> Any:
     """Terms uint32 to compare reworked text by: the word's stem, or in unspaced scripts two characters."""
     terms = np.empty(hashes.size, np.uint32)
@@ -33,7 +33,7 @@ def stems(hashes: Any, flags: Any) -> Any:
     return terms
 
 
-@kernel
+@inner
 def number(left: Any, right: Any) -> Any:
     """Number the distinct values of two uint32 arrays from 0 on, in order of appearance: int32 ids, count."""
     size = 16
@@ -57,7 +57,7 @@ def number(left: Any, right: Any) -> Any:
     return out[: left.size], out[left.size :], count
 
 
-@kernel
+@inner
 def sentences(flags: Any, shortest: int, longest: int) -> Any:
     """Sentence bounds in tokens, int32 (n + 1): fragments under `shortest` join the next sentence."""
     bounds = np.empty(flags.size + 1, np.int32)
@@ -75,7 +75,7 @@ def sentences(flags: Any, shortest: int, longest: int) -> Any:
     return bounds[: count + 1]
 
 
-@kernel
+@inner
 def bags(ids: Any, bounds: Any, frequencies: Any) -> Any:
     """Each sentence's distinct terms and counts (CSR), sorted by id; adds to `frequencies` per term."""
     offsets = np.zeros(bounds.size, np.int32)
@@ -104,7 +104,7 @@ def bags(ids: Any, bounds: Any, frequencies: Any) -> Any:
     return offsets, terms[:filled], counts[:filled]
 
 
-@kernel
+@inner
 def weigh_bags(offsets: Any, terms: Any, counts: Any, rarity: Any) -> Any:
     """Turn `counts` into tf-isf weights, in place; the same at unit length per sentence, float32."""
     units = np.empty(counts.size, np.float32)
@@ -119,7 +119,7 @@ def weigh_bags(offsets: Any, terms: Any, counts: Any, rarity: Any) -> Any:
     return units
 
 
-@kernel
+@inner
 def similar_sentences(
     left_offsets: Any, left_terms: Any, left_weights: Any,
     right_offsets: Any, right_terms: Any, right_weights: Any,
@@ -206,7 +206,7 @@ def similar_sentences(
     return seeds[:kept]
 
 
-@kernel
+@inner
 def _sort(seeds: Any, members: Any, first: int, stop: int, side: int) -> None:
     """Sort `members[first:stop]`, seed numbers, by the seeds' place on one side, in place (Shell's sort).
 
@@ -226,7 +226,7 @@ def _sort(seeds: Any, members: Any, first: int, stop: int, side: int) -> None:
         step //= 3
 
 
-@kernel
+@inner
 def bag_cosine(
     span: Any, left_offsets: Any, left_terms: Any, left_counts: Any,
     right_offsets: Any, right_terms: Any, right_counts: Any, sums: Any,
@@ -253,7 +253,7 @@ def bag_cosine(
     return dot / np.sqrt(one * two) if one > 0 and two > 0 else 0.0
 
 
-@kernel
+@inner
 def fragments(
     seeds: Any, gap: int, least_gap: int, least_cosine: float, longest: int,
     left_offsets: Any, left_terms: Any, left_counts: Any,
@@ -328,7 +328,7 @@ def fragments(
     return found[:count]
 
 
-@kernel
+@inner
 def _blank(flags: Any, ids: Any, blank: int) -> None:
     for t in range(ids.size):
         if flags[t] & BOILERPLATE:

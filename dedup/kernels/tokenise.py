@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import kernel
+from dedup.kernels import inner, kernel
 from dedup.kernels.bits import count_trailing_zeros, load8
 from dedup.kernels.unicode import (
     APOSTROPHE,
@@ -47,7 +47,7 @@ _BELOW_A = np.uint64(0x1F1F1F1F1F1F1F1F)
 _ABOVE_Z = np.uint64(0x0505050505050505)
 
 
-@kernel
+@inner
 def _mixed(state: Any, first: Any, held: Any) -> Any:
     """A token's hash from its folded bytes: `first` eight, `state` of all full eights, and last `held`.
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import kernel
+from dedup.kernels import inner, kernel
 from dedup.kernels.tokenise import BOILERPLATE, PARAGRAPH, SENTENCE
 
 _BESIDE = 6  # tokens that may stand beside a phrase on its line
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
-@kernel
+@inner
 def _holds(hashes: Any, first: int, stop: int, phrases: Any, bounds: Any) -> bool:
     """Does the line hold a phrase that is a good part of it (a single word: nearly all of it)?"""
     for phrase in range(bounds.size - 1):
@@ -84,7 +84,7 @@ def paragraphs(
     return count
 
 
-@kernel
+@inner
 def _related(
     one: int, two: int, key: Any, all_keys: Any, bounds: Any, lengths: Any, shortest: int, share: float
 ) -> bool:

@@ -5,13 +5,15 @@ from itertools import combinations, pairwise
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from dedup.kernels import align as kernels
 from dedup.kernels.align import BOILER, COPY, PHRASE, QUOTATION, TEMPLATE
-from dedup.kernels.runs import runs, seed
+from dedup.kernels.runs import seed
 from dedup.kernels.tokenise import BOILERPLATE, NUMBER, QUOTED
 
 FLAGS = st.sampled_from([0, 0, 0, 0, NUMBER, QUOTED, BOILERPLATE])
+CHAINS = njit(lambda *arguments: kernels.chains(*arguments))  # noqa: PLW0108  Python cannot call an inner kernel
 TEXT = st.lists(st.tuples(st.integers(0, 3), FLAGS), max_size=90)
 
 
@@ -121,10 +123,12 @@ def slow_passages(left, right, found, spans, guarantee):
 @given(TEXT, TEXT, st.integers(2, 6), st.integers(0, 9))
 @settings(deadline=None, max_examples=200)
 def test_chains(left, right, shortest, gap):
-    hashes = [np.array([token for token, _ in text], np.uint32) for text in (left, right)]
-    found = runs(*hashes, 3, 8, 64)
-    expected = slow_chains(found.tolist(), shortest, gap)
-    assert kernels.chains(found, shortest, gap).tolist() == expected
+    hashes = np.array([token for token, _ in left + right], np.uint32)
+    offsets = np.array([0, len(left), len(left) + len(right)])
+    found = seed(
+        hashes, offsets, np.zeros(1, np.int32), np.ones(1, np.int32), 3, 8, 64, np.empty(2, np.int64)
+    )
+    assert CHAINS(found, shortest, gap).tolist() == slow_chains(found.tolist(), shortest, gap)
 
 
 @given(st.lists(TEXT, min_size=2, max_size=3), st.data())

@@ -2,14 +2,29 @@
 
 from collections import Counter
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
-from dedup.kernels import sentences as kernels
-from dedup.kernels.runs import runs
+from dedup.kernels import sentences as module
+from dedup.kernels.runs import seed as runs_of
 from dedup.kernels.tokenise import BOILERPLATE, QUOTED, SENTENCE, UNSPACED
+
+
+def called(inner):
+    """Let Python call what only kernels can."""
+    return njit(lambda *arguments: inner(*arguments))  # noqa: PLW0108
+
+
+kernels = SimpleNamespace(
+    **{
+        name: called(getattr(module, name))
+        for name in ("stems", "number", "sentences", "bags", "weigh_bags", "similar_sentences", "fragments")
+    }
+)
 
 FLAGS = st.sampled_from([0, 0, 0, SENTENCE, UNSPACED, QUOTED, BOILERPLATE])
 TERMS = st.lists(st.integers(0, 5), max_size=40)
@@ -212,18 +227,24 @@ def test_rework_is_its_steps_for_each_pair(texts):
     hashes = [np.array([token << 12 for token, _ in text], np.uint32) for text in texts]
     flags = [np.array([flag for _, flag in text], np.uint8) for text in texts]
     pairs = [(i, j) for i in range(len(texts)) for j in range(i + 1, len(texts))]
-    found = [runs(hashes[i], hashes[j], 3, 8, 64) for i, j in pairs]
     offsets = np.cumsum([0, *map(len, texts)])
-    run_offsets = np.cumsum([0, *map(len, found)])
-    span_offsets = np.empty(len(pairs) + 1, np.int64)
-    lefts, rights = np.array(pairs, np.int32).T
-    spans = kernels.rework(
-        np.concatenate(hashes), np.concatenate(flags), offsets, lefts.copy(), rights.copy(),
-        np.concatenate(found), run_offsets, span_offsets,
-    )  # fmt: skip
+    run_offsets, span_offsets = np.empty((2, len(pairs) + 1), np.int64)
+    lefts, rights = (side.copy() for side in np.array(pairs, np.int32).T)
+    found = runs_of(np.concatenate(hashes), offsets, lefts, rights, 3, 8, 64, run_offsets)
+    spans = module.rework(
+        np.concatenate(hashes),
+        np.concatenate(flags),
+        offsets,
+        lefts,
+        rights,
+        found,
+        run_offsets,
+        span_offsets,
+    )
     for number, (i, j) in enumerate(pairs):
         own = spans[span_offsets[number] : span_offsets[number + 1]].tolist()
-        assert own == steps(hashes[i], flags[i], hashes[j], flags[j], found[number])
+        runs = found[run_offsets[number] : run_offsets[number + 1]]
+        assert own == steps(hashes[i], flags[i], hashes[j], flags[j], runs)
 
 
 def steps(left, left_flags, right, right_flags, found):

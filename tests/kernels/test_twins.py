@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import dedup
 from dedup.candidates import candidate_pairs
 from dedup.kernels import buckets
-from dedup.kernels.runs import resemble, runs
+from dedup.kernels.runs import resemble, seed
 from dedup.lsh import Bands, band_hashes, bands_for, recall_at
 from dedup.minhash import sign_shingles
 from dedup.shingles import shingle
@@ -181,7 +181,9 @@ def test_sort_postings_is_stable(values):
 @given(st.lists(st.integers(0, 40), max_size=40), st.lists(st.integers(0, 40), max_size=40))
 @settings(deadline=None)
 def test_runs_are_the_maximal_common_ones(left, right):
-    found = runs(np.array(left, np.uint32), np.array(right, np.uint32), 3, 1000, 1000)
+    offsets = np.array([0, len(left), len(left) + len(right)])
+    pair = np.zeros(1, np.int32), np.ones(1, np.int32)
+    found = seed(np.array(left + right, np.uint32), offsets, *pair, 3, 1000, 1000, np.empty(2, np.int64))
     expected = []
     for i in range(len(left)):
         for j in range(len(right)):
