@@ -130,7 +130,7 @@ def _tokenise(texts: pa.ChunkedArray, settings: Settings, tell: Progress) -> Tok
         batches = _batches(len(whole), settings)
         for part in pool.map(lambda batch: tokenise(whole.slice(*batch)), batches):
             parts.append(part)
-            tell("tokenise", sum(map(len, parts)) if len(parts) == len(batches) else len(parts), None)
+            tell("tokenise", min(len(parts) * settings.batch_size, len(whole)), len(whole))
     return Tokens.concatenated(parts)
 
 
