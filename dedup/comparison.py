@@ -14,12 +14,13 @@ from dedup.align import align
 from dedup.article import Article
 from dedup.kernels.align import FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.kernels.ready import ready
+from dedup.overlap import overlap
 from dedup.provenance import Shares, Source, relation
 from dedup.schema import PASSAGE_KINDS
 from dedup.settings import Settings
 from dedup.shingles import shingle
 from dedup.tokens import tokenise
-from dedup.weigh import mark_navigation
+from dedup.weigh import mark_navigation, weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Comparison:
     passages: tuple[Passage, ...]  # sorted by left, then right place
     left_containment: float
     right_containment: float
+    left_overlap: float  # share of left's wording that stands in right, passages or not; an indication
+    right_overlap: float
     resemblance: float  # exact Jaccard of the shingle sets
     relation: str  # one of schema.RELATIONS: what the right article is to the left one
 
@@ -62,10 +65,10 @@ def compare(
     mark_navigation(tokens)
     pair = np.array([[0, 1]], np.int32)
     aligned = align(tokens, shingle(tokens, settings.shingle), pair, settings.guarantee, threads=1)
-    lengths = np.maximum(tokens.lengths, 1)
     shares = Shares(0.0, 0.0, 0.0, 0.0, 0.0)
     if len(aligned.pairs):
-        matched, covered = aligned.matched[0] / lengths, aligned.covered[0] / lengths
+        both = weights(tokens)
+        matched, covered = aligned.matched[0] / both, aligned.covered[0] / both
         shares = Shares.of(matched, covered, float(aligned.resemblance[0]))
     starts = [tokens.starts[tokens.offsets[side] : tokens.offsets[side + 1]] for side in (0, 1)]
     ends = [tokens.ends[tokens.offsets[side] : tokens.offsets[side + 1]] for side in (0, 1)]
@@ -88,8 +91,9 @@ def compare(
         sources = (_source(article) for article in articles)
         what = relation(shares, {passage.kind for passage in passages}, *sources)
     return Comparison(
-        *articles, passages, shares.left_matched, shares.right_matched, shares.resemblance, what
-    )
+        *articles, passages, shares.left_matched, shares.right_matched,
+        *overlap(articles[0].text, articles[1].text), shares.resemblance, what,
+    )  # fmt: skip
 
 
 def _article(value: str | Article, side: str) -> Article:

@@ -23,7 +23,7 @@ _AGENCY_ITSELF, _DATELINE, _CREDIT, _EARLIEST, _COMPLETE, _PURE = 3.0, 1.5, 1.0,
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How two articles share copy: shares of each one's tokens, 0 to 1, and exact resemblance."""
+    """How two articles share copy: shares of each one's tokens, boilerplate aside, and exact resemblance."""
 
     left_matched: float  # in shared runs within copies
     right_matched: float
@@ -33,8 +33,10 @@ class Shares:
 
     @classmethod
     def of(cls, matched: NDArray[np.float64], covered: NDArray[np.float64], resemblance: float) -> Shares:
-        """From arrays of two shares each, left and right."""
-        return cls(float(matched[0]), float(matched[1]), float(covered[0]), float(covered[1]), resemblance)
+        """From arrays of two shares each, left and right, cut at 1: repeats are matched with boilerplate."""
+        one, other = (float(share) for share in np.minimum(matched, 1.0))
+        left, right = (float(share) for share in np.minimum(covered, 1.0))
+        return cls(one, other, left, right, resemblance)
 
     def turned(self) -> Shares:
         """The same, seen from the other article."""

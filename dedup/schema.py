@@ -82,7 +82,7 @@ PAIRS = pa.schema(
     [
         pa.field("left", pa.string(), nullable=False),
         pa.field("right", pa.string(), nullable=False),
-        ("left_containment", pa.float64()),  # share of left's tokens found in right
+        ("left_containment", pa.float64()),  # share of left's tokens, boilerplate aside, found in right
         ("right_containment", pa.float64()),
         ("resemblance", pa.float64()),  # exact Jaccard of the shingle sets
         ("matched_tokens", pa.int64()),  # over the passages that count as copy
@@ -148,6 +148,9 @@ RELATIONS = (
     "stock phrases",
     "unrelated",
 )
+
+COPIES = frozenset(RELATIONS[:6])  # one of the articles is nearly all the other's copy
+COPYING = COPIES | {"partial reuse"}  # there is shared copy
 
 # Roles of a family member towards the family's origin.
 ROLES = (

@@ -19,7 +19,7 @@ from dedup.families import Family
 from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, QUOTATION, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.provenance import Shares, Source, credited, relation, role
 from dedup.tokens import Tokens
-from dedup.weigh import boilerplate
+from dedup.weigh import boilerplate, weights
 
 Origin = tuple[int, float, str | None]  # text number, confidence, agency
 
@@ -39,11 +39,12 @@ class _Found:
     sources: list[Source]
     ids: list[str]
     names: list[str]  # of the families
+    weights: NDArray[np.int64]  # tokens of each text that are not boilerplate
 
     def shares(self, pair: int) -> Shares:
         """How the articles of an aligned pair share copy."""
-        lengths = self.tokens.lengths[self.aligned.pairs[pair]]
-        matched, covered = self.aligned.matched[pair] / lengths, self.aligned.covered[pair] / lengths
+        both = self.weights[self.aligned.pairs[pair]]
+        matched, covered = self.aligned.matched[pair] / both, self.aligned.covered[pair] / both
         return Shares.of(matched, covered, float(self.aligned.resemblance[pair]))
 
     def place(self, text: int, token: int, *, end: bool) -> int:
@@ -61,8 +62,9 @@ def build(
     ids = articles["id"].to_pylist()
     names = _family_names(families, digests)
     found = _Found(
-        articles, tokens, judged, first_of, digests, aligned, families, origins, sources, ids, names
-    )
+        articles, tokens, judged, first_of, digests, aligned, families, origins, sources, ids, names,
+        weights(tokens),
+    )  # fmt: skip
     pair_of = {pair: place for place, pair in enumerate(map(tuple, aligned.pairs.tolist()))}
     members = [_members(found, number, pair_of) for number in range(len(families))]
     return {

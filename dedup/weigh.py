@@ -63,3 +63,9 @@ def boilerplate(tokens: Tokens) -> NDArray[np.bool_]:
     """Whether each token is boilerplate, bool (tokens,)."""
     marked: NDArray[np.bool_] = (tokens.flags & BOILERPLATE).astype(np.bool_)
     return marked
+
+
+def weights(tokens: Tokens) -> NDArray[np.int64]:
+    """How many tokens of each text are not boilerplate, at least 1: what its shares are shares of."""
+    counts = np.concatenate([np.zeros(1, np.int64), np.cumsum(~boilerplate(tokens))])
+    return np.maximum(np.diff(counts[tokens.offsets]), 1)

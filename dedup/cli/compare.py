@@ -53,6 +53,7 @@ def compare(
     if left == right == "-":
         raise click.UsageError("standard input can be one of the two articles, not both")
     from dedup.comparison import compare as run
+    from dedup.schema import COPYING
 
     with telling_compilation(quiet=quiet):
         one, other = (_article(path, settings, names, quiet=quiet) for path in (left, right))
@@ -67,7 +68,7 @@ def compare(
             from dedup.report.comparison import render_comparison
 
             render_comparison(comparison, output_console(color))
-    found = fail_on_copy and comparison.relation in exits.COPYING
+    found = fail_on_copy and comparison.relation in COPYING
     ctx.exit(exits.code(copy_found=found, input_failed=False))
 
 

@@ -1,4 +1,4 @@
-"""Exit codes, and which relations of two articles count as copying."""
+"""Exit codes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ INPUT_FAILED = 3  # done, but some input could not be read
 COPY_FOUND = 4  # asked for with --fail-on-copy; goes before INPUT_FAILED
 INTERRUPTED = 130  # as shells report SIGINT
 BROKEN_PIPE = 141  # as shells report SIGPIPE: the reader of standard output has gone
-
-COPYING = frozenset(
-    {"duplicate", "verbatim copy", "edited copy", "excerpt", "extended", "update", "partial reuse"}
-)
 
 HELP = """\b
 Exit codes:

@@ -134,4 +134,6 @@ def _write(report: Report, output: str, *, format: str, table: str, limit: int |
 
 def _copies(report: Report) -> bool:
     """Tell whether any pair is related by copying."""
-    return not exits.COPYING.isdisjoint(report.pairs.column("relation").unique().to_pylist())
+    from dedup.schema import COPYING
+
+    return not COPYING.isdisjoint(report.pairs.column("relation").unique().to_pylist())
