@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from os import cpu_count
 from typing import Any
 
@@ -60,14 +59,16 @@ def scan(
     judged = tokens.lengths >= settings.min_tokens
     keys = digests(tokens)
     first_of, groups = repeats(keys, judged)
-    shown = np.flatnonzero(judged & (first_of == np.arange(len(tokens)))).astype(np.int32)
+    compared = judged & (first_of == np.arange(len(tokens)))
 
     mark_navigation(tokens)
     mark_repeated(tokens, *_outlets_and_days(articles))
 
     shingles = shingle(tokens, settings.shingle)
-    keys_of, items = _postings(tokens, shingles, shown, settings, bands, tell)
-    pairs = candidates.candidate_pairs(keys_of, items)
+    pairs = candidates.candidate_pairs(
+        tokens, shingles, compared, settings, bands, threads=_threads(settings),
+        progress=lambda done, total: tell("sketch", done, total),
+    )  # fmt: skip
     aligned = _align(tokens, shingles, pairs, settings, tell)
 
     tell("families", 0, None)
@@ -132,47 +133,6 @@ def _tokenise(texts: pa.ChunkedArray, settings: Settings, tell: Progress) -> Tok
             parts.append(part)
             tell("tokenise", min(len(parts) * settings.batch_size, len(whole)), len(whole))
     return Tokens.concatenated(parts)
-
-
-def _postings(
-    tokens: Tokens,
-    shingles: Shingles,
-    shown: NDArray[np.int32],
-    settings: Settings,
-    bands: Any,
-    tell: Progress,
-) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """Bucket keys and text numbers of the texts that are compared."""
-
-    def sketch(batch: tuple[int, int]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-        first, size = batch
-        part = slice(first, first + size + 1)
-        begin, shingle_begin = tokens.offsets[first], shingles.offsets[first]
-        own = replace(
-            tokens,
-            hashes=tokens.hashes[begin : tokens.offsets[first + size]],
-            flags=tokens.flags[begin : tokens.offsets[first + size]],
-            offsets=tokens.offsets[part] - begin,
-        )
-        own_shingles = Shingles(
-            shingles.hashes[shingle_begin : shingles.offsets[first + size]],
-            shingles.offsets[part] - shingle_begin,
-        )
-        keys, items = candidates.postings(own, own_shingles, settings, bands)
-        kept = compared[items + first]
-        return keys[kept], items[kept] + np.int32(first)
-
-    compared = np.zeros(len(tokens), np.bool_)
-    compared[shown] = True
-    keys, items = [np.empty(0, np.uint64)], [np.empty(0, np.int32)]
-    with ThreadPoolExecutor(_threads(settings)) as pool:
-        for number, (some_keys, some_items) in enumerate(
-            pool.map(sketch, _batches(len(tokens), settings)), 1
-        ):
-            keys.append(some_keys)
-            items.append(some_items)
-            tell("sketch", min(number * settings.batch_size, len(tokens)), len(tokens))
-    return np.concatenate(keys), np.concatenate(items)
 
 
 def _align(

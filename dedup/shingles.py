@@ -24,6 +24,11 @@ class Shingles:
     def __len__(self) -> int:
         return self.offsets.size - 1
 
+    def part(self, first: int, stop: int) -> Shingles:
+        """The texts `first` to `stop`, without copying them."""
+        own = slice(self.offsets[first], self.offsets[stop])
+        return Shingles(self.hashes[own], self.offsets[first : stop + 1] - self.offsets[first])
+
 
 def shingle(tokens: Tokens, k: int) -> Shingles:
     """Hash every run of `k` tokens; a text of 1 to k - 1 tokens is one shingle."""

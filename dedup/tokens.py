@@ -40,6 +40,12 @@ class Tokens:
         hashes, starts, ends, flags = columns
         return cls(hashes, starts, ends, flags, np.cumsum(lengths))
 
+    def part(self, first: int, stop: int) -> Tokens:
+        """The texts `first` to `stop`, without copying them."""
+        own = slice(self.offsets[first], self.offsets[stop])
+        offsets = self.offsets[first : stop + 1] - self.offsets[first]
+        return Tokens(self.hashes[own], self.starts[own], self.ends[own], self.flags[own], offsets)
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each text, int64 (n,)."""

@@ -33,3 +33,19 @@ def winnow(shingles: Shingles, window: int) -> Fingerprints:
     kernels.winnow(shingles.hashes, shingles.offsets, window, hashes, places, offsets)
     count = int(offsets[-1])
     return Fingerprints(hashes[:count], places[:count], offsets)
+
+
+def contexts(
+    shingles: Shingles, window: int, crowded: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+    """Keys uint64 and text numbers int32 of the windows whose fingerprint is one of `crowded` (sorted).
+
+    Texts that share a verbatim run of `window + k - 1` tokens share the key of a window inside it. There are
+    several times more windows than fingerprints, so only fingerprints that too many texts share to meet
+    each other are looked at this closely.
+    """
+    places = np.searchsorted(crowded, shingles.hashes)
+    busy = crowded[np.minimum(places, crowded.size - 1)] == shingles.hashes
+    keys, texts = np.empty(shingles.hashes.size, np.uint64), np.empty(shingles.hashes.size, np.int32)
+    count = kernels.contexts(shingles.hashes, shingles.offsets, window, busy, keys, texts)
+    return keys[:count], texts[:count]

@@ -23,6 +23,9 @@ _FRAGMENT_TOKENS = 30  # on each side of a reworked fragment
 _FIGURES, _FIGURE_SHARE = 3, 0.1  # numbers on each side of a template, and their share of its tokens
 _SAME_FIGURES = 0.5  # share of numbers that stand alike from which on it is a copy
 _QUOTED_TOKENS = 5  # in a shared quotation worth telling
+_TOLD_SHARE = (
+    0.2  # of the shorter text in runs, from which on short runs are told where there is nothing else
+)
 
 
 @inner
@@ -70,7 +73,7 @@ def _idle(left_flag: int, right_flag: int) -> bool:
 
 @inner
 def _chained(
-    left_flags: Any, right_flags: Any, found: Any, chain_of: Any, least: int, out: Any, count: int
+    left_flags: Any, right_flags: Any, found: Any, chain_of: Any, least: int, kind: int, out: Any, count: int
 ) -> int:
     """Write chains with enough tokens that are evidence to `out`, from row `count` on; the new count."""
     for c in range(found.shape[0]):
@@ -91,7 +94,7 @@ def _chained(
         if min(evidence, y - x) >= least:
             out[count, FIRST], out[count, STOP] = a, b
             out[count, RIGHT_FIRST], out[count, RIGHT_STOP] = x, y
-            out[count, KIND] = COPY
+            out[count, KIND] = kind
             count += 1
     return count
 
@@ -284,9 +287,14 @@ def assemble(
                 count += 1
         chain_of = chains(found, _CHAINED, _GAP)
         least = min(_COPY_TOKENS, max(shorter // 2, _CHAINED))
-        count = _chained(left_flags, right_flags, found, chain_of, least, passages, count)
+        kind = np.int64(COPY)
+        count = _chained(left_flags, right_flags, found, chain_of, least, kind, passages, count)
         count = _join(passages, count)
         count = _remainder(left_flags, right_flags, found, guarantee, passages, count)
+        if count == 0:
+            kind = np.int64(PHRASE)
+            least = max(guarantee, int(_TOLD_SHARE * shorter))
+            count = _chained(left_flags, right_flags, found, chain_of, least, kind, passages, count)
         left_marks, right_marks = np.zeros(left_flags.size, np.uint8), np.zeros(right_flags.size, np.uint8)
         _match(passages, count, found, left, left_flags, right, right_flags, left_marks, right_marks, scratch)
         totals[p, 0], totals[p, 2] = _marked(left_flags, left_marks)

@@ -136,19 +136,22 @@ def _compile_there() -> None:
     """Compile everything before it, and what makes passages of its results."""
     import pyarrow as pa
 
-    from dedup.candidates import candidate_pairs, postings
+    from dedup.candidates import candidate_pairs
     from dedup.kernels.align import assemble
     from dedup.lsh import Bands
     from dedup.settings import Settings
     from dedup.shingles import shingle
     from dedup.tokens import tokenise
     from dedup.weigh import mark_navigation, mark_repeated
+    from dedup.winnow import contexts
 
     bounds, none = np.zeros(2, np.int64), np.empty((0, 4), np.int32)
     totals = np.zeros((1, 4), np.int64)
     assemble(*_pair(), none[:, :3].copy(), bounds, none, bounds, 12, totals, bounds.copy())
     tokens = tokenise(pa.array(["one two three four five six"] * 2, pa.large_string()))
-    candidate_pairs(*postings(tokens, shingle(tokens, 5), Settings(), Bands(2, 2)))
+    shingles = shingle(tokens, 5)
+    candidate_pairs(tokens, shingles, np.ones(2, np.bool_), Settings(), Bands(2, 2))
+    contexts(shingles, 2, shingles.hashes)
     mark_navigation(tokens)
     mark_repeated(tokens, np.zeros(2, np.int64), np.zeros(2, np.int64))
 

@@ -100,3 +100,31 @@ def winnow(shingles: Any, offsets: Any, window: int, prints: Any, places: Any, p
             places[count] = least - first
             count += 1
         print_offsets[text + 1] = count
+
+
+@kernel
+def contexts(shingles: Any, offsets: Any, window: int, crowded: Any, keys: Any, texts: Any) -> int:
+    """Fill `keys` uint64 and `texts` int32 for every window whose least shingle is crowded; how many.
+
+    `crowded` bool (shingles,); windows as in `winnow`. A key stands for the least shingle and the window's
+    two ends, so that texts that share all of a window share its key. Room for one a shingle is needed.
+    """
+    count = 0
+    for text in range(offsets.size - 1):
+        first, stop = offsets[text], offsets[text + 1]
+        least = -1
+        for last in range(max(first, min(first + window, stop) - 1), stop):
+            begin = max(first, last - window + 1)
+            if least < begin:
+                least = begin
+                for place in range(begin + 1, last + 1):
+                    if shingles[place] <= shingles[least]:
+                        least = place
+            elif shingles[last] <= shingles[least]:
+                least = last
+            if crowded[least]:
+                state = (shingles[begin] * _BASE) ^ shingles[last]
+                keys[count] = (state ^ (state >> np.uint64(31))) * _MIX + shingles[least]
+                texts[count] = text
+                count += 1
+    return count
