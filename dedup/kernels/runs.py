@@ -10,6 +10,11 @@ from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
 
 
+_STRIDE = 8  # so that no run of `_TELLING` tokens within a long one is passed over
+_TELLING = 10  # tokens in a run that is followed however common its words are
+_WALKED = 256  # places of one k-gram that are looked at
+
+
 @inner
 def _gram(hashes: Any, at: int, k: int) -> Any:
     state = np.uint64(0)
@@ -22,8 +27,9 @@ def _gram(hashes: Any, at: int, k: int) -> Any:
 def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
     """Maximal runs of at least `k` equal token hashes on both sides: int32 (n, 3) of left, right, length.
 
-    Sorted by left place. Left places within a run of `long` tokens or more start no other run. Of a k-gram
-    that stands more than `most` times on the right, only the first `most` places are followed.
+    Sorted by left place. Within a run of `long` tokens or more, which what else its words resemble adds
+    little to, only every `_STRIDE`th left place is looked up. Of a k-gram that stands more than `most`
+    times on the right, only the first `most` places are followed, and those that make a long enough run.
     """
     n_left, n_right = left.size - k + 1, right.size - k + 1
     if n_left <= 0 or n_right <= 0:
@@ -40,17 +46,18 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
         heads[slot] = j
     found = np.empty((64, 3), np.int32)
     count = 0
-    reached = np.full(
-        right.size + left.size, -1, np.int32
-    )  # per diagonal, where its last run ended on the left
+    reached = np.zeros(right.size + left.size, np.int32)  # per diagonal, where its last run ended on the left
     long_until = 0
     for i in range(n_left):
-        if i + k <= long_until:  # inside a long run; what else these few words resemble adds nothing
+        if i + k <= long_until and i % _STRIDE != 0:
             continue
         j = heads[_gram(left, i, k) & mask]
         followed = 0
-        while j >= 0 and followed < most:
+        walked = 0
+        while j >= 0 and walked < _WALKED:
+            walked += 1
             diagonal = j - i + left.size - 1
+            followed += 1
             if reached[diagonal] <= i:
                 length = 0
                 while (
@@ -60,17 +67,29 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
                 ):
                     length += 1
                 if length >= k:
-                    followed += 1
-                    reached[diagonal] = i + length
-                    if length >= long:
-                        long_until = max(long_until, i + length)
-                    found = with_room(found, count + 1)
-                    found[count, 0] = i
-                    found[count, 1] = j
-                    found[count, 2] = length
-                    count += 1
-            else:
-                followed += 1
+                    back = 0  # its first words may have been passed over
+                    while (
+                        i - back > reached[diagonal]
+                        and j > back
+                        and left[i - back - 1] == right[j - back - 1]
+                    ):
+                        back += 1
+                    if followed <= most or length + back >= _TELLING:
+                        reached[diagonal] = i + length
+                        if length + back >= long:
+                            long_until = max(long_until, i + length)
+                        found = with_room(found, count + 1)
+                        place = count
+                        while place > 0 and found[place - 1, 0] > i - back:
+                            for column in range(3):
+                                found[place, column] = found[place - 1, column]
+                            place -= 1
+                        found[place, 0] = i - back
+                        found[place, 1] = j - back
+                        found[place, 2] = length + back
+                        count += 1
+                else:
+                    followed -= 1
             j = nexts[j]
     return found[:count]
 
