@@ -28,7 +28,7 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
     """Maximal runs of at least `k` equal token hashes on both sides: int32 (n, 3) of left, right, length.
 
     Sorted by left place. Within a run of `long` tokens or more, which what else its words resemble adds
-    little to, only every `_STRIDE`th left place is looked up. Of a k-gram that stands more than `most`
+    little to, only runs of `_TELLING` tokens are told. Of a k-gram that stands more than `most`
     times on the right, only the first `most` places are followed, and those that make a long enough run.
     """
     n_left, n_right = left.size - k + 1, right.size - k + 1
@@ -49,7 +49,8 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
     reached = np.zeros(right.size + left.size, np.int32)  # per diagonal, where its last run ended on the left
     long_until = 0
     for i in range(n_left):
-        if i + k <= long_until and i % _STRIDE != 0:
+        inside = i + k <= long_until
+        if inside and i % _STRIDE != 0:
             continue
         j = heads[_gram(left, i, k) & mask]
         followed = 0
@@ -74,7 +75,7 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
                         and left[i - back - 1] == right[j - back - 1]
                     ):
                         back += 1
-                    if followed <= most or length + back >= _TELLING:
+                    if (followed <= most and not inside) or length + back >= _TELLING:
                         reached[diagonal] = i + length
                         if length + back >= long:
                             long_until = max(long_until, i + length)
