@@ -41,9 +41,9 @@ def candidate_pairs(
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.int32]:
-    """Candidate pairs of the `compared` texts (bool (n,)): int32 (n, 2), lower number first, sorted, each once.
+    """Candidate pairs int32 (n, 2) of the `compared` texts (bool (n,)), not yet verified.
 
-    They are not yet verified. `progress` is called with texts done and texts in all.
+    Lower number first, sorted, each once. `progress` is called with texts done and texts in all.
     """
     count, size = len(tokens), settings.batch_size
     batches = [(first, min(first + size, count)) for first in range(0, count, size)]

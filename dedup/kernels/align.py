@@ -20,6 +20,8 @@ _VERBATIM = 0.6  # share of a passage in runs from which on it is trimmed to the
 _BALANCE = 0.4  # shorter side over longer
 _COPY_TOKENS = 25  # in runs outside shared quotations, for a chain to be a copy
 _FRAGMENT_TOKENS = 30  # on each side of a reworked fragment
+_SURE_TOKENS = 36  # on each side of a fragment from which on it need not hold runs
+_SURE_MATCHED = 0.35  # share of a smaller one that must lie in runs
 _FIGURES, _FIGURE_SHARE = 3, 0.1  # numbers on each side of a template, and their share of its tokens
 _SAME_FIGURES = 0.5  # share of numbers that stand alike from which on it is a copy
 _QUOTED_TOKENS = 5  # in a shared quotation worth telling
@@ -280,7 +282,10 @@ def assemble(
         for s in range(span_offsets[p], span_offsets[p + 1]):
             _trim(spans[s], found, scratch)
             one, other = spans[s, 1] - spans[s, 0], spans[s, 3] - spans[s, 2]
-            if min(one, other) >= max(min(_FRAGMENT_TOKENS, shorter // 2), _BALANCE * max(one, other)):
+            if min(one, other) < max(min(_FRAGMENT_TOKENS, shorter // 2), _BALANCE * max(one, other)):
+                continue
+            matched = _matched(found, spans[s, 0], spans[s, 1], spans[s, 2], spans[s, 3], 1, scratch)
+            if min(one, other) >= _SURE_TOKENS or matched >= _SURE_MATCHED * min(one, other):
                 for column in range(4):
                     passages[count, column] = spans[s, column]
                 passages[count, KIND] = COPY

@@ -9,7 +9,6 @@ import numpy as np
 from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
 
-
 _STRIDE = 8  # so that no run of `_TELLING` tokens within a long one is passed over
 _TELLING = 10  # tokens in a run that is followed however common its words are
 _WALKED = 256  # places of one k-gram that are looked at

@@ -8,7 +8,7 @@ import numpy as np
 
 from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
-from dedup.kernels.tokenise import BOILERPLATE, QUOTED, SENTENCE, STEM_BITS, UNSPACED
+from dedup.kernels.tokenise import BOILERPLATE, CAPITAL, NUMBER, QUOTED, SENTENCE, STEM_BITS, UNSPACED
 
 _SHIFT = np.uint32(32 - STEM_BITS)
 
@@ -18,6 +18,7 @@ _SHORTEST, _LONGEST = 3, 40  # tokens in a sentence
 _COSINE, _DICE, _NEAR_BEST = 0.3, 0.33, 0.8  # of two sentences
 _FRAGMENT_COSINE = 0.4
 _COMMONEST = 256  # sentences a term may stand in to make a seed
+_NAME = np.float32(0.7)  # weight of names and numbers, which all reports of one event have in common
 _PARTNERS = 8  # of one left sentence
 
 
@@ -335,6 +336,14 @@ def _blank(flags: Any, ids: Any, blank: int) -> None:
             ids[t] = blank
 
 
+@inner
+def _note_plain(flags: Any, ids: Any, plain: Any) -> None:
+    """Set `plain` of the terms that stand in lower case somewhere."""
+    for t in range(ids.size):
+        if flags[t] & (CAPITAL | NUMBER) == 0:
+            plain[ids[t]] = 1
+
+
 @kernel
 def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found: Any, found_offsets: Any,
            span_offsets: Any) -> Any:  # fmt: skip
@@ -368,6 +377,12 @@ def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found
         for t in range(n_terms):
             rarity[t] = np.log((left_bounds.size + right_bounds.size - 2) / max(frequencies[t], 1))
         rarity[n_terms] = 0
+        plain = np.zeros(n_terms + 1, np.uint8)
+        _note_plain(left_flags, left_ids, plain)
+        _note_plain(right_flags, right_ids, plain)
+        for t in range(n_terms):
+            if plain[t] == 0:
+                rarity[t] *= _NAME
         left_units = weigh_bags(left_offsets, left_terms, left_weights, rarity)
         right_units = weigh_bags(right_offsets, right_terms, right_weights, rarity)
         seeds = similar_sentences(

@@ -66,6 +66,24 @@ def joined(copies):
     return copies
 
 
+def chained(left, right, found, chain_of, least):
+    """The ends of the chains with at least `least` tokens of evidence."""
+    ends = []
+    for chain in sorted(set(chain_of) - {-1}):
+        own = [run for run, number in zip(found, chain_of, strict=True) if number == chain]
+        evidence, reached = 0, 0
+        for i, j, length in own:  # a token that two runs match counts with the first of them
+            for t in range(max(i, reached), i + length):
+                one, other = left[t][1], right[t + j - i][1]
+                evidence += not (one & other & QUOTED or (one | other) & BOILERPLATE)
+            reached = max(reached, i + length)
+        a, b = min(i for i, _, _ in own), max(i + n for i, _, n in own)
+        x, y = min(j for _, j, _ in own), max(j + n for _, j, n in own)
+        if min(evidence, y - x) >= least:
+            ends.append([a, b, x, y])
+    return ends
+
+
 def is_template(left, right, a, b, x, y):
     ours = [token for token, flag in left[a:b] if flag & NUMBER]
     theirs = [token for token, flag in right[x:y] if flag & NUMBER]
@@ -80,23 +98,12 @@ def slow_passages(left, right, found, spans, guarantee):
     copies = []
     for a, b, x, y in (trimmed(span, found) for span in spans):
         sizes = sorted((b - a, y - x))
-        if sizes[0] >= min(30, shorter // 2) and sizes[0] >= 0.4 * sizes[1]:
+        lefts = {t for t, u in cells(found) if a <= t < b and x <= u < y}
+        sure = sizes[0] >= 36 or len(lefts) >= 0.35 * sizes[0]
+        if sizes[0] >= min(30, shorter // 2) and sizes[0] >= 0.4 * sizes[1] and sure:
             copies.append([a, b, x, y])
     chain_of = slow_chains(found, 5, 30)
-    for chain in sorted(set(chain_of) - {-1}):
-        own = [run for run, number in zip(found, chain_of, strict=True) if number == chain]
-        evidence, reached = 0, 0
-        for i, j, length in own:  # a token that two runs match counts with the first of them
-            for t in range(max(i, reached), i + length):
-                one, other = left[t][1], right[t + j - i][1]
-                evidence += not (one & other & QUOTED or (one | other) & BOILERPLATE)
-            reached = max(reached, i + length)
-        ends = [
-            min(i for i, _, _ in own), max(i + n for i, _, n in own),
-            min(j for _, j, _ in own), max(j + n for _, j, n in own),
-        ]  # fmt: skip
-        if min(evidence, ends[3] - ends[2]) >= min(25, max(shorter // 2, 5)):
-            copies.append(ends)
+    copies += chained(left, right, found, chain_of, min(25, max(shorter // 2, 5)))
     copies = joined(copies)
     rows = [[*copy, COPY] for copy in copies]
     for i, j, length in found:
@@ -107,6 +114,9 @@ def slow_passages(left, right, found, spans, guarantee):
         inside = any(a <= i and i + length <= b and x <= j and j + length <= y for a, b, x, y in copies)
         if length >= (guarantee if kind == PHRASE else 5) and not (kind == PHRASE and inside):
             rows.append([i, i + length, j, j + length, kind])
+    if not rows:
+        weak = chained(left, right, found, chain_of, max(guarantee, int(0.2 * shorter)))
+        rows = [[*ends, PHRASE] for ends in weak]
     passages, matched, covered = [], [set(), set()], [set(), set()]
     for a, b, x, y, kind in rows:
         inner = {(t, u) for t, u in cells(found) if a <= t < b and x <= u < y}

@@ -11,7 +11,7 @@ from numba import njit
 
 from dedup.kernels import sentences as module
 from dedup.kernels.runs import seed as runs_of
-from dedup.kernels.tokenise import BOILERPLATE, QUOTED, SENTENCE, UNSPACED
+from dedup.kernels.tokenise import BOILERPLATE, CAPITAL, NUMBER, QUOTED, SENTENCE, UNSPACED
 
 
 def called(inner):
@@ -26,7 +26,7 @@ kernels = SimpleNamespace(
     }
 )
 
-FLAGS = st.sampled_from([0, 0, 0, SENTENCE, UNSPACED, QUOTED, BOILERPLATE])
+FLAGS = st.sampled_from([0, 0, 0, SENTENCE, CAPITAL, UNSPACED, QUOTED, BOILERPLATE])
 TERMS = st.lists(st.integers(0, 5), max_size=40)
 
 
@@ -266,6 +266,10 @@ def steps(left, left_flags, right, right_flags, found):
     total = len(bounds[0]) + len(bounds[1]) - 2
     rarity = np.zeros(blank + 1, np.float32)
     rarity[:blank] = np.log(total / np.maximum(frequencies[:blank], 1))
+    for term in range(blank):
+        flags = [*left_flags[left_ids == term], *right_flags[right_ids == term]]
+        if all(flag & (CAPITAL | NUMBER) for flag in flags):
+            rarity[term] *= np.float32(0.7)
     units = [kernels.weigh_bags(*bag, rarity) for bag in bags]
     seeds = kernels.similar_sentences(
         *bags[0][:2], units[0], *bags[1][:2], units[1], frequencies, 256, 0.3, 0.33, 0.8, 8
