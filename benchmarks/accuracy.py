@@ -26,6 +26,7 @@ import dedup
 from benchmarks.oracle import overlaps, repeated
 from benchmarks.plagdet import Spans, score
 from benchmarks.synthetic import Corpus, corpus
+from dedup.evaluation import Agreement, auc, best_threshold
 from dedup.schema import COPIES, COPYING, ROLES
 from dedup.tokens import tokenise
 
@@ -61,20 +62,11 @@ def _texts(folder: Path) -> dict[str, str]:
     return dict(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
 
 
-def auc(scores: Sequence[float], labels: Sequence[bool]) -> float:
-    """Area under the ROC curve: the chance that a positive scores above a negative, ties half."""
-    values, labelled = np.asarray(scores, float), np.asarray(labels, bool)
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    positive, negative = int(labelled.sum()), int((~labelled).sum())
-    return float((ranks[labelled].sum() - positive * (positive + 1) / 2) / (positive * negative))
-
-
 def best_f1(scores: Sequence[float], labels: Sequence[bool]) -> float:
     """F1 at the threshold that is best for it."""
-    values, labelled = np.asarray(scores, float), np.asarray(labels, bool)
-    chosen = [values >= threshold for threshold in np.unique(values)]
-    return max(float(2 * (own & labelled).sum() / (own.sum() + labelled.sum())) for own in chosen)
+    threshold = best_threshold(scores, labels)
+    chosen = np.asarray(scores, float) >= threshold
+    return Agreement.of(chosen, np.asarray(labels, bool)).f1
 
 
 def pan(folder: Path) -> Rows:

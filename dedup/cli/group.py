@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from dedup.cli.compare import compare
+from dedup.cli.evaluate import evaluate
 from dedup.cli.exits import BROKEN_PIPE, FAILED, INTERRUPTED
 from dedup.cli.info import info
 from dedup.cli.scan import scan
@@ -86,4 +87,5 @@ def main() -> None:
 
 main.add_command(scan)
 main.add_command(compare)
+main.add_command(evaluate)
 main.add_command(info)
