@@ -22,9 +22,9 @@ from dedup.shingles import Shingles
 from dedup.tokens import Tokens
 
 _AT_ONCE = 256  # pairs
-_SEED = 3  # tokens in the shortest run that counts as matched
-_FOLLOWED = 8  # places on the right that a run is followed to
-_LONG = 64  # tokens in a run inside which no other is looked for
+SEED = 3  # tokens in the shortest run that counts as matched
+FOLLOWED = 8  # places on the right that a run is followed to
+LONG = 64  # tokens in a run inside which no other is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _align(tokens: Tokens, shingles: Shingles, pairs: NDArray[np.int32], guarant
     texts = tokens.offsets, lefts, rights
     run_offsets = np.empty(lefts.size + 1, np.int64)
     span_offsets, offsets = run_offsets.copy(), run_offsets.copy()
-    runs = seed(tokens.hashes, *texts, _SEED, _FOLLOWED, _LONG, run_offsets)
+    runs = seed(tokens.hashes, *texts, SEED, FOLLOWED, LONG, run_offsets)
     spans = rework(tokens.hashes, tokens.flags, *texts, runs, run_offsets, span_offsets)
     totals = np.zeros((lefts.size, 4), np.int64)
     passages = assemble(

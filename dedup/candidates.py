@@ -93,7 +93,7 @@ def postings(tokens: Tokens, shingles: Shingles, settings: Settings, bands: Band
     prints = winnow(shingles, settings.window)
     texts = np.arange(len(tokens), dtype=np.int32)
     keys, items = [prints.hashes], [np.repeat(texts, np.diff(prints.offsets))]
-    signatures, owners = _signatures(tokens, shingles, settings)
+    signatures, owners, _ = signatures_of(tokens, shingles, settings)
     hashes = band_hashes(signatures, bands) ^ _BAND
     keys.append(hashes.ravel())
     items.append(np.repeat(owners, bands.bands))
@@ -105,10 +105,10 @@ def postings(tokens: Tokens, shingles: Shingles, settings: Settings, bands: Band
     return np.concatenate(keys)[order], np.concatenate(items)[order]
 
 
-def _signatures(
+def signatures_of(
     tokens: Tokens, shingles: Shingles, settings: Settings
-) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
-    """Signatures of every block, and of every article with several, with the text number of each.
+) -> tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.int64]]:
+    """Signatures of every block, then of every text with several; text numbers; first tokens of the blocks.
 
     An article's signature is the minimum of its blocks'.
     """
@@ -124,8 +124,9 @@ def _signatures(
     of_blocks = sign_shingles(Shingles(shingles.hashes, ends), settings.num_perm, settings.seed)
     several = np.flatnonzero(counts > 1)
     if not several.size:
-        return of_blocks, owners
+        return of_blocks, owners, bounds[: offsets[-1]]
     pieces = np.stack([offsets[several], offsets[several + 1]], axis=1).ravel()
     padded = np.concatenate([of_blocks, of_blocks[-1:]])
     whole = np.minimum.reduceat(padded, pieces, axis=0)[::2]
-    return np.concatenate([of_blocks, whole]), np.concatenate([owners, texts[several]])
+    signatures = np.concatenate([of_blocks, whole])
+    return signatures, np.concatenate([owners, texts[several]]), bounds[: offsets[-1]]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from dedup.agencies import Credit, names
 
-_VERBATIM = 0.9  # share of both articles in shared runs
-_WHOLE = 0.7  # share of an article that copies cover, for it to be all of the other's copy
-_LIGHTLY = 0.45  # share of it in shared runs, for it to be edited rather than rewritten
+VERBATIM = 0.9  # share of both articles in shared runs
+WHOLE = 0.7  # share of an article that copies cover, for it to be all of the other's copy
+LIGHTLY = 0.45  # share of it in shared runs, for it to be edited rather than rewritten
 
 _AGENCY_ITSELF, _DATELINE, _CREDIT, _EARLIEST, _COMPLETE, _PURE = 3.0, 1.5, 1.0, 1.0, 1.0, 0.5
 
@@ -83,10 +83,10 @@ def relation(shares: Shares, kinds: set[str], left: Source, right: Source) -> st
 
 
 def _copied(shares: Shares) -> str:
-    if min(shares.left_matched, shares.right_matched) >= _VERBATIM:
+    if min(shares.left_matched, shares.right_matched) >= VERBATIM:
         return "verbatim copy"
-    left = shares.left_covered >= _WHOLE and shares.left_matched >= _LIGHTLY
-    right = shares.right_covered >= _WHOLE and shares.right_matched >= _LIGHTLY
+    left = shares.left_covered >= WHOLE and shares.left_matched >= LIGHTLY
+    right = shares.right_covered >= WHOLE and shares.right_matched >= LIGHTLY
     if left and right:
         return "edited copy"
     if right:

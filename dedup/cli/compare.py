@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("left", metavar="A", callback=existing)
 @click.argument("right", metavar="B", callback=existing)
 @click.option("--format", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
+@click.option("--explain", is_flag=True, help="Show what each stage found, kept and dropped, and why.")
 @field_option
 @color_option
 @fail_option
@@ -42,6 +43,7 @@ def compare(
     left: str,
     right: str,
     format: str,
+    explain: bool,
     names: dict[str, str],
     color: str,
     fail_on_copy: bool,
@@ -58,16 +60,24 @@ def compare(
     with telling_compilation(quiet=quiet):
         one, other = (_article(path, settings, names, quiet=quiet) for path in (left, right))
         comparison = run(one, other, settings)
+        steps = None
+        if explain:
+            from dedup.explanation import explain as steps_of
+
+            steps = steps_of(comparison, settings)
         if format == "json":
             from dedup import __version__
             from dedup.report.comparison import comparison_object
             from dedup.report.encode import compact
 
-            click.echo(compact(comparison_object(comparison, settings, __version__)))
+            click.echo(compact(comparison_object(comparison, settings, __version__, steps)))
         else:
-            from dedup.report.comparison import render_comparison
+            from dedup.report.comparison import render_comparison, render_explanation
 
-            render_comparison(comparison, output_console(color))
+            console = output_console(color)
+            render_comparison(comparison, console)
+            if steps is not None:
+                render_explanation(comparison, steps, console)
     found = fail_on_copy and comparison.relation in COPYING
     ctx.exit(exits.code(copy_found=found, input_failed=False))
 

@@ -13,21 +13,19 @@ from dedup.kernels.tokenise import BOILERPLATE, NUMBER, QUOTED
 COPY, QUOTATION, BOILER, TEMPLATE, PHRASE = range(5)  # kinds, in the order of schema.PASSAGE_KINDS
 FIRST, STOP, RIGHT_FIRST, RIGHT_STOP, MATCHED, KIND = range(6)  # columns of a passage
 
-_TRIM = 4  # tokens in a run that ends a passage
-_CHAINED = 5  # tokens in a run that makes a chain
-_GAP = 30  # tokens between the runs of one chain
-_VERBATIM = 0.6  # share of a passage in runs from which on it is trimmed to them
-_BALANCE = 0.4  # shorter side over longer
-_COPY_TOKENS = 25  # in runs outside shared quotations, for a chain to be a copy
-_FRAGMENT_TOKENS = 30  # on each side of a reworked fragment
-_SURE_TOKENS = 36  # on each side of a fragment from which on it need not hold runs
-_SURE_MATCHED = 0.35  # share of a smaller one that must lie in runs
-_FIGURES, _FIGURE_SHARE = 3, 0.1  # numbers on each side of a template, and their share of its tokens
-_SAME_FIGURES = 0.5  # share of numbers that stand alike from which on it is a copy
-_QUOTED_TOKENS = 5  # in a shared quotation worth telling
-_TOLD_SHARE = (
-    0.2  # of the shorter text in runs, from which on short runs are told where there is nothing else
-)
+TRIM = 4  # tokens in a run that ends a passage
+CHAINED = 5  # tokens in a run that makes a chain
+GAP = 30  # tokens between the runs of one chain
+VERBATIM = 0.6  # share of a passage in runs from which on it is trimmed to them
+BALANCE = 0.4  # shorter side over longer
+COPY_TOKENS = 25  # in runs outside shared quotations, for a chain to be a copy
+FRAGMENT_TOKENS = 30  # on each side of a reworked fragment
+SURE_TOKENS = 36  # on each side of a fragment from which on it need not hold runs
+SURE_MATCHED = 0.35  # share of a smaller one that must lie in runs
+FIGURES, FIGURE_SHARE = 3, 0.1  # numbers on each side of a template, and their share of its tokens
+SAME_FIGURES = 0.5  # share of numbers that stand alike from which on it is a copy
+QUOTED_TOKENS = 5  # in a shared quotation worth telling
+TOLD_SHARE = 0.2  # of the shorter text in runs, from which on short runs are told where there is nothing else
 
 
 @inner
@@ -54,15 +52,15 @@ def _matched(found: Any, a: int, b: int, x: int, y: int, shortest: int, marks: A
 def _trim(span: Any, found: Any, marks: Any) -> None:
     """Cut a span (int32, in place) down to the runs in it where these make up most of it."""
     a, b, x, y = span[0], span[1], span[2], span[3]
-    covered = _matched(found, a, b, x, y, _TRIM, marks)
-    if covered == 0 or covered < _VERBATIM * min(b - a, y - x):
+    covered = _matched(found, a, b, x, y, TRIM, marks)
+    if covered == 0 or covered < VERBATIM * min(b - a, y - x):
         return
     span[0], span[1], span[2], span[3] = b, a, y, x
     for r in range(found.shape[0]):
         shift = found[r, 1] - found[r, 0]
         begin = max(found[r, 0], a, x - shift)
         end = min(found[r, 0] + found[r, 2], b, y - shift)
-        if end - begin >= _TRIM:
+        if end - begin >= TRIM:
             span[0], span[1] = min(span[0], begin), max(span[1], end)
             span[2], span[3] = min(span[2], begin + shift), max(span[3], end + shift)
 
@@ -132,7 +130,7 @@ def _remainder(
     copies = count
     for r in range(found.shape[0]):
         first, length, shift = found[r, 0], found[r, 2], found[r, 1] - found[r, 0]
-        if length < _QUOTED_TOKENS:
+        if length < QUOTED_TOKENS:
             continue
         quoted, boiler = 0, 0
         for t in range(first, first + length):
@@ -175,7 +173,7 @@ def _is_template(
                     same += 1
                     break
     fewer = min(ours, theirs)
-    return bool(fewer >= max(_FIGURES, _FIGURE_SHARE * min(b - a, y - x)) and same < _SAME_FIGURES * fewer)
+    return bool(fewer >= max(FIGURES, FIGURE_SHARE * min(b - a, y - x)) and same < SAME_FIGURES * fewer)
 
 
 @inner
@@ -218,7 +216,7 @@ def _marked(flags: Any, marks: Any) -> tuple[int, int]:
     return matched, covered
 
 
-@inner
+@kernel
 def chains(found: Any, shortest: int, gap: int) -> Any:
     """Join runs (as `runs` gives them) that lie within `gap` tokens of each other on both sides.
 
@@ -282,23 +280,23 @@ def assemble(
         for s in range(span_offsets[p], span_offsets[p + 1]):
             _trim(spans[s], found, scratch)
             one, other = spans[s, 1] - spans[s, 0], spans[s, 3] - spans[s, 2]
-            if min(one, other) < max(min(_FRAGMENT_TOKENS, shorter // 2), _BALANCE * max(one, other)):
+            if min(one, other) < max(min(FRAGMENT_TOKENS, shorter // 2), BALANCE * max(one, other)):
                 continue
             matched = _matched(found, spans[s, 0], spans[s, 1], spans[s, 2], spans[s, 3], 1, scratch)
-            if min(one, other) >= _SURE_TOKENS or matched >= _SURE_MATCHED * min(one, other):
+            if min(one, other) >= SURE_TOKENS or matched >= SURE_MATCHED * min(one, other):
                 for column in range(4):
                     passages[count, column] = spans[s, column]
                 passages[count, KIND] = COPY
                 count += 1
-        chain_of = chains(found, _CHAINED, _GAP)
-        least = min(_COPY_TOKENS, max(shorter // 2, _CHAINED))
+        chain_of = chains(found, CHAINED, GAP)
+        least = min(COPY_TOKENS, max(shorter // 2, CHAINED))
         kind = np.int64(COPY)
         count = _chained(left_flags, right_flags, found, chain_of, least, kind, passages, count)
         count = _join(passages, count)
         count = _remainder(left_flags, right_flags, found, guarantee, passages, count)
         if count == 0:
             kind = np.int64(PHRASE)
-            least = max(guarantee, int(_TOLD_SHARE * shorter))
+            least = max(guarantee, int(TOLD_SHARE * shorter))
             count = _chained(left_flags, right_flags, found, chain_of, least, kind, passages, count)
         left_marks, right_marks = np.zeros(left_flags.size, np.uint8), np.zeros(right_flags.size, np.uint8)
         _match(passages, count, found, left, left_flags, right, right_flags, left_marks, right_marks, scratch)

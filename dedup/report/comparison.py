@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from dedup.report.encode import iso_time
-from dedup.report.quotes import clip, count, percent, place, say, say_beside, two_sides, wants_marks
+from dedup.report.quotes import clip, count, percent, place, quote, say, say_beside, two_sides, wants_marks
 from dedup.report.visible import encodable
 from dedup.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from dedup.article import Article
     from dedup.comparison import Comparison
+    from dedup.explanation import Step
     from dedup.settings import Settings
 
 _BESIDE = 80  # columns from which two texts stand side by side
+_EXAMPLE = 100  # characters of the words behind a step
 _MEANING = {
     "copy": "copy",
     "quotation": "quotation, not counted as copying",
@@ -56,6 +60,27 @@ def render_comparison(comparison: Comparison, console: Console) -> None:
     say(console, ("Offsets count characters of the original texts.", "dim"))
 
 
+def render_explanation(comparison: Comparison, steps: Sequence[Step], console: Console) -> None:
+    """Print what each stage found, kept and dropped, with the words."""
+    stage = ""
+    for step in steps:
+        if step.stage != stage:
+            stage = step.stage
+            console.print()
+            say(console, (stage.capitalize(), "bold"))
+        say(
+            console,
+            (f"{step.outcome:<8}", "dim" if step.outcome in {"dropped", "none"} else ""),
+            step.reason,
+            indent=2,
+            hang=8,
+        )
+        if step.places:
+            a, b, x, y = step.places
+            say(console, place(a, b), " ", quote(comparison.left.text, a, b, _EXAMPLE), indent=10)
+            say(console, place(x, y), " ", quote(comparison.right.text, x, y, _EXAMPLE), indent=10)
+
+
 def _passage(comparison: Comparison, passage: Any, console: Console) -> None:
     spans = (passage.left_start, passage.left_end), (passage.right_start, passage.right_end)
     marks = wants_marks(console)
@@ -77,8 +102,11 @@ def _passage(comparison: Comparison, passage: Any, console: Console) -> None:
             say(console, f"{name} ", head, " ", side, indent=2)
 
 
-def comparison_object(comparison: Comparison, settings: Settings, version: str) -> dict[str, Any]:
+def comparison_object(
+    comparison: Comparison, settings: Settings, version: str, steps: Sequence[Step] | None = None
+) -> dict[str, Any]:
     """Return the comparison as JSON carries it; offsets rather than words, as in reports."""
+    explained = {} if steps is None else {"explanation": [asdict(step) for step in steps]}
     return {
         "record": "comparison",
         "schema_version": SCHEMA_VERSION,
@@ -88,6 +116,8 @@ def comparison_object(comparison: Comparison, settings: Settings, version: str) 
         "right": _article(comparison.right),
         "left_containment": comparison.left_containment,
         "right_containment": comparison.right_containment,
+        "left_overlap": comparison.left_overlap,
+        "right_overlap": comparison.right_overlap,
         "resemblance": comparison.resemblance,
         "relation": comparison.relation,
         "passages": [
@@ -102,6 +132,7 @@ def comparison_object(comparison: Comparison, settings: Settings, version: str) 
             }
             for passage in comparison.passages
         ],
+        **explained,
     }
 
 

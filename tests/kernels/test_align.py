@@ -5,7 +5,6 @@ from itertools import combinations, pairwise
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import njit
 
 from dedup.kernels import align as kernels
 from dedup.kernels.align import BOILER, COPY, PHRASE, QUOTATION, TEMPLATE
@@ -13,7 +12,6 @@ from dedup.kernels.runs import seed
 from dedup.kernels.tokenise import BOILERPLATE, NUMBER, QUOTED
 
 FLAGS = st.sampled_from([0, 0, 0, 0, NUMBER, QUOTED, BOILERPLATE])
-CHAINS = njit(lambda *arguments: kernels.chains(*arguments))  # noqa: PLW0108  Python cannot call an inner kernel
 TEXT = st.lists(st.tuples(st.integers(0, 3), FLAGS), max_size=90)
 
 
@@ -138,7 +136,7 @@ def test_chains(left, right, shortest, gap):
     found = seed(
         hashes, offsets, np.zeros(1, np.int32), np.ones(1, np.int32), 3, 8, 64, np.empty(2, np.int64)
     )
-    assert CHAINS(found, shortest, gap).tolist() == slow_chains(found.tolist(), shortest, gap)
+    assert kernels.chains(found, shortest, gap).tolist() == slow_chains(found.tolist(), shortest, gap)
 
 
 @given(st.lists(TEXT, min_size=2, max_size=3), st.data())

@@ -148,7 +148,7 @@ def comparison(**changes) -> SimpleNamespace:
     ]
     given = {
         "left": sides[0], "right": sides[1], "left_containment": 0.625, "right_containment": 0.5,
-        "resemblance": 0.375, "relation": "edited copy",
+        "left_overlap": 0.75, "right_overlap": 0.5, "resemblance": 0.375, "relation": "edited copy",
         "passages": tuple(SimpleNamespace(**{name: row[name] for name in columns}) for row in rows),
     }  # fmt: skip
     return SimpleNamespace(**(given | changes))
