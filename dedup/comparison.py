@@ -45,10 +45,18 @@ class Comparison:
     passages: tuple[Passage, ...]  # sorted by left, then right place
     left_containment: float
     right_containment: float
-    left_overlap: float  # share of left's wording that stands in right, passages or not; an indication
-    right_overlap: float
     resemblance: float  # exact Jaccard of the shingle sets
     relation: str  # one of schema.RELATIONS: what the right article is to the left one
+
+    @property
+    def left_overlap(self) -> float:
+        """Share of left's wording that stands in right, passages or not; an indication (`dedup.overlap`)."""
+        return overlap(self.left.text, self.right.text)[0]
+
+    @property
+    def right_overlap(self) -> float:
+        """Share of right's wording that stands in left."""
+        return overlap(self.left.text, self.right.text)[1]
 
 
 def compare(
@@ -91,9 +99,8 @@ def compare(
         sources = (_source(article) for article in articles)
         what = relation(shares, {passage.kind for passage in passages}, *sources)
     return Comparison(
-        *articles, passages, shares.left_matched, shares.right_matched,
-        *overlap(articles[0].text, articles[1].text), shares.resemblance, what,
-    )  # fmt: skip
+        *articles, passages, shares.left_matched, shares.right_matched, shares.resemblance, what
+    )
 
 
 def _article(value: str | Article, side: str) -> Article:

@@ -140,7 +140,7 @@ def _candidate(pair: _Pair) -> Iterator[Step]:
         yield Step(
             "candidate",
             "found",
-            f"signatures agree in {agreeing.size} of {bands.bands} bands (the first: {int(agreeing[0]) + 1}); "
+            f"signatures agree in {agreeing.size} of {bands.bands} bands (the first: {agreeing[0] + 1}); "
             f"estimated resemblance {alike:.2f}",
             pair.places(*spans[0], *spans[1]),
         )

@@ -6,6 +6,8 @@ an indication, not evidence: independent reports of one event have a good part o
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ _LETTERS = 5  # in a gram; spaces do not count, so that words written together o
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
+@lru_cache(maxsize=1)  # both ways are asked for, one after the other
 def overlap(left: str, right: str) -> tuple[float, float]:
     """The share of each text's distinct 5-letter grams that stand in the other, 0 to 1.
 

@@ -52,7 +52,7 @@ def _matched(found: Any, a: int, b: int, x: int, y: int, shortest: int, marks: A
 def _trim(span: Any, found: Any, marks: Any) -> None:
     """Cut a span (int32, in place) down to the runs in it where these make up most of it."""
     a, b, x, y = span[0], span[1], span[2], span[3]
-    covered = _matched(found, a, b, x, y, TRIM, marks)
+    covered = _matched(found, a, b, x, y, np.int64(TRIM), marks)
     if covered == 0 or covered < VERBATIM * min(b - a, y - x):
         return
     span[0], span[1], span[2], span[3] = b, a, y, x
@@ -188,7 +188,7 @@ def _match(
     """
     for p in range(count):
         a, b, x, y = passages[p, FIRST], passages[p, STOP], passages[p, RIGHT_FIRST], passages[p, RIGHT_STOP]
-        passages[p, MATCHED] = min(_matched(found, a, b, x, y, 1, scratch), y - x)
+        passages[p, MATCHED] = min(_matched(found, a, b, x, y, np.int64(1), scratch), y - x)
         if passages[p, KIND] != COPY:
             continue
         if _is_template(left, left_flags, right, right_flags, a, b, x, y):
@@ -282,7 +282,9 @@ def assemble(
             one, other = spans[s, 1] - spans[s, 0], spans[s, 3] - spans[s, 2]
             if min(one, other) < max(min(FRAGMENT_TOKENS, shorter // 2), BALANCE * max(one, other)):
                 continue
-            matched = _matched(found, spans[s, 0], spans[s, 1], spans[s, 2], spans[s, 3], 1, scratch)
+            matched = _matched(
+                found, spans[s, 0], spans[s, 1], spans[s, 2], spans[s, 3], np.int64(1), scratch
+            )
             if min(one, other) >= SURE_TOKENS or matched >= SURE_MATCHED * min(one, other):
                 for column in range(4):
                     passages[count, column] = spans[s, column]

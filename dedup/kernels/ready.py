@@ -121,19 +121,25 @@ def _pair() -> tuple[Any, ...]:
 
 
 def _compile_here() -> None:
-    """Compile the comparison of two texts."""
+    """Compile half of the kernels."""
     from dedup.kernels.runs import resemble, seed
     from dedup.kernels.sentences import rework
+    from dedup.kernels.weigh import mark_navigation
+    from dedup.tokens import Tokens
+    from dedup.weigh import mark_repeated
 
     hashes, flags, *texts = _pair()
     bounds = np.zeros(2, np.int64)
     runs = seed(hashes, *texts, 3, 8, 64, bounds)
     rework(hashes, flags, *texts, runs, bounds, bounds.copy())
     resemble(hashes.astype(np.uint64), *texts, np.zeros(1))
+    mark_navigation(hashes, flags, texts[0], hashes, texts[0])
+    places = np.zeros(64, np.int32)
+    mark_repeated(Tokens(hashes, places, places, flags, texts[0]), bounds, bounds)
 
 
 def _compile_there() -> None:
-    """Compile everything before it, and what makes passages of its results."""
+    """Compile the rest."""
     import pyarrow as pa
 
     from dedup.candidates import candidate_pairs
@@ -142,7 +148,6 @@ def _compile_there() -> None:
     from dedup.settings import Settings
     from dedup.shingles import shingle
     from dedup.tokens import tokenise
-    from dedup.weigh import mark_navigation, mark_repeated
     from dedup.winnow import contexts
 
     bounds, none = np.zeros(2, np.int64), np.empty((0, 4), np.int32)
@@ -152,8 +157,6 @@ def _compile_there() -> None:
     shingles = shingle(tokens, 5)
     candidate_pairs(tokens, shingles, np.ones(2, np.bool_), Settings(), Bands(2, 2))
     contexts(shingles, 2, shingles.hashes)
-    mark_navigation(tokens)
-    mark_repeated(tokens, np.zeros(2, np.int64), np.zeros(2, np.int64))
 
 
 if __name__ == "__main__":

@@ -377,7 +377,7 @@ def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found
         for t in range(n_terms):
             rarity[t] = np.log((left_bounds.size + right_bounds.size - 2) / max(frequencies[t], 1))
         rarity[n_terms] = 0
-        plain = np.zeros(n_terms + 1, np.uint8)
+        plain = np.zeros(n_terms + 1, np.int32)
         _note_plain(left_flags, left_ids, plain)
         _note_plain(right_flags, right_ids, plain)
         for t in range(n_terms):
