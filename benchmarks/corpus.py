@@ -30,7 +30,7 @@ TRUTH = pa.schema(
 _COPYING = 0.35  # share of articles that are members of families
 _LARGEST = 10_000  # members of a family
 _WORDS, _PHRASES, _NAMES, _OUTLETS = 50_000, 400_000, 20_000, 300
-_IN_PHRASES = 0.3  # of the pieces of a text
+_IN_PHRASES = 0.25  # of the pieces of a text
 _AT_ONCE = 2_000  # articles in a batch
 _BEGUN = datetime(2024, 1, 1, tzinfo=UTC)
 _MIX = 0x9E3779B97F4A7C15
@@ -62,7 +62,7 @@ def _language(draw: np.random.Generator) -> _Language:
     lengths = draw.integers(2, 9, _PHRASES)
     bounds = np.concatenate([[0], np.cumsum(lengths)])
     phrases = draw.choice(words.size, int(bounds[-1]), p=chances / chances.sum()).astype(np.int32)
-    phrase_chances = 1.0 / (np.arange(1, _PHRASES + 1) + 20.0)
+    phrase_chances = 1.0 / (np.arange(1, _PHRASES + 1) + 2000.0)
     return _Language(
         words,
         phrases,

@@ -28,6 +28,7 @@ Postings = tuple[NDArray[np.uint64], NDArray[np.int32]]  # bucket keys and text 
 _BLOCK = 128  # tokens in the smallest block that is signed for itself
 _BRIEF = 32  # shingles in a text under which each of them is a fingerprint: its runs may all be short
 _REACH = 32  # neighbours in a bucket that an article meets; up to 34 articles all meet
+_FEW = 8  # neighbours that it meets in a larger bucket, besides the bucket's first
 _BAND = np.uint64(0x5DEECE66D0000001)  # keeps the keys of bands apart from those of fingerprints
 
 
@@ -77,8 +78,8 @@ def meet(parts: Sequence[Postings]) -> tuple[NDArray[np.uint64], NDArray[np.uint
     keys = np.concatenate([np.empty(0, np.uint64), *(keys for keys, _ in parts)])
     items = np.concatenate([np.empty(0, np.int32), *(items for _, items in parts)])
     kernels.sort_postings(keys, items, np.empty_like(keys), np.empty_like(items))
-    pairs = np.empty(kernels.count_pairs(keys, items, _REACH), np.uint64)
-    kernels.fill_pairs(keys, items, _REACH, np.empty(items.size + 1, np.int32), pairs)
+    pairs = np.empty(kernels.count_pairs(keys, items, _REACH, _FEW), np.uint64)
+    kernels.fill_pairs(keys, items, _REACH, _FEW, np.empty(items.size + 1, np.int32), pairs)
     return keys, np.unique(pairs)
 
 

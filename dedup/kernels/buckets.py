@@ -38,7 +38,7 @@ def sort_postings(keys: Any, items: Any, spare_keys: Any, spare_items: Any) -> N
 
 
 @kernel
-def count_pairs(keys: Any, items: Any, reach: int) -> int:
+def count_pairs(keys: Any, items: Any, reach: int, few: int) -> int:
     """How many pairs `fill_pairs` will write."""
     total = 0
     first = 0
@@ -46,20 +46,23 @@ def count_pairs(keys: Any, items: Any, reach: int) -> int:
         if p == keys.size or keys[p] != keys[first]:
             distinct = 1
             for q in range(first + 1, p):
-                if items[q] != items[q - 1]:
-                    total += min(distinct, reach) + (1 if distinct > reach else 0)
-                    distinct += 1
+                distinct += items[q] != items[q - 1]
+            near = reach if distinct <= reach + 2 else few
+            if distinct <= near + 1:
+                total += distinct * (distinct - 1) // 2
+            else:
+                total += near * (near + 1) // 2 + (distinct - near - 1) * (near + 1)
             first = p
     return total
 
 
 @kernel
-def fill_pairs(keys: Any, items: Any, reach: int, members: Any, pairs: Any) -> None:
+def fill_pairs(keys: Any, items: Any, reach: int, few: int, members: Any, pairs: Any) -> None:
     """Fill `pairs` uint64 with lower item << 32 | higher item for the items of each bucket.
 
-    `keys` uint64 sorted, `items` int32 rising within a bucket, repeats allowed. Each item meets the `reach`
-    before it and the bucket's first, so that a bucket of n items gives at most n * (reach + 1) pairs; up to
-    `reach` + 2 items all meet. `members` int32 is scratch as long as the largest bucket.
+    `keys` uint64 sorted, `items` int32 rising within a bucket, repeats allowed. In a bucket of up to `reach`
+    + 2 items all meet; in a larger one each meets the `few` before it and the bucket's first, so that n items
+    give at most n * (few + 1) pairs. `members` int32 is scratch as long as the largest bucket.
     """
     filled = 0
     first = 0
@@ -67,17 +70,18 @@ def fill_pairs(keys: Any, items: Any, reach: int, members: Any, pairs: Any) -> N
         if p == keys.size or keys[p] != keys[first]:
             distinct = 0
             for q in range(first, p):
-                item = items[q]
-                if distinct > 0 and members[distinct - 1] == item:
-                    continue
-                if distinct > reach:
-                    pairs[filled] = np.uint64(members[0]) << np.uint64(32) | np.uint64(item)
+                if distinct == 0 or members[distinct - 1] != items[q]:
+                    members[distinct] = items[q]
+                    distinct += 1
+            near = reach if distinct <= reach + 2 else few
+            for one in range(1, distinct):
+                item = np.uint64(members[one])
+                if one > near:
+                    pairs[filled] = np.uint64(members[0]) << np.uint64(32) | item
                     filled += 1
-                for other in range(max(0, distinct - reach), distinct):
-                    pairs[filled] = np.uint64(members[other]) << np.uint64(32) | np.uint64(item)
+                for other in range(max(0, one - near), one):
+                    pairs[filled] = np.uint64(members[other]) << np.uint64(32) | item
                     filled += 1
-                members[distinct] = item
-                distinct += 1
             first = p
 
 

@@ -17,6 +17,7 @@ _LONG_FRAGMENT = 13  # sentences; a longer fragment is cut at every sentence wit
 _SHORTEST, _LONGEST = 3, 40  # tokens in a sentence
 _COSINE, _DICE, _NEAR_BEST = 0.3, 0.33, 0.8  # of two sentences
 _FRAGMENT_COSINE = 0.4
+_EXPLAINING, _EXPLAINED = 8, 0.9  # tokens in a run, and share of the shorter text in them, to be verbatim
 _COMMONEST = 256  # sentences a term may stand in to make a seed
 _NAME = np.float32(0.7)  # weight of names and numbers, which all reports of one event have in common
 _PARTNERS = 8  # of one left sentence
@@ -344,6 +345,17 @@ def _note_plain(flags: Any, ids: Any, plain: Any) -> None:
             plain[ids[t]] = 1
 
 
+@inner
+def _is_verbatim(found: Any, shorter: int) -> bool:
+    """Do runs explain so much of the shorter text that sentences have nothing to add?"""
+    covered, reached = 0, 0
+    for r in range(found.shape[0]):
+        if found[r, 2] >= _EXPLAINING:
+            covered += max(0, found[r, 0] + found[r, 2] - max(found[r, 0], reached))
+            reached = max(reached, found[r, 0] + found[r, 2])
+    return bool(covered >= _EXPLAINED * shorter)
+
+
 @kernel
 def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found: Any, found_offsets: Any,
            span_offsets: Any) -> Any:  # fmt: skip
@@ -351,7 +363,7 @@ def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found
 
     `hashes`, `flags`, `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers; `found` and
     `found_offsets` (pairs + 1): their runs; quotations that both share weigh nothing, nor does boilerplate.
-    Fills `span_offsets` int64 (pairs + 1). After Sanchez-Perez, Sidorov & Gelbukh 2014, sections 3.1 and 3.2.
+    Fills `span_offsets` int64 (pairs + 1). Pairs that are all but verbatim are passed over. After Sanchez-Perez, Sidorov & Gelbukh 2014, sections 3.1 and 3.2.
     """
     out = np.empty((lefts.size + 16, 4), np.int32)
     filled = 0
@@ -360,6 +372,9 @@ def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found
         a, b = offsets[lefts[p]], offsets[lefts[p] + 1]
         x, y = offsets[rights[p]], offsets[rights[p] + 1]
         left_flags, right_flags = flags[a:b], flags[x:y]
+        span_offsets[p + 1] = filled
+        if _is_verbatim(found[found_offsets[p] : found_offsets[p + 1]], min(b - a, y - x)):
+            continue
         left_ids, right_ids, n_terms = number(stems(hashes[a:b], left_flags), stems(hashes[x:y], right_flags))
         for r in range(found_offsets[p], found_offsets[p + 1]):
             for t in range(found[r, 2]):
