@@ -62,7 +62,8 @@ def scan(
     compared = judged & (first_of == np.arange(len(tokens)))
 
     mark_navigation(tokens)
-    mark_repeated(tokens, *_outlets_and_days(articles))
+    outlets, days = _outlets_and_days(articles)
+    mark_repeated(tokens, outlets, days)
 
     shingles = shingle(tokens, settings.shingle)
     pairs = candidates.candidate_pairs(
@@ -81,7 +82,7 @@ def scan(
 
     tell("report", 0, None)
     return Report(
-        **tables.build(articles, tokens, judged, first_of, keys, aligned, found, origins, sources),
+        **tables.build(articles, tokens, judged, first_of, keys, aligned, found, origins, sources, outlets),
         inputs=inputs,
         settings=settings.answer(),
         version=_version(),

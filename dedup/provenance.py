@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.agencies import Credit, names
+from dedup.schema import PASSAGE_KINDS
 
 VERBATIM = 0.9  # share of both articles in shared runs
 WHOLE = 0.7  # share of an article that copies cover, for it to be all of the other's copy
@@ -37,6 +38,11 @@ class Shares:
         one, other = (float(share) for share in np.minimum(matched, 1.0))
         left, right = (float(share) for share in np.minimum(covered, 1.0))
         return cls(one, other, left, right, resemblance)
+
+    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What is matched and what is covered, (1, 2) each."""
+        matched, covered = (self.left_matched, self.right_matched), (self.left_covered, self.right_covered)
+        return np.array([matched]), np.array([covered])
 
     def turned(self) -> Shares:
         """The same, seen from the other article."""
@@ -66,32 +72,46 @@ class Source:
 
 def relation(shares: Shares, kinds: set[str], left: Source, right: Source) -> str:
     """What the right article is to the left one: one of `schema.RELATIONS`; `kinds` are their passages'."""
-    if "copy" in kinds:
-        name = _copied(shares)
-        if name != "partial reuse" and left.outlet is not None and left.outlet == right.outlet:
-            return "update"
-        return name
+    there = np.array([[kind in kinds for kind in PASSAGE_KINDS]])
+    same = np.array([left.outlet is not None and left.outlet == right.outlet])
+    return str(relations(*shares.arrays(), there, same)[0])
+
+
+def relations(
+    matched: NDArray[np.float64],
+    covered: NDArray[np.float64],
+    kinds: NDArray[np.bool_],
+    same_outlet: NDArray[np.bool_],
+) -> NDArray[np.object_]:
+    """What right articles are to left ones, names of `schema.RELATIONS` (n,).
+
+    `matched` and `covered` (n, 2): shares of left and right in shared runs within copies, and within copies;
+    `kinds` (n, 5): whether a pair has passages of each of `schema.PASSAGE_KINDS`; `same_outlet` (n,).
+    """
+    copied = _copied(matched, covered)
+    copied[same_outlet & (copied != "partial reuse")] = "update"
+    has = dict(zip(PASSAGE_KINDS, kinds.T, strict=True))
+    names = np.full(len(matched), "unrelated", object)
     for kind, name in (
-        ("template", "template"),
-        ("quotation", "quotations only"),
-        ("boilerplate", "boilerplate"),
         ("phrase", "stock phrases"),
-    ):
-        if kind in kinds:
-            return name
-    return "unrelated"
+        ("boilerplate", "boilerplate"),
+        ("quotation", "quotations only"),
+        ("template", "template"),
+    ):  # from the weakest on: the strongest stands last
+        names[has[kind]] = name
+    names[has["copy"]] = copied[has["copy"]]
+    return names
 
 
-def _copied(shares: Shares) -> str:
-    if min(shares.left_matched, shares.right_matched) >= VERBATIM:
-        return "verbatim copy"
-    left = shares.left_covered >= WHOLE and shares.left_matched >= LIGHTLY
-    right = shares.right_covered >= WHOLE and shares.right_matched >= LIGHTLY
-    if left and right:
-        return "edited copy"
-    if right:
-        return "excerpt"
-    return "extended" if left else "partial reuse"
+def _copied(matched: NDArray[np.float64], covered: NDArray[np.float64]) -> NDArray[np.object_]:
+    """What pairs with copy are to each other, leaving outlets aside (n,)."""
+    whole = (covered >= WHOLE) & (matched >= LIGHTLY)
+    names = np.full(len(matched), "partial reuse", object)
+    names[whole[:, 0]] = "extended"
+    names[whole[:, 1]] = "excerpt"
+    names[whole.all(axis=1)] = "edited copy"
+    names[matched.min(axis=1) >= VERBATIM] = "verbatim copy"
+    return names
 
 
 def agency_of(members: Sequence[Source], shares: Sequence[float]) -> str | None:
@@ -137,7 +157,7 @@ def role(shares: Shares, origin: Source, member: Source, *, duplicate: bool) -> 
     """What a member is to the family's origin: one of `schema.ROLES`. `shares`: left is the origin."""
     if duplicate:
         return "verbatim copy"
-    name = _copied(shares)
+    name = str(_copied(*shares.arrays())[0])
     if name != "partial reuse" and origin.outlet is not None and origin.outlet == member.outlet:
         return "update"
     return name

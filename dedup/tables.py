@@ -17,7 +17,7 @@ from dedup.align import Aligned
 from dedup.compose import Part, Shared, compose
 from dedup.families import Family
 from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, QUOTATION, RIGHT_FIRST, RIGHT_STOP, STOP
-from dedup.provenance import Shares, Source, credited, relation, role
+from dedup.provenance import Shares, Source, credited, relations, role
 from dedup.tokens import Tokens
 from dedup.weigh import boilerplate, weights
 
@@ -40,6 +40,7 @@ class _Found:
     ids: list[str]
     names: list[str]  # of the families
     weights: NDArray[np.int64]  # tokens of each text that are not boilerplate
+    outlets: NDArray[np.int64]  # a number for each article's outlet, -1 where it is not known
 
     def shares(self, pair: int) -> Shares:
         """How the articles of an aligned pair share copy."""
@@ -56,14 +57,14 @@ class _Found:
 def build(
     articles: pa.Table, tokens: Tokens, judged: NDArray[np.bool_], first_of: NDArray[np.int64],
     digests: list[bytes], aligned: Aligned, families: list[Family], origins: list[Origin],
-    sources: list[Source],
+    sources: list[Source], outlets: NDArray[np.int64],
 ) -> dict[str, pa.Table]:  # fmt: skip
     """The four tables by name."""
     ids = articles["id"].to_pylist()
     names = _family_names(families, digests)
     found = _Found(
         articles, tokens, judged, first_of, digests, aligned, families, origins, sources, ids, names,
-        weights(tokens),
+        weights(tokens), outlets,
     )  # fmt: skip
     pair_of = {pair: place for place, pair in enumerate(map(tuple, aligned.pairs.tolist()))}
     members = [_members(found, number, pair_of) for number in range(len(families))]
@@ -89,28 +90,31 @@ def _family_names(families: list[Family], digests: list[bytes]) -> list[str]:
 
 def _pairs(found: _Found) -> pa.Table:
     aligned = found.aligned
-    rows = []
-    for pair, (left, right) in enumerate(aligned.pairs.tolist()):
-        shares = found.shares(pair)
-        kinds = aligned.passages[aligned.offsets[pair] : aligned.offsets[pair + 1]]
-        copies = kinds[kinds[:, KIND] == COPY]
-        same = found.first_of[left] == found.first_of[right]
-        what = relation(
-            shares, {schema.PASSAGE_KINDS[kind] for kind in kinds[:, KIND]},
-            found.sources[left], found.sources[right],
-        )  # fmt: skip
-        rows.append(
-            {
-                "left": found.ids[left],
-                "right": found.ids[right],
-                "left_containment": shares.left_matched,
-                "right_containment": shares.right_matched,
-                "resemblance": shares.resemblance,
-                "matched_tokens": int(copies[:, MATCHED].sum()),
-                "relation": "duplicate" if same else what,
-            }
-        )
-    return pa.Table.from_pylist(rows, schema.PAIRS)
+    pairs, count = aligned.pairs, len(aligned.pairs)
+    both = found.weights[pairs]
+    matched, covered = (np.minimum(part / both, 1.0) for part in (aligned.matched, aligned.covered))
+    owners = np.repeat(np.arange(count), np.diff(aligned.offsets))
+    kinds = np.zeros((count, len(schema.PASSAGE_KINDS)), np.bool_)
+    kinds[owners, aligned.passages[:, KIND]] = True
+    in_copies = np.where(aligned.passages[:, KIND] == COPY, aligned.passages[:, MATCHED], 0)
+    outlets = found.outlets[pairs]
+    names = relations(matched, covered, kinds, (outlets[:, 0] == outlets[:, 1]) & (outlets[:, 0] >= 0))
+    names[found.first_of[pairs[:, 0]] == found.first_of[pairs[:, 1]]] = "duplicate"
+    ids = np.array(found.ids, object)
+    columns: dict[str, Any] = {
+        "left": ids[pairs[:, 0]],
+        "right": ids[pairs[:, 1]],
+        "left_containment": matched[:, 0],
+        "right_containment": matched[:, 1],
+        "resemblance": aligned.resemblance,
+        "matched_tokens": np.bincount(owners, in_copies, count).astype(np.int64),
+        "relation": names,
+    }
+    return _table(columns, schema.PAIRS)
+
+
+def _table(columns: dict[str, Any], kind: pa.Schema) -> pa.Table:
+    return pa.table([pa.array(columns[field.name], field.type) for field in kind], kind)
 
 
 def _passages(found: _Found) -> pa.Table:
@@ -131,7 +135,7 @@ def _passages(found: _Found) -> pa.Table:
         "similarity": 2.0 * passages[:, MATCHED] / np.maximum(sides, 1),
         "kind": np.array(schema.PASSAGE_KINDS, object)[passages[:, KIND]],
     }
-    return pa.table([pa.array(columns[field.name], field.type) for field in schema.PASSAGES], schema.PASSAGES)
+    return _table(columns, schema.PASSAGES)
 
 
 def _members(found: _Found, number: int, pair_of: dict[tuple[int, int], int]) -> list[dict[str, Any]]:
@@ -215,13 +219,18 @@ def _shared_by_text(found: _Found) -> dict[int, list[Shared]]:
     }
     shared: dict[int, list[Shared]] = defaultdict(list)
     aligned = found.aligned
-    for pair, (left, right) in enumerate(aligned.pairs.tolist()):
-        passages = aligned.passages[aligned.offsets[pair] : aligned.offsets[pair + 1]]
-        for text, other, columns in ((left, right, [FIRST, STOP]), (right, left, [RIGHT_FIRST, RIGHT_STOP])):
-            copies = passages[passages[:, KIND] == COPY][:, columns]
-            quotations = passages[passages[:, KIND] == QUOTATION][:, columns]
-            if len(copies) or len(quotations):
-                shared[text].append(Shared(other, copies, quotations, (text, other) in together))
+    telling = np.isin(aligned.passages[:, KIND], (COPY, QUOTATION))
+    owners = np.repeat(np.arange(len(aligned.pairs)), np.diff(aligned.offsets))[telling]
+    passages = aligned.passages[telling]
+    counts = np.bincount(owners, minlength=len(aligned.pairs))
+    bounds = np.concatenate([[0], np.cumsum(counts)]).tolist()
+    for pair in np.flatnonzero(counts).tolist():
+        own = passages[bounds[pair] : bounds[pair + 1]]
+        copies, quotations = own[own[:, KIND] == COPY], own[own[:, KIND] == QUOTATION]
+        left, right = aligned.pairs[pair].tolist()
+        for text, other, first in ((left, right, FIRST), (right, left, RIGHT_FIRST)):
+            sides = copies[:, first : first + 2], quotations[:, first : first + 2]
+            shared[text].append(Shared(other, *sides, (text, other) in together))
     return shared
 
 
