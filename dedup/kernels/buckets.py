@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import kernel
+from dedup.kernels import inner, kernel
 
 
 @kernel
@@ -38,7 +38,7 @@ def sort_postings(keys: Any, items: Any, spare_keys: Any, spare_items: Any) -> N
 
 
 @kernel
-def count_pairs(keys: Any, items: Any, reach: int, few: int) -> int:
+def count_pairs(keys: Any, order: Any, items: Any, reach: int, few: int) -> int:
     """How many pairs `fill_pairs` will write."""
     total = 0
     first = 0
@@ -46,7 +46,7 @@ def count_pairs(keys: Any, items: Any, reach: int, few: int) -> int:
         if p == keys.size or keys[p] != keys[first]:
             distinct = 1
             for q in range(first + 1, p):
-                distinct += items[q] != items[q - 1]
+                distinct += items[order[q]] != items[order[q - 1]]
             near = reach if distinct <= reach + 2 else few
             if distinct <= near + 1:
                 total += distinct * (distinct - 1) // 2
@@ -56,13 +56,47 @@ def count_pairs(keys: Any, items: Any, reach: int, few: int) -> int:
     return total
 
 
-@kernel
-def fill_pairs(keys: Any, items: Any, reach: int, few: int, members: Any, pairs: Any) -> None:
-    """Fill `pairs` uint64 with lower item << 32 | higher item for the items of each bucket.
+@inner
+def _run(
+    hashes: Any, left: int, right: int, first: int, second: int, stop: int, end: int, enough: int
+) -> bool:
+    """Does a run of at least `enough` equal tokens hold the tokens `left` and `right`?
 
-    `keys` uint64 sorted, `items` int32 rising within a bucket, repeats allowed. In a bucket of up to `reach`
-    + 2 items all meet; in a larger one each meets the `few` before it and the bucket's first, so that n items
-    give at most n * (few + 1) pairs. `members` int32 is scratch as long as the largest bucket.
+    `first` and `stop` bound the left text, `second` and `end` the right one.
+    """
+    back = 0
+    while (
+        back < enough
+        and left - back > first
+        and right - back > second
+        and hashes[left - back - 1] == hashes[right - back - 1]
+    ):
+        back += 1
+    length = 0
+    while (
+        back + length < enough
+        and left + length < stop
+        and right + length < end
+        and hashes[left + length] == hashes[right + length]
+    ):
+        length += 1
+    return bool(back + length >= enough)
+
+
+@kernel
+def fill_pairs(
+    keys: Any, order: Any, items: Any, places: Any, hashes: Any, offsets: Any,
+    rare: int, short: int, enough: int, reach: int, few: int, members: Any, repeats: Any, pairs: Any,
+) -> None:  # fmt: skip
+    """Fill `pairs` uint64 with lower item << 33 | higher item << 1 | strong for the items of each bucket.
+
+    `keys` uint64 sorted; `order` int32 the posting of each key, of which `items` int32 holds the text, rising
+    within a bucket, repeats allowed, and `places` int64 the token, or -1 where the bucket itself is strong
+    evidence. A pair is strong if it is, if not more than `rare` texts stand in the bucket, if one of the two
+    stands there twice or has fewer than `short` tokens, or if a run of at least `enough` tokens (of `hashes`,
+    with the texts' `offsets`) stands in both at the bucket's place. In a bucket of up to `reach` + 2 items all
+    meet; in a larger one each meets the `few` before it and the bucket's first, so that n items give at most
+    n * (few + 1) pairs. `members` int32 and `repeats` uint8 are scratch as long as the largest bucket.
     """
     filled = 0
     first = 0
@@ -70,17 +104,35 @@ def fill_pairs(keys: Any, items: Any, reach: int, few: int, members: Any, pairs:
         if p == keys.size or keys[p] != keys[first]:
             distinct = 0
             for q in range(first, p):
-                if distinct == 0 or members[distinct - 1] != items[q]:
-                    members[distinct] = items[q]
+                if distinct == 0 or items[members[distinct - 1]] != items[order[q]]:
+                    members[distinct] = order[q]
+                    repeats[distinct] = 0
                     distinct += 1
+                else:
+                    repeats[distinct - 1] = 1
             near = reach if distinct <= reach + 2 else few
             for one in range(1, distinct):
-                item = np.uint64(members[one])
-                if one > near:
-                    pairs[filled] = np.uint64(members[0]) << np.uint64(32) | item
-                    filled += 1
-                for other in range(max(0, one - near), one):
-                    pairs[filled] = np.uint64(members[other]) << np.uint64(32) | item
+                right = items[members[one]]
+                begin = max(0, one - near)
+                for step in range(begin if begin == 0 else begin - 1, one):
+                    other = 0 if step == begin - 1 else step  # the bucket's first stands for one too far back
+                    left = items[members[other]]
+                    a, b = places[members[other]], places[members[one]]
+                    strong = (
+                        distinct <= rare
+                        or a < 0
+                        or repeats[one] + repeats[other] > 0
+                        or min(offsets[left + 1] - offsets[left], offsets[right + 1] - offsets[right]) < short
+                        or _run(
+                            hashes, a, b, offsets[left], offsets[right],
+                            offsets[left + 1], offsets[right + 1], enough,
+                        )
+                    )  # fmt: skip
+                    pairs[filled] = (
+                        np.uint64(left) << np.uint64(33)
+                        | np.uint64(right) << np.uint64(1)
+                        | np.uint64(strong)
+                    )
                     filled += 1
             first = p
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dedup
-from dedup.candidates import meet
+from dedup.candidates import Postings, meet
 from dedup.kernels import buckets
 from dedup.kernels.runs import resemble, seed
 from dedup.lsh import Bands, band_hashes, bands_for, recall_at
@@ -147,30 +147,59 @@ def test_band_hashes_agree_where_bands_do(rows):
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), max_size=150),
-    st.integers(1, 8),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 19), st.integers(-1, 5)), max_size=150),
+    st.lists(st.integers(0, 1), min_size=120, max_size=120),
+    st.integers(1, 4),
+    st.integers(4, 8),
     st.integers(1, 3),
+    st.sampled_from([0, 7]),
 )
 @settings(deadline=None)
-def test_pairs_of_buckets(postings, reach, few):
-    postings = sorted(postings)
-    keys = np.array([key for key, _ in postings], np.uint64)
-    items = np.array([item for _, item in postings], np.int32)
+def test_pairs_of_buckets(postings, tokens, rare, reach, few, short):
+    """Twenty texts of six tokens; a posting is a key, a text and a token of it, or -1."""
+    postings = sorted(postings, key=lambda posting: posting[1])
+    texts = [tokens[6 * text : 6 * text + 6] for text in range(20)]
+
+    def run(one, a, other, b):
+        """Do three equal tokens stand at, or around, both places?"""
+        return any(
+            min(a, b) >= back and max(a, b) - back <= 3
+            and one[a - back : a - back + 3] == other[b - back : b - back + 3]
+            for back in range(4)
+        )  # fmt: skip
+
     expected = []
-    for key in set(keys.tolist()):
-        members = sorted({item for other, item in postings if other == key})
-        for place, item in enumerate(members):
-            near = reach if len(members) <= reach + 2 else few
-            expected += [(other, item) for other in members[max(0, place - near) : place]]
-            expected += [(members[0], item)] if place > near else []
-    pairs = np.empty(buckets.count_pairs(keys, items, reach, few), np.uint64)
-    buckets.fill_pairs(keys, items, reach, few, np.empty(items.size + 1, np.int32), pairs)
-    assert sorted((int(pair) >> 32, int(pair) & 0xFFFFFFFF) for pair in pairs) == sorted(expected)
+    for key in {key for key, _, _ in postings}:
+        members = {}
+        for other, text, place in postings:
+            if other == key:
+                members.setdefault(text, []).append(place)
+        ordered = sorted(members.items())
+        for number, (right, there) in enumerate(ordered):
+            near = reach if len(ordered) <= reach + 2 else few
+            met = ordered[max(0, number - near) : number] + (ordered[:1] if number > near else [])
+            for left, here in met:
+                sure = len(ordered) <= rare or here[0] < 0 or len(here) > 1 or len(there) > 1 or short == 7
+                expected.append((left, right, sure or run(texts[left], here[0], texts[right], there[0])))
+    keys = np.array([key for key, _, _ in postings], np.uint64)
+    order = np.argsort(keys, kind="stable").astype(np.int32)
+    items = np.array([text for _, text, _ in postings], np.int32)
+    places = np.array([-1 if place < 0 else 6 * text + place for _, text, place in postings], np.int64)
+    pairs = np.empty(buckets.count_pairs(keys[order], order, items, reach, few), np.uint64)
+    buckets.fill_pairs(
+        keys[order], order, items, places, np.array(tokens, np.uint32), np.arange(0, 126, 6),
+        rare, short, 3, reach, few,
+        np.empty(items.size + 1, np.int32), np.empty(items.size + 1, np.uint8), pairs,
+    )  # fmt: skip
+    found = [(int(pair) >> 33, int(pair) >> 1 & 0xFFFFFFFF, bool(pair & np.uint64(1))) for pair in pairs]
+    assert sorted(found) == sorted(expected)
 
 
 def test_a_large_bucket_costs_no_more_than_its_size():
-    pairs = meet([(np.zeros(200_000, np.uint64), np.arange(200_000, dtype=np.int32))])[1]
-    assert 200_000 <= len(pairs) <= 9 * 200_000
+    count = 200_000
+    texts = tokenise(arrow(["word"] * count))
+    found = Postings(np.zeros(count, np.uint64), np.arange(count, dtype=np.int32), np.full(count, -1))
+    assert count <= len(meet(found, texts, 12)[1]) <= 9 * count
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=60))
