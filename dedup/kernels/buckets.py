@@ -94,9 +94,9 @@ def fill_pairs(
     within a bucket, repeats allowed, and `places` int64 the token, or -1 where the bucket itself is strong
     evidence. A pair is strong if it is, if not more than `rare` texts stand in the bucket, if one of the two
     stands there twice or has fewer than `short` tokens, or if a run of at least `enough` tokens (of `hashes`,
-    with the texts' `offsets`) stands in both at the bucket's place. In a bucket of up to `reach` + 2 items all
-    meet; in a larger one each meets the `few` before it and the bucket's first, so that n items give at most
-    n * (few + 1) pairs. `members` int32 and `repeats` uint8 are scratch as long as the largest bucket.
+    with the texts' `offsets`) stands in both at the bucket's place. In a bucket of up to `reach` + 2 items
+    all meet; in a larger one each meets the `few` before it and the bucket's first, so that n items give at
+    most n * (few + 1) pairs. `members` int32 and `repeats` uint8 are scratch, one for each key.
     """
     filled = 0
     first = 0
