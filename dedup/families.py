@@ -57,7 +57,11 @@ class _Graph:
 
     def fresh(self, text: int, spans: Spans) -> int:
         """Tokens of `spans` that no family explains yet."""
-        return int((mask(spans, self.lengths[text]) & ~self.mask(text)).sum())
+        if len(spans) == 1:  # the usual case, without an array as long as the article
+            first, stop = spans[0].tolist()
+            known = self.explained.get(text)
+            return int(stop - first) - (0 if known is None else int(np.count_nonzero(known[first:stop])))
+        return int(np.count_nonzero(mask(spans, self.lengths[text]) & ~self.mask(text)))
 
     def mask(self, text: int) -> NDArray[np.bool_]:
         """Which tokens of a text the families so far explain."""
