@@ -15,7 +15,7 @@ from dedup.lsh import Bands, band_hashes, bands_for, recall_at
 from dedup.minhash import sign_shingles
 from dedup.shingles import shingle
 from dedup.tokens import tokenise, tokens_of
-from dedup.winnow import winnow
+from dedup.winnow import contexts, winnow
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), max_size=5)
 WORDY = st.lists(st.sampled_from(["a", "b", "c", "of", "the", "Xi"]), max_size=40).map(" ".join)
@@ -120,6 +120,25 @@ def test_winnowing_keeps_the_last_least_of_each_window(texts, window):
             if not expected or expected[-1] != least:
                 expected.append(least)
         assert prints.places[prints.offsets[number] : prints.offsets[number + 1]].tolist() == expected
+
+
+@given(st.lists(WORDY, max_size=4), st.integers(1, 12), st.integers(1, 4))
+@settings(deadline=None)
+def test_contexts_are_the_windows_around_crowded_fingerprints(texts, window, every):
+    shingles = shingle(tokenise(arrow(texts)), 3)
+    crowded = np.unique(shingles.hashes)[::every]
+    keys, owners = contexts(shingles, window, crowded)
+    expected = []
+    for number in range(len(texts)):
+        own = shingles.hashes[shingles.offsets[number] : shingles.offsets[number + 1]].tolist()
+        for last in range(max(0, min(window, len(own)) - 1), len(own)):
+            inside = own[max(0, last - window + 1) : last + 1]
+            if min(inside) in crowded:
+                expected.append((number, (inside[0], inside[-1], min(inside))))
+    assert owners.tolist() == [number for number, _ in expected]
+    for key, (_, one) in zip(keys, expected, strict=True):
+        for other_key, (_, other) in zip(keys, expected, strict=True):
+            assert (key == other_key) == (one == other)
 
 
 @given(st.integers(2, 256), st.floats(0.2, 0.95), st.floats(0.5, 0.99))
