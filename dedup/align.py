@@ -51,6 +51,15 @@ class Aligned:
             np.concatenate([part.resemblance for part in parts]),
         )
 
+    def shares(self, weights: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What is matched and what is covered of left and right, float64 (n, 2) each.
+
+        `weights` int64 (texts,): the tokens that shares are shares of. Repeats are matched with their
+        boilerplate, so shares are cut at 1.
+        """
+        both = weights[self.pairs]
+        return np.minimum(self.matched / both, 1.0), np.minimum(self.covered / both, 1.0)
+
     def taken(self, order: NDArray[np.int64]) -> Aligned:
         """The pairs in another order, or some of them."""
         counts = np.diff(self.offsets)[order]

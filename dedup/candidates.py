@@ -57,8 +57,8 @@ def candidate_pairs(
 
     Lower number first, sorted, each once. `progress` is called with texts done and texts in all.
     """
-    count, size = len(tokens), settings.batch_size
-    batches = [(first, min(first + size, count)) for first in range(0, count, size)]
+    count = len(tokens)
+    batches = settings.batches(count)
 
     def sketch(batch: tuple[int, int]) -> Postings:
         return postings(tokens.part(*batch), shingles.part(*batch), settings, bands)

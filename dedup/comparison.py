@@ -75,9 +75,8 @@ def compare(
     aligned = align(tokens, shingle(tokens, settings.shingle), pair, settings.guarantee, threads=1)
     shares = Shares(0.0, 0.0, 0.0, 0.0, 0.0)
     if len(aligned.pairs):
-        both = weights(tokens)
-        matched, covered = aligned.matched[0] / both, aligned.covered[0] / both
-        shares = Shares.of(matched, covered, float(aligned.resemblance[0]))
+        matched, covered = aligned.shares(weights(tokens))
+        shares = Shares.of(matched[0], covered[0], float(aligned.resemblance[0]))
     starts = [tokens.starts[tokens.offsets[side] : tokens.offsets[side + 1]] for side in (0, 1)]
     ends = [tokens.ends[tokens.offsets[side] : tokens.offsets[side + 1]] for side in (0, 1)]
     passages = tuple(

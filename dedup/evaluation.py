@@ -18,7 +18,7 @@ from dedup.schema import COPYING
 from dedup.settings import Settings
 
 _YES = {"1", "true", "yes", "y", "t", "copy", "duplicate"}
-_NO = {"0", "false", "no", "n", "f", "", "none"}
+_NO = {"0", "false", "no", "n", "f", "none"}
 
 MEASURES = ("containment", "resemblance", "overlap")
 

@@ -116,11 +116,6 @@ def _read(
     return table.take(pc.sort_indices(table["id"])).combine_chunks()
 
 
-def _batches(count: int, settings: Settings) -> list[tuple[int, int]]:
-    size = settings.batch_size
-    return [(first, min(size, count - first)) for first in range(0, count, size)]
-
-
 def _threads(settings: Settings) -> int:
     return settings.threads or cpu_count() or 1
 
@@ -129,10 +124,11 @@ def _tokenise(texts: pa.ChunkedArray, settings: Settings, tell: Progress) -> Tok
     whole = pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], pa.large_string())
     parts = []
     with ThreadPoolExecutor(_threads(settings)) as pool:
-        batches = _batches(len(whole), settings)
-        for part in pool.map(lambda batch: tokenise(whole.slice(*batch)), batches):
+        batches = settings.batches(len(whole))
+        work = pool.map(lambda batch: tokenise(whole[slice(*batch)]), batches)
+        for (_, stop), part in zip(batches, work, strict=True):
             parts.append(part)
-            tell("tokenise", min(len(parts) * settings.batch_size, len(whole)), len(whole))
+            tell("tokenise", stop, len(whole))
     return Tokens.concatenated(parts)
 
 

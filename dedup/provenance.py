@@ -34,9 +34,8 @@ class Shares:
 
     @classmethod
     def of(cls, matched: NDArray[np.float64], covered: NDArray[np.float64], resemblance: float) -> Shares:
-        """From arrays of two shares each, left and right, cut at 1: repeats are matched with boilerplate."""
-        one, other = (float(share) for share in np.minimum(matched, 1.0))
-        left, right = (float(share) for share in np.minimum(covered, 1.0))
+        """From arrays of two shares each, left and right."""
+        (one, other), (left, right) = matched.tolist(), covered.tolist()
         return cls(one, other, left, right, resemblance)
 
     def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -62,6 +62,11 @@ class Settings:
         """Winnowing window in shingles: a run of `guarantee` tokens holds one full window."""
         return self.guarantee - self.shingle + 1
 
+    def batches(self, count: int) -> list[tuple[int, int]]:
+        """The bounds, half-open, of the batches that `count` articles are handled in."""
+        size = self.batch_size
+        return [(first, min(first + size, count)) for first in range(0, count, size)]
+
     def answer(self) -> dict[str, int | float]:
         """The settings that can change an answer, for reports and indexes."""
         return {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.metadata["answer"]}

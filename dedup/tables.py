@@ -39,14 +39,13 @@ class _Found:
     sources: list[Source]
     ids: list[str]
     names: list[str]  # of the families
-    weights: NDArray[np.int64]  # tokens of each text that are not boilerplate
+    matched: NDArray[np.float64]  # (n, 2) shares of the aligned pairs' articles in shared runs within copies
+    covered: NDArray[np.float64]  # (n, 2) within copies
     outlets: NDArray[np.int64]  # a number for each article's outlet, -1 where it is not known
 
     def shares(self, pair: int) -> Shares:
         """How the articles of an aligned pair share copy."""
-        both = self.weights[self.aligned.pairs[pair]]
-        matched, covered = self.aligned.matched[pair] / both, self.aligned.covered[pair] / both
-        return Shares.of(matched, covered, float(self.aligned.resemblance[pair]))
+        return Shares.of(self.matched[pair], self.covered[pair], float(self.aligned.resemblance[pair]))
 
     def place(self, text: int, token: int, *, end: bool) -> int:
         """The character where a token of a text starts or ends."""
@@ -64,7 +63,7 @@ def build(
     names = _family_names(families, digests)
     found = _Found(
         articles, tokens, judged, first_of, digests, aligned, families, origins, sources, ids, names,
-        weights(tokens), outlets,
+        *aligned.shares(weights(tokens)), outlets,
     )  # fmt: skip
     pair_of = {pair: place for place, pair in enumerate(map(tuple, aligned.pairs.tolist()))}
     members = [_members(found, number, pair_of) for number in range(len(families))]
@@ -91,21 +90,21 @@ def _family_names(families: list[Family], digests: list[bytes]) -> list[str]:
 def _pairs(found: _Found) -> pa.Table:
     aligned = found.aligned
     pairs, count = aligned.pairs, len(aligned.pairs)
-    both = found.weights[pairs]
-    matched, covered = (np.minimum(part / both, 1.0) for part in (aligned.matched, aligned.covered))
     owners = np.repeat(np.arange(count), np.diff(aligned.offsets))
     kinds = np.zeros((count, len(schema.PASSAGE_KINDS)), np.bool_)
     kinds[owners, aligned.passages[:, KIND]] = True
     in_copies = np.where(aligned.passages[:, KIND] == COPY, aligned.passages[:, MATCHED], 0)
     outlets = found.outlets[pairs]
-    names = relations(matched, covered, kinds, (outlets[:, 0] == outlets[:, 1]) & (outlets[:, 0] >= 0))
+    names = relations(
+        found.matched, found.covered, kinds, (outlets[:, 0] == outlets[:, 1]) & (outlets[:, 0] >= 0)
+    )
     names[found.first_of[pairs[:, 0]] == found.first_of[pairs[:, 1]]] = "duplicate"
     ids = np.array(found.ids, object)
     columns: dict[str, Any] = {
         "left": ids[pairs[:, 0]],
         "right": ids[pairs[:, 1]],
-        "left_containment": matched[:, 0],
-        "right_containment": matched[:, 1],
+        "left_containment": found.matched[:, 0],
+        "right_containment": found.matched[:, 1],
         "resemblance": aligned.resemblance,
         "matched_tokens": np.bincount(owners, in_copies, count).astype(np.int64),
         "relation": names,

@@ -80,7 +80,7 @@ def evaluate(
 
     wanted = read_labels(labels)
     inputs = Inputs()
-    articles = _articles(list(paths), inputs, settings, names)
+    articles = _articles(list(paths), wanted, inputs, settings, names)
     tell_problems(inputs.problems, quiet=quiet, complete="use dedup scan to list them all")
     with telling_compilation(quiet=quiet):
         found = run(articles, wanted, settings)
@@ -103,12 +103,19 @@ def evaluate(
 
 
 def _articles(
-    source: Source, inputs: Inputs, settings: Settings, names: dict[str, str]
+    source: Source, labels: list[Label], inputs: Inputs, settings: Settings, names: dict[str, str]
 ) -> dict[str, Article]:
-    """All articles by id."""
+    """The labelled articles by id."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     from dedup.article import Article
     from dedup.cli.options import FIELDS
-    from dedup.io import read
+    from dedup.io import batches
 
-    table = read(source, inputs=inputs, settings=settings, fields=names or None)
-    return {row["id"]: Article(**{name: row[name] for name in FIELDS}) for row in table.to_pylist()}
+    ids = {id for label in labels for id in (label.left, label.right)}
+    found: dict[str, Article] = {}
+    for batch in batches(source, inputs=inputs, settings=settings, fields=names or None):
+        rows = batch.filter(pc.is_in(batch["id"], pa.array(sorted(ids), pa.string()))).to_pylist()
+        found |= {row["id"]: Article(**{name: row[name] for name in FIELDS}) for row in rows}
+    return found

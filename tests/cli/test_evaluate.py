@@ -82,6 +82,7 @@ def test_unknown_articles_are_told_and_the_rest_is_measured(run, corpus, labels)
     [
         ("left,right\na,b\n", "no column label"),
         ("left,right,label\n", "no labelled pair"),
+        ("left,right,label\na,b,\n", "a label that is true or false"),
         ("left,right,label\na,b,perhaps\n", ":2: "),
         ("left,right,label\na,b\n", "cannot be read"),
         ("\x00", "labels.csv"),
