@@ -20,6 +20,7 @@ from dedup.cli.talk import note, output_console, tell_problems, telling_compilat
 
 if TYPE_CHECKING:
     from dedup.article import Article
+    from dedup.evaluation import Label
     from dedup.io import Source
     from dedup.report.model import Inputs
     from dedup.settings import Settings
