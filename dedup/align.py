@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dedup.kernels.align import FIRST, RIGHT_FIRST, assemble
 from dedup.kernels.runs import resemble, seed
 from dedup.kernels.sentences import rework
-from dedup.shingles import Shingles
+from dedup.settings import Settings
 from dedup.tokens import Tokens
 
 _AT_ONCE = 256  # pairs
@@ -73,9 +73,8 @@ class Aligned:
 
 def align(
     tokens: Tokens,
-    shingles: Shingles,
     pairs: NDArray[np.int32],
-    guarantee: int,
+    settings: Settings,
     *,
     threads: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -86,9 +85,9 @@ def align(
     """
 
     def run(first: int) -> Aligned:
-        return _align(tokens, shingles, pairs[first : first + _AT_ONCE], guarantee)
+        return _align(tokens, pairs[first : first + _AT_ONCE], settings)
 
-    parts = [_align(tokens, shingles, pairs[:0], guarantee)]
+    parts = [_align(tokens, pairs[:0], settings)]
     with ThreadPoolExecutor(threads or cpu_count() or 1) as pool:
         for number, part in enumerate(pool.map(run, range(0, len(pairs), _AT_ONCE)), 1):
             parts.append(part)
@@ -97,7 +96,7 @@ def align(
     return Aligned.concatenated(parts)
 
 
-def _align(tokens: Tokens, shingles: Shingles, pairs: NDArray[np.int32], guarantee: int) -> Aligned:
+def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings) -> Aligned:
     lefts, rights = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
     texts = tokens.offsets, lefts, rights
     run_offsets = np.empty(lefts.size + 1, np.int64)
@@ -113,7 +112,7 @@ def _align(tokens: Tokens, shingles: Shingles, pairs: NDArray[np.int32], guarant
         run_offsets,
         spans,
         span_offsets,
-        guarantee,
+        settings.guarantee,
         totals,
         offsets,
     )
@@ -123,6 +122,6 @@ def _align(tokens: Tokens, shingles: Shingles, pairs: NDArray[np.int32], guarant
     )
     kept = counts > 0
     resemblance = np.empty(int(kept.sum()))
-    resemble(shingles.hashes, shingles.offsets, lefts[kept], rights[kept], resemblance)
+    resemble(tokens.hashes, tokens.offsets, lefts[kept], rights[kept], settings.shingle, resemblance)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[kept])])
     return Aligned(pairs[kept], passages[order], offsets, totals[kept, :2], totals[kept, 2:], resemblance)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,119 +19,186 @@ from dedup.kernels import buckets as kernels
 from dedup.kernels.tokenise import PARAGRAPH
 from dedup.lsh import Bands, band_hashes
 from dedup.minhash import sign_shingles
+from dedup.scratch import Parts, Scratch
 from dedup.settings import Settings
-from dedup.shingles import Shingles
+from dedup.shingles import Shingles, shingle
 from dedup.tokens import Tokens
-from dedup.winnow import contexts, winnow
-
-
-class Postings(NamedTuple):
-    """Bucket keys uint64, text numbers int32, and token places int64 (-1: none, the bucket is evidence)."""
-
-    keys: NDArray[np.uint64]
-    texts: NDArray[np.int32]
-    places: NDArray[np.int64]
+from dedup.winnow import among, windows, winnow
 
 
 _BLOCK = 128  # tokens in the smallest block that is signed for itself
 _BRIEF = 32  # shingles in a text under which each of them is a fingerprint: its runs may all be short
-_REACH = 32  # neighbours in a bucket that an article meets; up to 34 articles all meet
-_FEW = 8  # neighbours that it meets in a larger bucket, besides the bucket's first
-_RARE = 8  # texts that share a fingerprint which is evidence by itself
+_REACH = 34  # articles in a bucket up to which all meet
+_FEW = 8  # of a larger one that each of the others meets
+_RARE = 8  # texts that share a fingerprint for which `_RARE_BESIDE` is enough
+_RARE_BESIDE = 4  # tokens beside a rare fingerprint that two texts share, for it to be evidence by itself
 _SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
-_BUCKETS = 2  # in which two texts meet, for them to be compared on weak evidence
+_BUCKETS = 3  # in which two texts meet, for them to be compared on weak evidence
+_PURITIES = 8  # steps in which the share of a text that others have is looked at
+_MOST = 65535  # buckets that are counted
 _BAND = np.uint64(0x5DEECE66D0000001)  # keeps the keys of bands apart from those of fingerprints
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # spreads keys, of which fingerprints are the least, over all parts
+_PARTS = 64  # ranges of texts in which pairs are sorted
+
+
+class Candidates(NamedTuple):
+    """Pairs of texts to verify."""
+
+    pairs: NDArray[np.int32]  # (n, 2) lower number first, sorted
+    buckets: NDArray[np.uint16]  # (n,) in which they met
+    needed: NDArray[np.bool_]  # (n,) needed, so that what they share in some bucket is seen by one pair
+
+
+class Postings(NamedTuple):
+    """Bucket keys uint64, what stands around them uint64 (`kernels.contexts`), and text numbers int32."""
+
+    keys: NDArray[np.uint64]
+    contexts: NDArray[np.uint64]
+    texts: NDArray[np.int32]
 
 
 def candidate_pairs(
     tokens: Tokens,
-    shingles: Shingles,
     compared: NDArray[np.bool_],
     settings: Settings,
     bands: Bands,
+    scratch: Scratch,
     *,
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> NDArray[np.int32]:
-    """Candidate pairs int32 (n, 2) of the `compared` texts (bool (n,)), not yet verified.
+) -> Candidates:
+    """Candidate pairs of the `compared` texts (bool (n,)), not yet verified.
 
-    Lower number first, sorted, each once. `progress` is called with texts done and texts in all.
+    `progress` is called with texts done and texts in all.
     """
     count = len(tokens)
-    batches = settings.batches(count)
+    lengths = tokens.lengths.astype(np.int32)
+    met = scratch.parts(_PARTS, np.uint64)
+    per_part = max(1, -(-count // _PARTS))
 
-    def sketch(batch: tuple[int, int]) -> Postings:
-        return postings(tokens.part(*batch), shingles.part(*batch), settings, bands)
+    def spread(work: Callable[[Tokens], Postings]) -> Parts:
+        """Postings of all texts by the first byte of their keys."""
 
-    def look_closer(batch: tuple[int, int]) -> Postings:
-        keys, texts = contexts(shingles.part(*batch), settings.window, busy)
-        return Postings(keys, texts, np.full(keys.size, -1))
+        def run(batch: tuple[int, int]) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+            found = work(tokens.part(*batch))
+            kept = compared[found.texts + batch[0]]
+            keys, contexts = found.keys[kept] * _MIX, found.contexts[kept]
+            texts = found.texts[kept] + np.int32(batch[0])
+            columns = [np.empty_like(column) for column in (keys, contexts, texts)]
+            bounds = np.empty(257, np.int64)
+            kernels.scatter(keys, contexts, texts, bounds, *columns)
+            return columns, bounds
 
-    def gathered(work: Callable[[tuple[int, int]], Postings]) -> Postings:
-        parts = [Postings(np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.int64))]
-        with ThreadPoolExecutor(threads) as pool:
-            for (first, stop), part in zip(batches, pool.map(work, batches), strict=True):
-                kept = compared[part.texts + first]
-                places = part.places[kept]
-                places[places >= 0] += tokens.offsets[first]
-                parts.append(Postings(part.keys[kept], part.texts[kept] + np.int32(first), places))
-                if progress:
-                    progress(stop, count)
-        return Postings(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        parts = scratch.parts(256, np.uint64, np.uint64, np.int32)
+        batches = settings.batches(count)
+        for (_, stop), (columns, bounds) in zip(batches, pool.map(run, batches), strict=True):
+            parts.append(columns, bounds)
+            scratch.let_go()
+            if progress:
+                progress(stop, count)
+        return parts
 
-    keys, pairs = meet(gathered(sketch), tokens, settings.guarantee)
-    busy = crowded(keys)
-    if busy.size:
-        pairs = np.union1d(pairs, meet(gathered(look_closer), tokens, settings.guarantee)[1])
-    return np.stack([pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int32)
+    def rank(parts: Parts) -> NDArray[np.int32]:
+        """Place of each text in the order of what share of it others have, then of how much, most first."""
+
+        def run(share: range) -> NDArray[np.int32]:
+            weights = np.zeros((2, count), np.int32)
+            for part in share:
+                kernels.count_shared(*_sorted(Postings(*parts.part(part))), weights)
+                scratch.let_go()
+            return weights
+
+        shared, alone = sum(pool.map(run, [range(first, 256, threads) for first in range(threads)]))
+        purity = _PURITIES * shared // np.maximum(shared + alone, 1)
+        ranks = np.empty(count, np.int32)
+        ranks[np.lexsort((-shared, -purity))] = np.arange(count, dtype=np.int32)
+        return ranks
+
+    def pair(parts: Parts, ranks: NDArray[np.int32], reach: int) -> NDArray[np.uint64]:
+        """Let texts meet part by part; the keys of buckets in which not all did, sorted."""
+        crowded = [np.empty(0, np.uint64)]
+        bounds = np.arange(_PARTS + 1, dtype=np.uint64) * np.uint64(per_part) << np.uint64(33)
+        for pairs, busy in pool.map(
+            lambda part: meet(Postings(*parts.part(part)), lengths, ranks, settings, reach), range(256)
+        ):
+            met.append([pairs], np.searchsorted(pairs, bounds))
+            crowded.append(busy)
+            scratch.let_go()
+        parts.clear()
+        return np.sort(np.concatenate(crowded))
+
+    def reduce(part: int) -> Candidates:
+        (pairs,) = met.part(part)
+        pairs.sort()
+        buckets, needed = np.empty(pairs.size, np.uint16), np.empty(pairs.size, np.bool_)
+        kept = kernels.reduce_pairs(pairs, _BUCKETS, _MOST, buckets, needed)
+        pairs = pairs[:kept]
+        both = np.stack([pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int32)
+        return Candidates(both, buckets[:kept].copy(), needed[:kept].copy())
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = spread(lambda part: postings(part, settings, bands))
+        ranks = rank(parts)
+        busy = pair(parts, ranks, _REACH)
+        if busy.size:
+            pair(spread(lambda part: _closer(part, settings, busy)), ranks, 0)
+        found = list(pool.map(reduce, range(_PARTS)))
+    met.clear()
+    return Candidates(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
 
 
-def meet(found: Postings, tokens: Tokens, enough: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """The postings' keys, sorted, and the pairs of texts that meet, lower << 32 | higher, sorted, each once.
+def _sorted(found: Postings) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32]]:
+    """Sorted keys, the posting of each, and the postings' texts."""
+    keys, order = kernels.sort_postings(found.keys, np.arange(found.keys.size, dtype=np.int32))
+    return keys, order, found.texts
 
-    Texts that meet in a single bucket, at a fingerprint that is not rare and around which no run of at least
-    `enough` tokens stands in both, are let go: stock phrases bring most texts together somewhere. Text
-    numbers must rise from posting to posting.
+
+def meet(
+    found: Postings, lengths: NDArray[np.int32], ranks: NDArray[np.int32], settings: Settings, reach: int
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Pairs of texts that meet, as `kernels.fill_pairs` gives them, sorted; and the keys of crowded buckets.
+
+    `lengths`: tokens of every text; `ranks`: its place among the texts that others may be compared with.
+    Keys, which are scratch, must have the highest 8 bits in common; text numbers must rise from posting to
+    posting. A bucket is crowded where it holds so many texts that not all of them meet.
     """
-    keys, order = found.keys.copy(), np.arange(found.keys.size, dtype=np.int32)
-    kernels.sort_postings(keys, order, np.empty_like(keys), np.empty_like(order))
-    pairs = np.empty(kernels.count_pairs(keys, order, found.texts, _REACH, _FEW), np.uint64)
+    keys, order, texts = _sorted(found)
+    pairs = np.empty(kernels.count_pairs(keys, order, texts, reach, _FEW), np.uint64)
+    beside = min(settings.guarantee - settings.shingle, kernels.BESIDE)
     kernels.fill_pairs(
-        keys, order, found.texts, found.places, tokens.hashes, tokens.offsets,
-        _RARE, _SHORT, enough, _REACH, _FEW,
-        np.empty(order.size + 1, np.int32), np.empty(order.size + 1, np.uint8), pairs,
+        keys, order, texts, found.contexts, lengths, ranks,
+        _RARE, min(_RARE_BESIDE, beside), beside, _SHORT, reach, _FEW, pairs,
     )  # fmt: skip
     pairs.sort()
-    strong, pairs = (pairs & np.uint64(1)).astype(np.bool_), pairs >> np.uint64(1)
-    last = np.flatnonzero(np.append(pairs[1:] != pairs[:-1], pairs.size > 0))  # the strong one of equal pairs
-    several = np.diff(last, prepend=-1) >= _BUCKETS
-    return keys, pairs[last][strong[last] | several]
-
-
-def crowded(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Of sorted bucket keys those that stand so often that not all of the bucket's texts meet, sorted."""
     bounds = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1], [True]]))
-    return keys[bounds[:-1]][np.diff(bounds) > _REACH + 2] if keys.size else keys
+    return pairs, keys[bounds[:-1]][np.diff(bounds) > reach] if keys.size else keys
 
 
-def postings(tokens: Tokens, shingles: Shingles, settings: Settings, bands: Bands) -> Postings:
-    """The bucket keys of a batch of texts; text numbers rise."""
+def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
+    """The buckets of a batch of texts; text numbers rise."""
+    shingles = shingle(tokens, settings.shingle)
     prints = winnow(shingles, settings.window)
     numbers = np.arange(len(tokens), dtype=np.int32)
-    owners = np.repeat(numbers, np.diff(prints.offsets))
     signatures, signed, _ = signatures_of(tokens, shingles, settings)
     counts = np.diff(shingles.offsets)
     brief = np.flatnonzero(np.repeat(counts < _BRIEF, counts))
     brief_owners = np.repeat(numbers, counts)[brief]
-    keys = prints.hashes, (band_hashes(signatures, bands) ^ _BAND).ravel(), shingles.hashes[brief]
-    texts = owners, np.repeat(signed, bands.bands), brief_owners
-    places = (
-        tokens.offsets[owners] + prints.places,
-        np.full(texts[1].size, -1),
-        tokens.offsets[brief_owners] + brief - shingles.offsets[brief_owners],
-    )
-    order = np.argsort(np.concatenate(texts), kind="stable")
-    return Postings(*(np.concatenate(columns)[order] for columns in (keys, texts, places)))
+    of_bands = (band_hashes(signatures, bands) ^ _BAND).ravel()
+    keys = np.concatenate([prints.hashes, shingles.hashes[brief], of_bands])
+    owners = np.concatenate([np.repeat(numbers, np.diff(prints.offsets)), brief_owners])
+    places = np.concatenate([prints.places, (brief - shingles.offsets[brief_owners]).astype(np.int32)])
+    contexts = np.full(keys.size, kernels.BAND)
+    kernels.contexts(tokens.hashes, tokens.offsets, owners, places, settings.shingle, contexts)
+    texts = np.concatenate([owners, np.repeat(signed, bands.bands)])
+    order = np.argsort(texts, kind="stable")
+    return Postings(keys[order], contexts[order], texts[order])
+
+
+def _closer(tokens: Tokens, settings: Settings, crowded: NDArray[np.uint64]) -> Postings:
+    """Buckets of the texts that share the whole window around a crowded fingerprint (spread keys)."""
+    shingles = shingle(tokens, settings.shingle)
+    keys, texts = windows(shingles, settings.window, among(shingles.hashes * _MIX, crowded))
+    return Postings(keys, np.full(keys.size, kernels.WINDOW), texts)
 
 
 def signatures_of(

@@ -72,7 +72,7 @@ def compare(
     tokens = tokenise(pa.array([article.text for article in articles], pa.large_string()))
     mark_navigation(tokens)
     pair = np.array([[0, 1]], np.int32)
-    aligned = align(tokens, shingle(tokens, settings.shingle), pair, settings.guarantee, threads=1)
+    aligned = align(tokens, pair, settings, threads=1)
     shares = Shares(0.0, 0.0, 0.0, 0.0, 0.0)
     if len(aligned.pairs):
         matched, covered = aligned.shares(weights(tokens))

@@ -15,5 +15,9 @@ class InputError(DedupError, ValueError):
     """A source as a whole cannot be read (a single bad record is a `Problem`, not an error)."""
 
 
+class ScratchError(DedupError, OSError):
+    """Temporary files could not be written; nothing else was touched."""
+
+
 class OutputError(DedupError, OSError):
     """A report could not be written; what stood there before is untouched."""

@@ -222,9 +222,7 @@ def _sentences(pair: _Pair) -> Iterator[Step]:
 
 def _passages(pair: _Pair) -> Iterator[Step]:
     """What chains and sentences become: joined, trimmed, weighed."""
-    found = align(
-        pair.tokens, pair.shingles, np.array([[0, 1]], np.int32), pair.settings.guarantee, threads=1
-    )
+    found = align(pair.tokens, np.array([[0, 1]], np.int32), pair.settings, threads=1)
     middle = int(pair.tokens.offsets[1])
     for a, b, x, y, matched, kind in found.passages.tolist():
         name = PASSAGE_KINDS[kind]

@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup import align as aligning
-from dedup import candidates, tables
+from dedup import tables
 from dedup.agencies import credits
 from dedup.align import Aligned
+from dedup.candidates import candidate_pairs
+from dedup.cover import apart, cover
 from dedup.families import Family, families, with_duplicates
 from dedup.io import Source as Input
 from dedup.io import read
@@ -25,8 +27,8 @@ from dedup.lsh import bands_for
 from dedup.provenance import Source, agency_of, origin_of
 from dedup.repeats import digests, repeats
 from dedup.report.model import Inputs, Report
+from dedup.scratch import Scratch
 from dedup.settings import Settings
-from dedup.shingles import Shingles, shingle
 from dedup.tokens import Tokens, tokenise
 from dedup.weigh import mark_navigation, mark_repeated
 
@@ -65,20 +67,25 @@ def scan(
     outlets, days = _outlets_and_days(articles)
     mark_repeated(tokens, outlets, days)
 
-    shingles = shingle(tokens, settings.shingle)
-    pairs = candidates.candidate_pairs(
-        tokens, shingles, compared, settings, bands, threads=_threads(settings),
+    scratch = Scratch(2**31)
+    candidates = candidate_pairs(
+        tokens, compared, settings, bands, scratch, threads=_threads(settings),
         progress=lambda done, total: tell("sketch", done, total),
     )  # fmt: skip
-    aligned = _align(tokens, shingles, pairs, settings, tell)
-
-    tell("families", 0, None)
+    chosen = cover(candidates, len(tokens))
+    aligned = _align(tokens, candidates.pairs[chosen], settings, tell)
     found = families(aligned, tokens.lengths, settings.copy_share)
+    rest = candidates.pairs[~chosen]
+    while (further := apart(rest, found, len(tokens))).any():
+        print("further", further.sum(), "of", len(rest), "aligned", len(aligned.pairs))
+        aligned = _merged(aligned, _align(tokens, rest[further], settings, tell))
+        found = families(aligned, tokens.lengths, settings.copy_share)
+        rest = rest[~further]
     found = with_duplicates(found, groups, tokens.lengths)
     sources = _sources(articles)
     origins = [_origin(family, sources, tokens.lengths) for family in found]
     missing = _missing(aligned, found, [origin for origin, _, _ in origins], first_of)
-    aligned = _merged(aligned, _align(tokens, shingles, missing, settings, tell), _copies_of(groups, tokens))
+    aligned = _merged(aligned, _align(tokens, missing, settings, tell), _copies_of(groups, tokens))
 
     tell("report", 0, None)
     return Report(
@@ -133,10 +140,10 @@ def _tokenise(texts: pa.ChunkedArray, settings: Settings, tell: Progress) -> Tok
 
 
 def _align(
-    tokens: Tokens, shingles: Shingles, pairs: NDArray[np.int32], settings: Settings, tell: Progress
+    tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, tell: Progress
 ) -> Aligned:
     return aligning.align(
-        tokens, shingles, pairs, settings.guarantee, threads=_threads(settings),
+        tokens, pairs, settings, threads=_threads(settings),
         progress=lambda done, total: tell("align", done, total),
     )  # fmt: skip
 

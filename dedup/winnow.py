@@ -35,17 +35,23 @@ def winnow(shingles: Shingles, window: int) -> Fingerprints:
     return Fingerprints(hashes[:count], places[:count], offsets)
 
 
-def contexts(
-    shingles: Shingles, window: int, crowded: NDArray[np.uint64]
+def windows(
+    shingles: Shingles, window: int, wanted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """Keys uint64 and text numbers int32 of the windows whose fingerprint is one of `crowded` (sorted).
+    """Keys uint64 and text numbers int32 of the windows whose fingerprint is `wanted`, bool (shingles,).
 
     Texts that share a verbatim run of `window + k - 1` tokens share the key of a window inside it. There are
     several times more windows than fingerprints, so only fingerprints that too many texts share to meet
     each other are looked at this closely.
     """
-    places = np.searchsorted(crowded, shingles.hashes)
-    busy = crowded[np.minimum(places, crowded.size - 1)] == shingles.hashes
     keys, texts = np.empty(shingles.hashes.size, np.uint64), np.empty(shingles.hashes.size, np.int32)
-    count = kernels.contexts(shingles.hashes, shingles.offsets, window, busy, keys, texts)
+    count = kernels.windows(shingles.hashes, shingles.offsets, window, wanted, keys, texts)
     return keys[:count], texts[:count]
+
+
+def among(hashes: NDArray[np.uint64], some: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which of `hashes` are in `some` (sorted), bool (hashes,); both well mixed."""
+    bits = max(6, min(30, int(some.size).bit_length() + 4))
+    out = np.zeros(hashes.size, np.bool_)
+    kernels.among(hashes, some, np.uint64(64 - bits), np.zeros(1 << bits, np.bool_), out)
+    return out

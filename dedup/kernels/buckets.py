@@ -8,37 +8,116 @@ import numpy as np
 
 from dedup.kernels import inner, kernel
 
+BESIDE = 7  # tokens on either side of a fingerprint that its context tells apart
+WEAK, STRONG, NEEDED = range(3)  # evidence that a bucket gives of a pair
+
+BAND = np.uint64(1) << np.uint64(63)  # context of a band: evidence by itself, without a place in the text
+WINDOW = np.uint64(1) << np.uint64(62)  # context of a whole window, which all its texts share
+
+_BITS = np.uint64(4)  # of a context for each token
+_ONE = np.uint64(15)
+
 
 @kernel
-def sort_postings(keys: Any, items: Any, spare_keys: Any, spare_items: Any) -> None:
-    """Sort `keys` uint64 in place, `items` int32 along with them, keeping the order of equal keys.
+def contexts(hashes: Any, offsets: Any, texts: Any, places: Any, k: int, out: Any) -> None:
+    """Fill `out` uint64 with the tokens around each shingle, four bits a token, 0 beyond the text.
 
-    Radix sort, least significant digit first, eight passes of 8 bits each; the spares are scratch of the
-    same shapes.
+    `hashes` and `offsets` as in `Tokens`; `texts` int32 and `places` int32: text and first token, within it,
+    of the shingles of `k` tokens. The nearest on the left stand in the lowest bits, those on the right from
+    bit 4 * BESIDE on.
     """
-    counts = np.zeros((8, 256), np.int64)
+    for p in range(texts.size):
+        first, stop = offsets[texts[p]], offsets[texts[p] + 1]
+        at = first + places[p]
+        context = np.uint64(0)
+        for i in range(min(BESIDE, at - first)):
+            value = np.uint64(hashes[at - 1 - i] % np.uint32(15)) + np.uint64(1)
+            context |= value << (_BITS * np.uint64(i))
+        for i in range(min(BESIDE, stop - at - k)):
+            value = np.uint64(hashes[at + k + i] % np.uint32(15)) + np.uint64(1)
+            context |= value << (_BITS * np.uint64(BESIDE + i))
+        out[p] = context
+
+
+@inner
+def _beside(one: Any, other: Any, side: int) -> int:
+    """How many tokens on one side of a fingerprint (0 left, 1 right) two contexts have in common."""
+    a, b = one >> (_BITS * np.uint64(BESIDE * side)), other >> (_BITS * np.uint64(BESIDE * side))
+    same = 0
+    while same < BESIDE and a & _ONE != 0 and (a ^ b) & _ONE == 0:
+        same += 1
+        a >>= _BITS
+        b >>= _BITS
+    return same
+
+
+@kernel
+def scatter(
+    keys: Any, contexts: Any, texts: Any, bounds: Any, out_keys: Any, out_contexts: Any, out_texts: Any
+) -> None:
+    """Put postings in order of the highest 8 bits of their keys uint64, keeping the order of equals.
+
+    Fills `bounds` int64 (257) with the parts' bounds.
+    """
+    counts = np.zeros(256, np.int64)
     for p in range(keys.size):
-        for digit in range(8):
-            counts[digit, (keys[p] >> np.uint64(8 * digit)) & np.uint64(255)] += 1
-    for digit in range(8):
-        total = 0
+        counts[keys[p] >> np.uint64(56)] += 1
+    bounds[0] = 0
+    for part in range(256):
+        bounds[part + 1] = bounds[part] + counts[part]
+        counts[part] = bounds[part]
+    for p in range(keys.size):
+        part = keys[p] >> np.uint64(56)
+        place = counts[part]
+        counts[part] += 1
+        out_keys[place] = keys[p]
+        out_contexts[place] = contexts[p]
+        out_texts[place] = texts[p]
+
+
+@kernel
+def sort_postings(keys: Any, order: Any) -> Any:
+    """Sort `keys` uint64 that share their highest 8 bits, `order` int32 along with them, stably.
+
+    Radix sort of the next 24 bits, least significant digit first, then insertion of what is out of order.
+    Returns both, sorted; what was given is scratch.
+    """
+    spare_keys, spare_order = np.empty_like(keys), np.empty_like(order)
+    for digit in range(3):
+        shift = np.uint64(32 + 8 * digit)
+        counts = np.zeros(257, np.int64)
+        for p in range(keys.size):
+            counts[((keys[p] >> shift) & np.uint64(255)) + np.uint64(1)] += 1
         for value in range(256):
-            count = counts[digit, value]
-            counts[digit, value] = total
-            total += count
-        shift = np.uint64(8 * digit)
+            counts[value + 1] += counts[value]
         for p in range(keys.size):
             value = (keys[p] >> shift) & np.uint64(255)
-            place = counts[digit, value]
-            counts[digit, value] += 1
+            place = counts[value]
+            counts[value] += 1
             spare_keys[place] = keys[p]
-            spare_items[place] = items[p]
+            spare_order[place] = order[p]
         keys, spare_keys = spare_keys, keys
-        items, spare_items = spare_items, items
+        order, spare_order = spare_order, order
+    for p in range(1, keys.size):
+        key, item = keys[p], order[p]
+        place = p
+        while place > 0 and keys[place - 1] > key:
+            keys[place] = keys[place - 1]
+            order[place] = order[place - 1]
+            place -= 1
+        keys[place] = key
+        order[place] = item
+    return keys, order
+
+
+@inner
+def _hubs(distinct: int, reach: int, few: int) -> int:
+    """How many of a bucket's texts each of the others meets."""
+    return distinct - 1 if distinct <= reach else min(few, distinct - 1)
 
 
 @kernel
-def count_pairs(keys: Any, order: Any, items: Any, reach: int, few: int) -> int:
+def count_pairs(keys: Any, order: Any, texts: Any, reach: int, few: int) -> int:
     """How many pairs `fill_pairs` will write."""
     total = 0
     first = 0
@@ -46,95 +125,140 @@ def count_pairs(keys: Any, order: Any, items: Any, reach: int, few: int) -> int:
         if p == keys.size or keys[p] != keys[first]:
             distinct = 1
             for q in range(first + 1, p):
-                distinct += items[order[q]] != items[order[q - 1]]
-            near = reach if distinct <= reach + 2 else few
-            if distinct <= near + 1:
-                total += distinct * (distinct - 1) // 2
-            else:
-                total += near * (near + 1) // 2 + (distinct - near - 1) * (near + 1)
+                distinct += texts[order[q]] != texts[order[q - 1]]
+            hubs = _hubs(distinct, reach, few)
+            total += hubs * (hubs - 1) // 2 + (distinct - hubs) * hubs
             first = p
     return total
 
 
-@inner
-def _run(
-    hashes: Any, left: int, right: int, first: int, second: int, stop: int, end: int, enough: int
-) -> bool:
-    """Does a run of at least `enough` equal tokens hold the tokens `left` and `right`?
+@kernel
+def count_shared(keys: Any, order: Any, texts: Any, weights: Any) -> None:
+    """Add to `weights` int32 (2, texts) the postings that stand in a bucket with another text's, and alone.
 
-    `first` and `stop` bound the left text, `second` and `end` the right one.
+    `keys`, `order`, `texts` as for `fill_pairs`.
     """
-    back = 0
-    while (
-        back < enough
-        and left - back > first
-        and right - back > second
-        and hashes[left - back - 1] == hashes[right - back - 1]
-    ):
-        back += 1
-    length = 0
-    while (
-        back + length < enough
-        and left + length < stop
-        and right + length < end
-        and hashes[left + length] == hashes[right + length]
-    ):
-        length += 1
-    return bool(back + length >= enough)
+    first = 0
+    for p in range(1, keys.size + 1):
+        if p == keys.size or keys[p] != keys[first]:
+            alone = int(texts[order[first]] == texts[order[p - 1]])
+            for q in range(first, p):
+                weights[alone, texts[order[q]]] += 1
+            first = p
+
+
+@inner
+def _lead(members: Any, repeats: Any, distinct: int, texts: Any, ranks: Any, hubs: int) -> None:
+    """Bring the `hubs` members of a bucket that have the best ranks to its front, in their order."""
+    for one in range(1, distinct):
+        member, repeat = members[one], repeats[one]
+        place = min(one, hubs)
+        if place < one and ranks[texts[members[place - 1]]] < ranks[texts[member]]:
+            continue
+        members[one], repeats[one] = members[place], repeats[place]
+        while place > 0 and ranks[texts[members[place - 1]]] > ranks[texts[member]]:
+            members[place] = members[place - 1]
+            repeats[place] = repeats[place - 1]
+            place -= 1
+        members[place] = member
+        repeats[place] = repeat
 
 
 @kernel
 def fill_pairs(
-    keys: Any, order: Any, items: Any, places: Any, hashes: Any, offsets: Any,
-    rare: int, short: int, enough: int, reach: int, few: int, members: Any, repeats: Any, pairs: Any,
+    keys: Any, order: Any, texts: Any, contexts: Any, lengths: Any, ranks: Any, rare: int, rare_beside: int,
+    beside: int, short: int, reach: int, few: int, pairs: Any,
 ) -> None:  # fmt: skip
-    """Fill `pairs` uint64 with lower item << 33 | higher item << 1 | strong for the items of each bucket.
+    """Fill `pairs` uint64 with lower text << 33 | higher text << 2 | evidence for the texts of each bucket.
 
-    `keys` uint64 sorted; `order` int32 the posting of each key, of which `items` int32 holds the text, rising
-    within a bucket, repeats allowed, and `places` int64 the token, or -1 where the bucket itself is strong
-    evidence. A pair is strong if it is, if not more than `rare` texts stand in the bucket, if one of the two
-    stands there twice or has fewer than `short` tokens, or if a run of at least `enough` tokens (of `hashes`,
-    with the texts' `offsets`) stands in both at the bucket's place. In a bucket of up to `reach` + 2 items
-    all meet; in a larger one each meets the `few` before it and the bucket's first, so that n items give at
-    most n * (few + 1) pairs. `members` int32 and `repeats` uint8 are scratch, one for each key.
+    `keys` uint64 sorted; `order` int32 the posting of each key, of which `texts` int32 holds the text, rising
+    within a bucket, repeats allowed, and `contexts` uint64 what stands around it; `lengths` and `ranks`
+    int32 by text. In a bucket of up to `reach` texts all meet; in a larger one each meets the `few` that have
+    the best ranks, so that n texts give at most n * few pairs.
+
+    Pairs are strong that together stand for all evidence of the bucket: each text with the best rank it
+    meets, if the bucket is a band, or if their contexts have `beside` tokens in common (`rare_beside` in a
+    bucket of at most `rare` texts); and with each other whose common context is not part of such a one.
+    Pairs are also strong where one of the two stands twice or has fewer than `short` tokens.
     """
     filled = 0
     first = 0
+    members = np.empty(keys.size, np.int32)
+    repeats = np.empty(keys.size, np.uint8)
+    befores, behinds = np.empty(2 * BESIDE, np.int64), np.empty(2 * BESIDE, np.int64)
     for p in range(1, keys.size + 1):
-        if p == keys.size or keys[p] != keys[first]:
-            distinct = 0
-            for q in range(first, p):
-                if distinct == 0 or items[members[distinct - 1]] != items[order[q]]:
-                    members[distinct] = order[q]
-                    repeats[distinct] = 0
-                    distinct += 1
-                else:
-                    repeats[distinct - 1] = 1
-            near = reach if distinct <= reach + 2 else few
-            for one in range(1, distinct):
-                right = items[members[one]]
-                begin = max(0, one - near)
-                for step in range(begin if begin == 0 else begin - 1, one):
-                    other = 0 if step == begin - 1 else step  # the bucket's first stands for one too far back
-                    left = items[members[other]]
-                    a, b = places[members[other]], places[members[one]]
-                    strong = (
-                        distinct <= rare
-                        or a < 0
-                        or repeats[one] + repeats[other] > 0
-                        or min(offsets[left + 1] - offsets[left], offsets[right + 1] - offsets[right]) < short
-                        or _run(
-                            hashes, a, b, offsets[left], offsets[right],
-                            offsets[left + 1], offsets[right + 1], enough,
-                        )
-                    )  # fmt: skip
-                    pairs[filled] = (
-                        np.uint64(left) << np.uint64(33)
-                        | np.uint64(right) << np.uint64(1)
-                        | np.uint64(strong)
-                    )
-                    filled += 1
+        if p < keys.size and keys[p] == keys[first]:
+            continue
+        if p == first + 1:
             first = p
+            continue
+        distinct = 0
+        for q in range(first, p):
+            if distinct == 0 or texts[members[distinct - 1]] != texts[order[q]]:
+                members[distinct] = order[q]
+                repeats[distinct] = 0
+                distinct += 1
+            else:
+                repeats[distinct - 1] = 1
+        hubs = _hubs(distinct, reach, few)
+        _lead(members, repeats, distinct, texts, ranks, hubs)
+        enough = rare_beside if distinct <= rare else beside
+        for one in range(1, distinct):
+            told = 0
+            for other in range(min(one, hubs)):
+                left, right = texts[members[other]], texts[members[one]]
+                a, b = contexts[members[other]], contexts[members[one]]
+                evidence = WEAK
+                if a == BAND or b == BAND:
+                    if told == 0:
+                        evidence = STRONG
+                        told = 1
+                else:
+                    before, behind = BESIDE, BESIDE
+                    if a != WINDOW:
+                        before, behind = _beside(a, b, 0), _beside(a, b, 1)
+                    needed = before + behind >= beside
+                    for t in range(told):
+                        needed &= min(before, befores[t]) + min(behind, behinds[t]) < beside
+                    if needed and told < befores.size:
+                        befores[told], behinds[told] = before, behind
+                        told += 1
+                    if needed or repeats[one] + repeats[other] > 0:
+                        evidence = NEEDED
+                    elif (told == 0 and before + behind >= enough) or min(
+                        lengths[left], lengths[right]
+                    ) < short:
+                        evidence = STRONG
+                pairs[filled] = (
+                    np.uint64(min(left, right)) << np.uint64(33)
+                    | np.uint64(max(left, right)) << np.uint64(2)
+                    | np.uint64(evidence)
+                )
+                filled += 1
+        first = p
+
+
+@kernel
+def reduce_pairs(pairs: Any, buckets: int, most: int, counts: Any, needed: Any) -> int:
+    """Of sorted `pairs`, as `fill_pairs` gives them, keep in place each that is not weak or met in `buckets`.
+
+    They become lower text << 32 | higher text, each once; `counts` uint16 takes in how many buckets
+    they met, up to `most`, and `needed` bool whether one says so. Returns how many are kept.
+    """
+    kept = 0
+    first = 0
+    for p in range(1, pairs.size + 1):
+        if p < pairs.size and pairs[p] >> np.uint64(2) == pairs[first] >> np.uint64(2):
+            continue
+        evidence = pairs[p - 1] & np.uint64(3)  # the strongest of equals stands last
+        if evidence != WEAK or p - first >= buckets:
+            counts[kept] = min(p - first, most)
+            needed[kept] = evidence == NEEDED
+            both = pairs[first] >> np.uint64(2)
+            pairs[kept] = (both >> np.uint64(31)) << np.uint64(32) | both & np.uint64(0x7FFFFFFF)
+            kept += 1
+        first = p
+    return kept
 
 
 @kernel

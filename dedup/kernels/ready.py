@@ -132,7 +132,7 @@ def _compile_here() -> None:
     bounds = np.zeros(2, np.int64)
     runs = seed(hashes, *texts, 3, 8, 64, bounds)
     rework(hashes, flags, *texts, runs, bounds, bounds.copy())
-    resemble(hashes.astype(np.uint64), *texts, np.zeros(1))
+    resemble(hashes, *texts, 5, np.zeros(1))
     mark_navigation(hashes, flags, texts[0], hashes, texts[0])
     places = np.zeros(64, np.int32)
     mark_repeated(Tokens(hashes, places, places, flags, texts[0]), bounds, bounds)
@@ -145,18 +145,15 @@ def _compile_there() -> None:
     from dedup.candidates import candidate_pairs
     from dedup.kernels.align import assemble
     from dedup.lsh import Bands
+    from dedup.scratch import Scratch
     from dedup.settings import Settings
-    from dedup.shingles import shingle
     from dedup.tokens import tokenise
-    from dedup.winnow import contexts
 
     bounds, none = np.zeros(2, np.int64), np.empty((0, 4), np.int32)
     totals = np.zeros((1, 4), np.int64)
     assemble(*_pair(), none[:, :3].copy(), bounds, none, bounds, 12, totals, bounds.copy())
-    tokens = tokenise(pa.array(["one two three four five six"] * 2, pa.large_string()))
-    shingles = shingle(tokens, 5)
-    candidate_pairs(tokens, shingles, np.ones(2, np.bool_), Settings(), Bands(2, 2))
-    contexts(shingles, 2, shingles.hashes)
+    tokens = tokenise(pa.array(["one two three four five six"] * 40, pa.large_string()))
+    candidate_pairs(tokens, np.ones(40, np.bool_), Settings(), Bands(2, 2), Scratch(2**24))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 
 from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
+from dedup.kernels.shingle import shingles_of
 
 _STRIDE = 8  # so that no run of `_TELLING` tokens within a long one is passed over
 _TELLING = 10  # tokens in a run that is followed however common its words are
@@ -119,24 +120,24 @@ def seed(
 
 
 @kernel
-def resemble(shingles: Any, offsets: Any, lefts: Any, rights: Any, out: Any) -> None:
-    """Fill `out` float64 (pairs) with the exact Jaccard of the pairs' sets of shingle hashes.
+def resemble(hashes: Any, offsets: Any, lefts: Any, rights: Any, k: int, out: Any) -> None:
+    """Fill `out` float64 (pairs) with the exact Jaccard of the pairs' sets of `k`-token shingles.
 
-    `shingles` uint64 and `offsets` int64 as in `Shingles`.
+    `hashes` and `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers.
     """
     for p in range(lefts.size):
-        a, b = offsets[lefts[p]], offsets[lefts[p] + 1]
-        x, y = offsets[rights[p]], offsets[rights[p] + 1]
+        left = shingles_of(hashes[offsets[lefts[p]] : offsets[lefts[p] + 1]], k)
+        right = shingles_of(hashes[offsets[rights[p]] : offsets[rights[p] + 1]], k)
         size = 16
-        while size < 2 * (b - a + y - x):
+        while size < 2 * (left.size + right.size):
             size *= 2
         mask = np.uint64(size - 1)
         keys = np.empty(size, np.uint64)
         side = np.zeros(size, np.uint8)  # 0 free, 1 left only, 2 right only, 3 both
         union, common = 0, 0
-        for s in range(b - a + y - x):
-            key = shingles[a + s] if s < b - a else shingles[x + s - (b - a)]
-            bit = np.uint8(1) if s < b - a else np.uint8(2)
+        for s in range(left.size + right.size):
+            key = left[s] if s < left.size else right[s - left.size]
+            bit = np.uint8(1) if s < left.size else np.uint8(2)
             slot = (key >> np.uint64(20)) & mask
             while side[slot] != 0 and keys[slot] != key:
                 slot = (slot + np.uint64(1)) & mask

@@ -6,13 +6,42 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import kernel
+from dedup.kernels import inner, kernel
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)  # of MurmurHash3's 64-bit finaliser
 _FMIX1 = np.uint32(0x85EBCA6B)  # MurmurHash3's 32-bit finaliser, datasketch's pre-mix
 _FMIX2 = np.uint32(0xC2B2AE35)
 _EMPTY = np.uint32(0xFFFFFFFF)
+
+
+@inner
+def _fill_shingles(hashes: Any, first: int, stop: int, k: int, leaving: Any, shingles: Any, count: int) -> int:
+    """Write the shingles of the tokens first..stop to `shingles`, from `count` on; the new count."""
+    state = np.uint64(0)
+    for token in range(first, stop):
+        state = (state + np.uint64(hashes[token]) + np.uint64(1)) * _BASE
+        if token - first >= k:
+            state -= (np.uint64(hashes[token - k]) + np.uint64(1)) * leaving * _BASE
+        if token - first >= k - 1 or token == stop - 1:
+            shingles[count] = ((state ^ (state >> np.uint64(32))) * _MIX) ^ (state >> np.uint64(29))
+            count += 1
+    return count
+
+
+@inner
+def _power(k: int) -> Any:
+    power = np.uint64(1)
+    for _ in range(k):
+        power *= _BASE
+    return power
+
+
+@inner
+def shingles_of(hashes: Any, k: int) -> Any:
+    """The shingles uint64 of one text's tokens, as `shingle` gives them."""
+    shingles = np.empty(hashes.size, np.uint64)
+    return shingles[: _fill_shingles(hashes, 0, hashes.size, k, _power(k), shingles, 0)]
 
 
 @kernel
@@ -23,21 +52,11 @@ def shingle(hashes: Any, offsets: Any, k: int, shingles: Any, shingle_offsets: A
     long as `hashes`) and `shingle_offsets` int64 (texts + 1). The hash is a rolling polynomial
     (Karp & Rabin 1987) modulo 2**64, mixed.
     """
-    count = 0
+    count = np.int64(0)
     shingle_offsets[0] = 0
-    leaving = np.uint64(1)  # _BASE ** k
-    for _ in range(k):
-        leaving *= _BASE
+    leaving = _power(k)
     for text in range(offsets.size - 1):
-        first, stop = offsets[text], offsets[text + 1]
-        state = np.uint64(0)
-        for token in range(first, stop):
-            state = (state + np.uint64(hashes[token]) + np.uint64(1)) * _BASE
-            if token - first >= k:
-                state -= (np.uint64(hashes[token - k]) + np.uint64(1)) * leaving * _BASE
-            if token - first >= k - 1 or token == stop - 1:
-                shingles[count] = ((state ^ (state >> np.uint64(32))) * _MIX) ^ (state >> np.uint64(29))
-                count += 1
+        count = _fill_shingles(hashes, offsets[text], offsets[text + 1], k, leaving, shingles, count)
         shingle_offsets[text + 1] = count
 
 
@@ -103,10 +122,10 @@ def winnow(shingles: Any, offsets: Any, window: int, prints: Any, places: Any, p
 
 
 @kernel
-def contexts(shingles: Any, offsets: Any, window: int, crowded: Any, keys: Any, texts: Any) -> int:
-    """Fill `keys` uint64 and `texts` int32 for every window whose least shingle is crowded; how many.
+def windows(shingles: Any, offsets: Any, window: int, wanted: Any, keys: Any, texts: Any) -> int:
+    """Fill `keys` uint64 and `texts` int32 for every window whose least shingle is wanted; how many.
 
-    `crowded` bool (shingles,); windows as in `winnow`. A key stands for the least shingle and the window's
+    `wanted` bool (shingles,); windows as in `winnow`. A key stands for the least shingle and the window's
     two ends, so that texts that share all of a window share its key. Room for one a shingle is needed.
     """
     count = 0
@@ -122,9 +141,29 @@ def contexts(shingles: Any, offsets: Any, window: int, crowded: Any, keys: Any, 
                         least = place
             elif shingles[last] <= shingles[least]:
                 least = last
-            if crowded[least]:
+            if wanted[least]:
                 state = (shingles[begin] * _BASE) ^ shingles[last]
                 keys[count] = (state ^ (state >> np.uint64(31))) * _MIX + shingles[least]
                 texts[count] = text
                 count += 1
     return count
+
+
+@kernel
+def among(hashes: Any, some: Any, shift: Any, seen: Any, out: Any) -> None:
+    """Set `out` bool, given as false, where `hashes` uint64 are in `some` uint64, sorted.
+
+    `seen` bool (2 ** (64 - shift),), given as false, is scratch: most hashes are told by their highest bits.
+    """
+    for s in range(some.size):
+        seen[some[s] >> shift] = True
+    for h in range(hashes.size):
+        if seen[hashes[h] >> shift]:
+            low, high = 0, some.size
+            while low < high:
+                middle = (low + high) // 2
+                if some[middle] < hashes[h]:
+                    low = middle + 1
+                else:
+                    high = middle
+            out[h] = low < some.size and some[low] == hashes[h]

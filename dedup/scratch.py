@@ -1,0 +1,197 @@
+"""Scratch: what grows with the corpus, held in memory as long as it fits, then on disk.
+
+Files have no name in the folder: the system takes them away with the process, however it ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.errors import ScratchError
+
+
+class Spool:
+    """An array that grows at its end; made by `Scratch.spool`."""
+
+    def __init__(self, scratch: Scratch, dtype: Any) -> None:
+        self.dtype = np.dtype(dtype)
+        self.size = 0
+        self.held = 0  # bytes in memory
+        self.file: IO[bytes] | None = None
+        self._scratch = scratch
+        self._chunks: list[NDArray[Any]] = []
+        self._map: mmap.mmap | None = None
+        self._whole: NDArray[Any] | None = None
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Put a copy of `values` at the end."""
+        values = np.ascontiguousarray(values, self.dtype)
+        self.size += values.size
+        self._whole = self._map = None
+        if self.file is not None:
+            self._write(values)
+        elif values.size:
+            self._chunks.append(values.copy())
+            self.held += values.nbytes
+            self._scratch.grown()
+
+    def array(self) -> NDArray[Any]:
+        """All values; from disk they are mapped, so that only what is looked at comes into memory."""
+        if self._whole is None:
+            if self.file is None or not self.size:
+                self._chunks = [np.concatenate([np.empty(0, self.dtype), *self._chunks])]
+                self._whole = self._chunks[0]
+            else:
+                self._map = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
+                self._whole = np.frombuffer(self._map, self.dtype)
+        return self._whole
+
+    def let_go(self) -> None:
+        """Let the system take back the memory of what was looked at on disk."""
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def spill(self) -> int:
+        """Move to disk what is in memory; how many bytes."""
+        moved = self.held
+        self.file = self._scratch.file()
+        for chunk in self._chunks:
+            self._write(chunk)
+        self._chunks, self._whole, self.held = [], None, 0
+        return moved
+
+    def clear(self) -> None:
+        """Forget all values, and give back their memory and their disk."""
+        self._chunks, self._whole, self._map, self.held, self.size = [], None, None, 0, 0
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def _write(self, values: NDArray[Any]) -> None:
+        assert self.file is not None
+        try:
+            left = memoryview(values).cast("B")
+            while left:
+                left = left[self.file.write(left) :]
+        except OSError as error:
+            raise self._scratch.failed(error) from error
+        self._scratch.spilled += values.nbytes
+
+
+class Parts:
+    """Arrays that grow side by side, in numbered parts; made by `Scratch.parts`."""
+
+    def __init__(self, spools: Sequence[Spool], count: int) -> None:
+        self._spools = spools
+        self._pieces: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+
+    def append(self, columns: Sequence[NDArray[Any]], bounds: NDArray[np.int64]) -> None:
+        """Put at the end of each part p what stands at `bounds[p]:bounds[p + 1]` of every column."""
+        base = self._spools[0].size
+        for spool, column in zip(self._spools, columns, strict=True):
+            spool.append(column)
+        for own, first, stop in zip(self._pieces, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+            if stop > first:
+                own.append((base + first, base + stop))
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    @property
+    def size(self) -> int:
+        """Values of each column, in all parts."""
+        return self._spools[0].size
+
+    def part(self, number: int) -> list[NDArray[Any]]:
+        """The columns of one part, copied."""
+        pieces = self._pieces[number]
+        columns = []
+        for spool in self._spools:
+            whole = spool.array()
+            columns.append(
+                np.concatenate([np.empty(0, spool.dtype), *(whole[first:stop] for first, stop in pieces)])
+            )
+        return columns
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for spool in self._spools:
+            spool.clear()
+        self._pieces = []
+
+
+class Scratch:
+    """Room for what grows with the corpus: up to `memory` bytes are held in memory, the rest under `folder`.
+
+    `folder` is by default the system's for temporary files. Raises `ScratchError` where it cannot be written
+    to or is full.
+    """
+
+    def __init__(self, memory: int, folder: str | os.PathLike[str] | None = None) -> None:
+        self.memory = memory
+        self.folder = Path(folder or tempfile.gettempdir())
+        self.spilled = 0  # bytes written to disk
+        self._spools: list[Spool] = []
+
+    def spool(self, dtype: Any) -> Spool:
+        """A new array."""
+        self._spools.append(Spool(self, dtype))
+        return self._spools[-1]
+
+    def parts(self, count: int, *dtypes: Any) -> Parts:
+        """New arrays in `count` parts, one for each dtype."""
+        return Parts([self.spool(dtype) for dtype in dtypes], count)
+
+    def grown(self) -> None:
+        """Move the largest arrays to disk while more is held in memory than may be."""
+        held = sum(spool.held for spool in self._spools)
+        while held > self.memory:
+            held -= max(self._spools, key=lambda spool: spool.held).spill()
+
+    def let_go(self) -> None:
+        """Let the system take back the memory of what was looked at on disk."""
+        for spool in self._spools:
+            spool.let_go()
+
+    def file(self) -> IO[bytes]:
+        """A file without a name."""
+        try:
+            return tempfile.TemporaryFile(dir=self.folder, buffering=0)
+        except OSError as error:
+            raise self.failed(error) from error
+
+    def failed(self, error: OSError) -> ScratchError:
+        """What to tell the user about a failure to write."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return ScratchError(
+                f"{self.folder} is full ({self.spilled / 1e9:.1f} GB of temporary files, now removed); "
+                "name a folder with more room with --temp-dir (temp_dir=)"
+            )
+        return ScratchError(
+            f"cannot write temporary files in {self.folder}: {error.strerror}; "
+            "name a folder that can be written to with --temp-dir (temp_dir=)"
+        )
+
+    def close(self) -> None:
+        """Give everything back."""
+        for spool in self._spools:
+            spool.clear()
+        self._spools = []
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
