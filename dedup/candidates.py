@@ -165,10 +165,11 @@ def meet(
     keys, order, texts = _sorted(found)
     pairs = np.empty(kernels.count_pairs(keys, order, texts, reach, _FEW), np.uint64)
     beside = min(settings.guarantee - settings.shingle, kernels.BESIDE)
-    kernels.fill_pairs(
+    filled = kernels.fill_pairs(
         keys, order, texts, found.contexts, lengths, ranks,
         _RARE, min(_RARE_BESIDE, beside), beside, _SHORT, reach, _FEW, pairs,
     )  # fmt: skip
+    pairs = pairs[:filled]
     pairs.sort()
     bounds = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1], [True]]))
     return pairs, keys[bounds[:-1]][np.diff(bounds) > reach] if keys.size else keys
@@ -189,6 +190,7 @@ def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
     places = np.concatenate([prints.places, (brief - shingles.offsets[brief_owners]).astype(np.int32)])
     contexts = np.full(keys.size, kernels.BAND)
     kernels.contexts(tokens.hashes, tokens.offsets, owners, places, settings.shingle, contexts)
+    kernels.mark_idle(tokens.flags, tokens.offsets, owners, places, settings.shingle, contexts)
     texts = np.concatenate([owners, np.repeat(signed, bands.bands)])
     order = np.argsort(texts, kind="stable")
     return Postings(keys[order], contexts[order], texts[order])
@@ -197,8 +199,10 @@ def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
 def _closer(tokens: Tokens, settings: Settings, crowded: NDArray[np.uint64]) -> Postings:
     """Buckets of the texts that share the whole window around a crowded fingerprint (spread keys)."""
     shingles = shingle(tokens, settings.shingle)
-    keys, texts = windows(shingles, settings.window, among(shingles.hashes * _MIX, crowded))
-    return Postings(keys, np.full(keys.size, kernels.WINDOW), texts)
+    keys, texts, places = windows(shingles, settings.window, among(shingles.hashes * _MIX, crowded))
+    contexts = np.full(keys.size, kernels.WINDOW)
+    kernels.mark_idle(tokens.flags, tokens.offsets, texts, places, settings.shingle, contexts)
+    return Postings(keys, contexts, texts)
 
 
 def signatures_of(

@@ -77,7 +77,6 @@ def scan(
     found = families(aligned, tokens.lengths, settings.copy_share)
     rest = candidates.pairs[~chosen]
     while (further := apart(rest, found, len(tokens))).any():
-        print("further", further.sum(), "of", len(rest), "aligned", len(aligned.pairs))
         aligned = _merged(aligned, _align(tokens, rest[further], settings, tell))
         found = families(aligned, tokens.lengths, settings.copy_share)
         rest = rest[~further]
@@ -139,9 +138,7 @@ def _tokenise(texts: pa.ChunkedArray, settings: Settings, tell: Progress) -> Tok
     return Tokens.concatenated(parts)
 
 
-def _align(
-    tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, tell: Progress
-) -> Aligned:
+def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, tell: Progress) -> Aligned:
     return aligning.align(
         tokens, pairs, settings, threads=_threads(settings),
         progress=lambda done, total: tell("align", done, total),

@@ -37,16 +37,17 @@ def winnow(shingles: Shingles, window: int) -> Fingerprints:
 
 def windows(
     shingles: Shingles, window: int, wanted: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """Keys uint64 and text numbers int32 of the windows whose fingerprint is `wanted`, bool (shingles,).
+) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32]]:
+    """Keys uint64, text numbers int32 and fingerprints' token places int32 of the windows whose fingerprint is `wanted`, bool (shingles,).
 
     Texts that share a verbatim run of `window + k - 1` tokens share the key of a window inside it. There are
     several times more windows than fingerprints, so only fingerprints that too many texts share to meet
     each other are looked at this closely.
     """
-    keys, texts = np.empty(shingles.hashes.size, np.uint64), np.empty(shingles.hashes.size, np.int32)
-    count = kernels.windows(shingles.hashes, shingles.offsets, window, wanted, keys, texts)
-    return keys[:count], texts[:count]
+    keys = np.empty(shingles.hashes.size, np.uint64)
+    texts, places = np.empty((2, shingles.hashes.size), np.int32)
+    count = kernels.windows(shingles.hashes, shingles.offsets, window, wanted, keys, texts, places)
+    return keys[:count], texts[:count], places[:count]
 
 
 def among(hashes: NDArray[np.uint64], some: NDArray[np.uint64]) -> NDArray[np.bool_]:

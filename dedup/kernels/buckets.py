@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from dedup.kernels import inner, kernel
+from dedup.kernels.tokenise import BOILERPLATE
 
 BESIDE = 7  # tokens on either side of a fingerprint that its context tells apart
 WEAK, STRONG, NEEDED = range(3)  # evidence that a bucket gives of a pair
 
 BAND = np.uint64(1) << np.uint64(63)  # context of a band: evidence by itself, without a place in the text
+IDLE = np.uint64(1) << np.uint64(61)  # in a context: the fingerprint is boilerplate, no evidence of copying
 WINDOW = np.uint64(1) << np.uint64(62)  # context of a whole window, which all its texts share
 
 _BITS = np.uint64(4)  # of a context for each token
@@ -37,6 +39,21 @@ def contexts(hashes: Any, offsets: Any, texts: Any, places: Any, k: int, out: An
             value = np.uint64(hashes[at + k + i] % np.uint32(15)) + np.uint64(1)
             context |= value << (_BITS * np.uint64(BESIDE + i))
         out[p] = context
+
+
+@kernel
+def mark_idle(flags: Any, offsets: Any, texts: Any, places: Any, k: int, contexts: Any) -> None:
+    """Set IDLE in `contexts` uint64 of shingles all of whose `k` tokens are boilerplate.
+
+    `flags` and `offsets` as in `Tokens`; `texts` and `places` as for `contexts`.
+    """
+    for p in range(texts.size):
+        first = offsets[texts[p]] + places[p]
+        idle = True
+        for t in range(first, min(first + k, offsets[texts[p] + 1])):
+            idle &= flags[t] & BOILERPLATE != 0
+        if idle:
+            contexts[p] |= IDLE
 
 
 @inner
@@ -118,7 +135,7 @@ def _hubs(distinct: int, reach: int, few: int) -> int:
 
 @kernel
 def count_pairs(keys: Any, order: Any, texts: Any, reach: int, few: int) -> int:
-    """How many pairs `fill_pairs` will write."""
+    """How many pairs `fill_pairs` will write at most."""
     total = 0
     first = 0
     for p in range(1, keys.size + 1):
@@ -168,7 +185,7 @@ def _lead(members: Any, repeats: Any, distinct: int, texts: Any, ranks: Any, hub
 def fill_pairs(
     keys: Any, order: Any, texts: Any, contexts: Any, lengths: Any, ranks: Any, rare: int, rare_beside: int,
     beside: int, short: int, reach: int, few: int, pairs: Any,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Fill `pairs` uint64 with lower text << 33 | higher text << 2 | evidence for the texts of each bucket.
 
     `keys` uint64 sorted; `order` int32 the posting of each key, of which `texts` int32 holds the text, rising
@@ -179,7 +196,7 @@ def fill_pairs(
     Pairs are strong that together stand for all evidence of the bucket: each text with the best rank it
     meets, if the bucket is a band, or if their contexts have `beside` tokens in common (`rare_beside` in a
     bucket of at most `rare` texts); and with each other whose common context is not part of such a one.
-    Pairs are also strong where one of the two stands twice or has fewer than `short` tokens.
+    Boilerplate gives no other evidence. Pairs are also strong where one of the two stands twice or has fewer than `short` tokens.
     """
     filled = 0
     first = 0
@@ -215,7 +232,7 @@ def fill_pairs(
                         told = 1
                 else:
                     before, behind = BESIDE, BESIDE
-                    if a != WINDOW:
+                    if a & WINDOW == 0:
                         before, behind = _beside(a, b, 0), _beside(a, b, 1)
                     needed = before + behind >= beside
                     for t in range(told):
@@ -229,6 +246,8 @@ def fill_pairs(
                         lengths[left], lengths[right]
                     ) < short:
                         evidence = STRONG
+                if (a | b) & IDLE != 0 and evidence != NEEDED:
+                    continue
                 pairs[filled] = (
                     np.uint64(min(left, right)) << np.uint64(33)
                     | np.uint64(max(left, right)) << np.uint64(2)
@@ -236,6 +255,7 @@ def fill_pairs(
                 )
                 filled += 1
         first = p
+    return filled
 
 
 @kernel

@@ -12,7 +12,9 @@ _HUBS = 8  # that are kept for each text
 
 
 @inner
-def _implied(one: int, other: int, buckets: int, share: float, hubs: Any, strengths: Any, counts: Any) -> bool:
+def _implied(
+    one: int, other: int, buckets: int, share: float, hubs: Any, strengths: Any, counts: Any
+) -> bool:
     """Have two texts a hub in common with which each shares about as much as with the other?"""
     for h in range(counts[one]):
         if strengths[one, h] < share * buckets:
