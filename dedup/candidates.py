@@ -25,7 +25,6 @@ from dedup.shingles import Shingles, shingle
 from dedup.tokens import Tokens
 from dedup.winnow import among, windows, winnow
 
-
 _BLOCK = 128  # tokens in the smallest block that is signed for itself
 _BRIEF = 32  # shingles in a text under which each of them is a fingerprint: its runs may all be short
 _REACH = 34  # articles in a bucket up to which all meet
@@ -108,7 +107,8 @@ def candidate_pairs(
                 scratch.let_go()
             return weights
 
-        shared, alone = sum(pool.map(run, [range(first, 256, threads) for first in range(threads)]))
+        weights = pool.map(run, [range(first, 256, threads) for first in range(threads)])
+        shared, alone = np.sum(list(weights), axis=0)
         purity = _PURITIES * shared // np.maximum(shared + alone, 1)
         ranks = np.empty(count, np.int32)
         ranks[np.lexsort((-shared, -purity))] = np.arange(count, dtype=np.int32)

@@ -18,7 +18,6 @@ from dedup.overlap import overlap
 from dedup.provenance import Shares, Source, relation
 from dedup.schema import PASSAGE_KINDS
 from dedup.settings import Settings
-from dedup.shingles import shingle
 from dedup.tokens import tokenise
 from dedup.weigh import mark_navigation, weights
 

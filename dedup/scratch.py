@@ -80,7 +80,7 @@ class Spool:
     def _write(self, values: NDArray[Any]) -> None:
         assert self.file is not None
         try:
-            left = memoryview(values).cast("B")
+            left = memoryview(values.data).cast("B")
             while left:
                 left = left[self.file.write(left) :]
         except OSError as error:

@@ -38,8 +38,9 @@ def winnow(shingles: Shingles, window: int) -> Fingerprints:
 def windows(
     shingles: Shingles, window: int, wanted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32]]:
-    """Keys uint64, text numbers int32 and fingerprints' token places int32 of the windows whose fingerprint is `wanted`, bool (shingles,).
+    """The windows whose fingerprint is `wanted`, bool (shingles,): key, text number and fingerprint's place.
 
+    uint64, int32 and int32 (windows,); the place is the fingerprint's first token in its text.
     Texts that share a verbatim run of `window + k - 1` tokens share the key of a window inside it. There are
     several times more windows than fingerprints, so only fingerprints that too many texts share to meet
     each other are looked at this closely.

@@ -193,10 +193,12 @@ def fill_pairs(
     int32 by text. In a bucket of up to `reach` texts all meet; in a larger one each meets the `few` that have
     the best ranks, so that n texts give at most n * few pairs.
 
-    Pairs are strong that together stand for all evidence of the bucket: each text with the best rank it
-    meets, if the bucket is a band, or if their contexts have `beside` tokens in common (`rare_beside` in a
-    bucket of at most `rare` texts); and with each other whose common context is not part of such a one.
-    Boilerplate gives no other evidence. Pairs are also strong where one of the two stands twice or has fewer than `short` tokens.
+    Evidence: pairs are needed that together stand for all runs around the bucket's fingerprint: each text
+    meets others in the order of their ranks, and those are needed with which `beside` tokens of the contexts
+    are common, unless a needed one before it has as many of the same in common. So are pairs of which one
+    stands there twice. Strong is the best rank that a text meets in a band, or whose context has
+    `rare_beside` tokens in common in a bucket of at most `rare` texts; and a pair of which one has fewer than
+    `short` tokens. All others are weak; of boilerplate, only needed ones are written. Returns how many are.
     """
     filled = 0
     first = 0

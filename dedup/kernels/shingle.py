@@ -125,7 +125,7 @@ def winnow(shingles: Any, offsets: Any, window: int, prints: Any, places: Any, p
 
 @kernel
 def windows(shingles: Any, offsets: Any, window: int, wanted: Any, keys: Any, texts: Any, places: Any) -> int:
-    """Fill `keys` uint64, `texts` and `places` int32 for every window whose least shingle is wanted; how many.
+    """Fill `keys` uint64, `texts`, `places` int32 for every window whose least shingle is wanted; how many.
 
     `wanted` bool (shingles,); windows as in `winnow`. A key stands for the least shingle and the window's
     two ends, so that texts that share all of a window share its key. Room for one a shingle is needed.

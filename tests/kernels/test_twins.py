@@ -11,11 +11,12 @@ import dedup
 from dedup.candidates import Postings, meet
 from dedup.kernels import buckets
 from dedup.kernels.runs import resemble, seed
+from dedup.kernels.tokenise import BOILERPLATE
 from dedup.lsh import Bands, band_hashes, bands_for, recall_at
 from dedup.minhash import sign_shingles
 from dedup.shingles import shingle
 from dedup.tokens import tokenise, tokens_of
-from dedup.winnow import contexts, winnow
+from dedup.winnow import among, windows, winnow
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), max_size=5)
 WORDY = st.lists(st.sampled_from(["a", "b", "c", "of", "the", "Xi"]), max_size=40).map(" ".join)
@@ -124,10 +125,12 @@ def test_winnowing_keeps_the_last_least_of_each_window(texts, window):
 
 @given(st.lists(WORDY, max_size=4), st.integers(1, 12), st.integers(1, 4))
 @settings(deadline=None)
-def test_contexts_are_the_windows_around_crowded_fingerprints(texts, window, every):
+def test_windows_around_wanted_fingerprints(texts, window, every):
     shingles = shingle(tokenise(arrow(texts)), 3)
     crowded = np.unique(shingles.hashes)[::every]
-    keys, owners = contexts(shingles, window, crowded)
+    wanted = among(shingles.hashes, crowded)
+    assert wanted.tolist() == np.isin(shingles.hashes, crowded).tolist()
+    keys, owners, places = windows(shingles, window, wanted)
     expected = []
     for number in range(len(texts)):
         own = shingles.hashes[shingles.offsets[number] : shingles.offsets[number + 1]].tolist()
@@ -136,6 +139,8 @@ def test_contexts_are_the_windows_around_crowded_fingerprints(texts, window, eve
             if min(inside) in crowded:
                 expected.append((number, (inside[0], inside[-1], min(inside))))
     assert owners.tolist() == [number for number, _ in expected]
+    for owner, place, (_, (_, _, least)) in zip(owners, places, expected, strict=True):
+        assert shingles.hashes[shingles.offsets[owner] + place] == least
     for key, (_, one) in zip(keys, expected, strict=True):
         for other_key, (_, other) in zip(keys, expected, strict=True):
             assert (key == other_key) == (one == other)
@@ -166,26 +171,30 @@ def test_band_hashes_agree_where_bands_do(rows):
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 19), st.integers(-1, 5)), max_size=150),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 19), st.integers(-1, 4)), max_size=150),
     st.lists(st.integers(0, 1), min_size=120, max_size=120),
+    st.permutations(range(20)),
     st.integers(1, 4),
     st.integers(4, 8),
     st.integers(1, 3),
     st.sampled_from([0, 7]),
+    st.sampled_from([0, 1]),
 )
 @settings(deadline=None)
-def test_pairs_of_buckets(postings, tokens, rare, reach, few, short):
-    """Twenty texts of six tokens; a posting is a key, a text and a token of it, or -1."""
+def test_pairs_of_buckets(postings, tokens, ranks, rare, reach, few, short, idle):
+    """Twenty texts of six tokens; a posting is a key, a text and the first of two tokens of it, or -1."""
     postings = sorted(postings, key=lambda posting: posting[1])
     texts = [tokens[6 * text : 6 * text + 6] for text in range(20)]
+    beside, rare_beside = 2, 1
 
-    def run(one, a, other, b):
-        """Do three equal tokens stand at, or around, both places?"""
-        return any(
-            min(a, b) >= back and max(a, b) - back <= 3
-            and one[a - back : a - back + 3] == other[b - back : b - back + 3]
-            for back in range(4)
-        )  # fmt: skip
+    def around(one, a, other, b):
+        """How many equal tokens stand before, and behind, both places."""
+        before, behind = 0, 0
+        while before < min(a, b) and one[a - before - 1] == other[b - before - 1]:
+            before += 1
+        while max(a, b) + 2 + behind < 6 and one[a + 2 + behind] == other[b + 2 + behind]:
+            behind += 1
+        return before, behind
 
     expected = []
     for key in {key for key, _, _ in postings}:
@@ -193,39 +202,69 @@ def test_pairs_of_buckets(postings, tokens, rare, reach, few, short):
         for other, text, place in postings:
             if other == key:
                 members.setdefault(text, []).append(place)
-        ordered = sorted(members.items())
+        ordered = sorted(members.items(), key=lambda member: ranks[member[0]])
+        hubs = len(ordered) - 1 if len(ordered) <= reach else few
         for number, (right, there) in enumerate(ordered):
-            near = reach if len(ordered) <= reach + 2 else few
-            met = ordered[max(0, number - near) : number] + (ordered[:1] if number > near else [])
-            for left, here in met:
-                sure = len(ordered) <= rare or here[0] < 0 or len(here) > 1 or len(there) > 1 or short == 7
-                expected.append((left, right, sure or run(texts[left], here[0], texts[right], there[0])))
+            told = []
+            for left, here in ordered[: min(number, hubs)]:
+                evidence = buckets.WEAK
+                if here[0] < 0 or there[0] < 0:
+                    if not told:
+                        evidence = buckets.STRONG
+                        told.append((0, 0))
+                else:
+                    before, behind = around(texts[left], here[0], texts[right], there[0])
+                    needed = before + behind >= beside and all(
+                        min(before, one) + min(behind, other) < beside for one, other in told
+                    )
+                    first = not told
+                    if needed:
+                        told.append((before, behind))
+                    enough = before + behind >= (rare_beside if len(ordered) <= rare else beside)
+                    if needed or len(here) > 1 or len(there) > 1:
+                        evidence = buckets.NEEDED
+                    elif (first and enough) or short == 7:
+                        evidence = buckets.STRONG
+                if evidence == buckets.NEEDED or not idle:
+                    expected.append((*sorted((left, right)), evidence))
     keys = np.array([key for key, _, _ in postings], np.uint64)
     order = np.argsort(keys, kind="stable").astype(np.int32)
     items = np.array([text for _, text, _ in postings], np.int32)
-    places = np.array([-1 if place < 0 else 6 * text + place for _, text, place in postings], np.int64)
+    places = np.array([place for _, _, place in postings], np.int32)
+    offsets = np.arange(0, 126, 6)
+    contexts = np.full(items.size, buckets.BAND)
+    at = np.flatnonzero(places >= 0)
+    inside = np.empty(at.size, np.uint64)
+    buckets.contexts(np.array(tokens, np.uint32), offsets, items[at], places[at], 2, inside)
+    contexts[at] = inside
+    if idle:
+        flags = np.full(120, BOILERPLATE, np.uint8)
+        buckets.mark_idle(flags, offsets, items, np.maximum(places, 0), 2, contexts)
+        contexts[places < 0] = buckets.BAND | buckets.IDLE
     pairs = np.empty(buckets.count_pairs(keys[order], order, items, reach, few), np.uint64)
-    buckets.fill_pairs(
-        keys[order], order, items, places, np.array(tokens, np.uint32), np.arange(0, 126, 6),
-        rare, short, 3, reach, few,
-        np.empty(items.size + 1, np.int32), np.empty(items.size + 1, np.uint8), pairs,
+    filled = buckets.fill_pairs(
+        keys[order], order, items, contexts, np.full(20, 6, np.int32), np.array(ranks, np.int32),
+        rare, rare_beside, beside, short, reach, few, pairs,
     )  # fmt: skip
-    found = [(int(pair) >> 33, int(pair) >> 1 & 0xFFFFFFFF, bool(pair & np.uint64(1))) for pair in pairs]
+    found = [
+        (int(pair) >> 33, int(pair) >> 2 & 0x7FFFFFFF, int(pair) & 3) for pair in pairs[:filled].tolist()
+    ]
     assert sorted(found) == sorted(expected)
 
 
 def test_a_large_bucket_costs_no_more_than_its_size():
     count = 200_000
-    texts = tokenise(arrow(["word"] * count))
-    found = Postings(np.zeros(count, np.uint64), np.arange(count, dtype=np.int32), np.full(count, -1))
-    assert count <= len(meet(found, texts, 12)[1]) <= 9 * count
+    numbers = np.arange(count, dtype=np.int32)
+    found = Postings(np.zeros(count, np.uint64), np.full(count, buckets.WINDOW), numbers)
+    pairs, crowded = meet(found, np.ones(count, np.int32), numbers[::-1].copy(), dedup.Settings(), 34)
+    assert count <= len(pairs) <= 9 * count
+    assert crowded.tolist() == [0]
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=60))
+@given(st.lists(st.integers(0, 2**56 - 1), max_size=60))
 @settings(deadline=None)
 def test_sort_postings_is_stable(values):
-    keys, items = np.array(values, np.uint64), np.arange(len(values), dtype=np.int32)
-    buckets.sort_postings(keys, items, keys.copy(), items.copy())
+    keys, items = buckets.sort_postings(np.array(values, np.uint64), np.arange(len(values), dtype=np.int32))
     assert list(zip(keys.tolist(), items.tolist(), strict=True)) == sorted(
         zip(values, range(len(values)), strict=True)
     )
@@ -256,9 +295,12 @@ def test_runs_are_the_maximal_common_ones(left, right):
 @settings(deadline=None)
 def test_exact_resemblance(left, right):
     out = np.empty(1)
-    shingles = np.array(left + right, np.uint64)
+    tokens = np.array(left + right, np.uint32)
     bounds = np.array([0, len(left), len(left) + len(right)])
-    resemble(shingles, bounds, np.zeros(1, np.int32), np.ones(1, np.int32), out)
+    resemble(tokens, bounds, np.zeros(1, np.int32), np.ones(1, np.int32), 2, out)
+    left, right = (
+        [tuple(one[at : at + 2]) for at in range(max(len(one) - 1, len(one) == 1))] for one in (left, right)
+    )
     union = set(left) | set(right)
     assert out[0] == (len(set(left) & set(right)) / len(union) if union else 0)
 
