@@ -195,8 +195,8 @@ def fill_pairs(
 
     Evidence: pairs are needed that together stand for all runs around the bucket's fingerprint: each text
     meets others in the order of their ranks, and those are needed with which `beside` tokens of the contexts
-    are common, unless a needed one before it has as many of the same in common. So are pairs of which one
-    stands there twice. Strong is the best rank that a text meets in a band, or whose context has
+    are common, unless every such run is also in a needed pair before it. So are pairs of which one stands
+    there twice. Strong is the best rank that a text meets in a band, or whose context has
     `rare_beside` tokens in common in a bucket of at most `rare` texts; and a pair of which one has fewer than
     `short` tokens. All others are weak; of boilerplate, only needed ones are written. Returns how many are.
     """
@@ -204,7 +204,6 @@ def fill_pairs(
     first = 0
     members = np.empty(keys.size, np.int32)
     repeats = np.empty(keys.size, np.uint8)
-    befores, behinds = np.empty(2 * BESIDE, np.int64), np.empty(2 * BESIDE, np.int64)
     for p in range(1, keys.size + 1):
         if p < keys.size and keys[p] == keys[first]:
             continue
@@ -223,28 +222,28 @@ def fill_pairs(
         _lead(members, repeats, distinct, texts, ranks, hubs)
         enough = rare_beside if distinct <= rare else beside
         for one in range(1, distinct):
-            told = 0
+            told = False  # whether it met another in this band
+            seen = 0  # bit i: a run of `beside` tokens, i of them before the fingerprint, is in a needed pair
             for other in range(min(one, hubs)):
                 left, right = texts[members[other]], texts[members[one]]
                 a, b = contexts[members[other]], contexts[members[one]]
                 evidence = WEAK
                 if a == BAND or b == BAND:
-                    if told == 0:
+                    if not told:
                         evidence = STRONG
-                        told = 1
+                        told = True
                 else:
                     before, behind = BESIDE, BESIDE
                     if a & WINDOW == 0:
                         before, behind = _beside(a, b, 0), _beside(a, b, 1)
-                    needed = before + behind >= beside
-                    for t in range(told):
-                        needed &= min(before, befores[t]) + min(behind, behinds[t]) < beside
-                    if needed and told < befores.size:
-                        befores[told], behinds[told] = before, behind
-                        told += 1
+                    first_seen = seen == 0
+                    needed = False
+                    for i in range(max(0, beside - behind), min(before, beside) + 1):
+                        needed |= seen & (1 << i) == 0
+                        seen |= 1 << i
                     if needed or repeats[one] + repeats[other] > 0:
                         evidence = NEEDED
-                    elif (told == 0 and before + behind >= enough) or min(
+                    elif (first_seen and before + behind >= enough) or min(
                         lengths[left], lengths[right]
                     ) < short:
                         evidence = STRONG

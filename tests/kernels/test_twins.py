@@ -205,21 +205,18 @@ def test_pairs_of_buckets(postings, tokens, ranks, rare, reach, few, short, idle
         ordered = sorted(members.items(), key=lambda member: ranks[member[0]])
         hubs = len(ordered) - 1 if len(ordered) <= reach else few
         for number, (right, there) in enumerate(ordered):
-            told = []
+            told, seen = False, set()
             for left, here in ordered[: min(number, hubs)]:
                 evidence = buckets.WEAK
                 if here[0] < 0 or there[0] < 0:
                     if not told:
                         evidence = buckets.STRONG
-                        told.append((0, 0))
+                        told = True
                 else:
                     before, behind = around(texts[left], here[0], texts[right], there[0])
-                    needed = before + behind >= beside and all(
-                        min(before, one) + min(behind, other) < beside for one, other in told
-                    )
-                    first = not told
-                    if needed:
-                        told.append((before, behind))
+                    runs = {i for i in range(beside + 1) if i <= before and beside - i <= behind}
+                    needed, first = not runs <= seen, not seen
+                    seen |= runs
                     enough = before + behind >= (rare_beside if len(ordered) <= rare else beside)
                     if needed or len(here) > 1 or len(there) > 1:
                         evidence = buckets.NEEDED
