@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dedup.kernels.names import find_names
+from dedup.kernels.tokenise import CAPITAL
+from dedup.tokens import Tokens, tokenise
 
 _HEAD, _TAIL = 4, 12  # lines at either end of an article where credits stand
 _LINE = 240  # characters of a line that are looked at, from its start in the head, to its end in the tail
@@ -62,11 +70,34 @@ def _names_pattern() -> re.Pattern[str]:
     return re.compile(rf"(?<![^\W_])(?:{spaced})(?![^\W_])|{unspaced}")
 
 
-def credits(text: str) -> list[Credit]:
-    """Agencies that `text` credits, in text order; agencies of pictures have the kind "picture"."""
+@cache
+def _name_tokens() -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.bool_]]:
+    """The aliases' token hashes, their bounds, and whether each begins with a capital letter."""
+    aliases = sorted(names())
+    tokens = tokenise(pa.array([*aliases, *(f"{alias}'s" for alias in aliases)], pa.large_string()))
+    return tokens.hashes, tokens.offsets, (tokens.flags[tokens.offsets[:-1]] & CAPITAL) != 0
+
+
+def mentions(tokens: Tokens) -> NDArray[np.int32]:
+    """Where agencies are named, credited or not: text number and character, int32 (n, 2), in order.
+
+    Only there can `credits` find any; most articles name none.
+    """
+    found: NDArray[np.int32] = find_names(tokens.hashes, tokens.flags, tokens.offsets, *_name_tokens())
+    found[:, 1] = tokens.starts[tokens.offsets[found[:, 0]] + found[:, 1]]
+    return found
+
+
+def credits(text: str, places: Sequence[int] | None = None) -> list[Credit]:
+    """Agencies that `text` credits, in text order; agencies of pictures have the kind "picture".
+
+    `places`: the characters where agencies are named, if that is known.
+    """
     pattern = _names_pattern()
     found = []
     for start, line, head, tail in _lines(text):
+        if places is not None and not any(start <= place < start + len(line) for place in places):
+            continue
         if not pattern.search(line):
             continue
         masked = pattern.sub(lambda name: _NAME * len(name[0]), line)

@@ -8,17 +8,17 @@ but their texts, so that a scan, a comparison and an online filter say the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.csr import taken
 from dedup.kernels.align import FIRST, RIGHT_FIRST, assemble
 from dedup.kernels.runs import resemble, seed
 from dedup.kernels.sentences import rework
 from dedup.settings import Settings
+from dedup.threads import in_order
 from dedup.tokens import Tokens
 
 _AT_ONCE = 256  # pairs
@@ -62,9 +62,7 @@ class Aligned:
 
     def taken(self, order: NDArray[np.int64]) -> Aligned:
         """The pairs in another order, or some of them."""
-        counts = np.diff(self.offsets)[order]
-        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-        rows = np.arange(bounds[-1]) + np.repeat(self.offsets[order] - bounds[:-1], counts)
+        bounds, rows = taken(self.offsets, order)
         return Aligned(
             self.pairs[order], self.passages[rows], bounds,
             self.matched[order], self.covered[order], self.resemblance[order],
@@ -76,7 +74,7 @@ def align(
     pairs: NDArray[np.int32],
     settings: Settings,
     *,
-    threads: int = 0,
+    threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Aligned:
     """Align `pairs` int32 (n, 2) of texts; pairs that share no passage are left out.
@@ -88,11 +86,11 @@ def align(
         return _align(tokens, pairs[first : first + _AT_ONCE], settings)
 
     parts = [_align(tokens, pairs[:0], settings)]
-    with ThreadPoolExecutor(threads or cpu_count() or 1) as pool:
-        for number, part in enumerate(pool.map(run, range(0, len(pairs), _AT_ONCE)), 1):
-            parts.append(part)
-            if progress:
-                progress(min(number * _AT_ONCE, len(pairs)), len(pairs))
+    work = in_order(run, range(0, len(pairs), _AT_ONCE), threads)
+    for number, part in enumerate(work, 1):
+        parts.append(part)
+        if progress:
+            progress(min(number * _AT_ONCE, len(pairs)), len(pairs))
     return Aligned.concatenated(parts)
 
 

@@ -8,13 +8,14 @@ so that not all articles meet, those that share the whole window around it meet 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.csr import offsets_of
 from dedup.kernels import buckets as kernels
 from dedup.kernels.tokenise import PARAGRAPH
 from dedup.lsh import Bands, band_hashes
@@ -22,21 +23,20 @@ from dedup.minhash import sign_shingles
 from dedup.scratch import Parts, Scratch
 from dedup.settings import Settings
 from dedup.shingles import Shingles, shingle
+from dedup.threads import in_order
 from dedup.tokens import Tokens
 from dedup.winnow import among, windows, winnow
 
 _BLOCK = 128  # tokens in the smallest block that is signed for itself
 _BRIEF = 32  # shingles in a text under which each of them is a fingerprint: its runs may all be short
-_REACH = 34  # articles in a bucket up to which all meet
-_FEW = 8  # of a larger one that each of the others meets
+_REACH = 16  # articles in a bucket up to which all meet
+_FEW = 4  # of a larger one that each of the others meets
 _RARE = 8  # texts that share a fingerprint for which `_RARE_BESIDE` is enough
 _RARE_BESIDE = 4  # tokens beside a rare fingerprint that two texts share, for it to be evidence by itself
 _SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
 _BUCKETS = 3  # in which two texts meet, for them to be compared on weak evidence
 _PURITIES = 8  # steps in which the share of a text that others have is looked at
 _MOST = 65535  # buckets that are counted
-_BAND = np.uint64(0x5DEECE66D0000001)  # keeps the keys of bands apart from those of fingerprints
-_MIX = np.uint64(0x9E3779B97F4A7C15)  # spreads keys, of which fingerprints are the least, over all parts
 _PARTS = 64  # ranges of texts in which pairs are sorted
 
 
@@ -59,6 +59,7 @@ class Postings(NamedTuple):
 def candidate_pairs(
     tokens: Tokens,
     compared: NDArray[np.bool_],
+    batches: Sequence[tuple[int, int]],
     settings: Settings,
     bands: Bands,
     scratch: Scratch,
@@ -68,83 +69,101 @@ def candidate_pairs(
 ) -> Candidates:
     """Candidate pairs of the `compared` texts (bool (n,)), not yet verified.
 
-    `progress` is called with texts done and texts in all.
+    `batches` bound the texts handled in one go. `progress` is called with texts done and texts in all.
     """
-    count = len(tokens)
-    lengths = tokens.lengths.astype(np.int32)
+    work = _Work(tokens, compared, batches, settings, scratch, threads, progress)
+    parts = work.spread(lambda part, _: postings(part, settings, bands))
+    ranks = work.ranked(parts)
     met = scratch.parts(_PARTS, np.uint64)
-    per_part = max(1, -(-count // _PARTS))
+    missed = work.paired(parts, ranks, _REACH, _FEW, met)
+    if missed.size:
+        closer = work.spread(lambda part, first: _closer(part, first, settings, missed))
+        work.paired(closer, ranks, 0, 1, met)
+    found = list(in_order(lambda part: _reduced(met.part(part)[0]), range(_PARTS), threads))
+    met.clear()
+    return Candidates(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
 
-    def spread(work: Callable[[Tokens], Postings]) -> Parts:
-        """Postings of all texts by the first byte of their keys."""
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The steps that go over all texts, and what they have in common."""
+
+    tokens: Tokens
+    compared: NDArray[np.bool_]
+    batches: Sequence[tuple[int, int]]
+    settings: Settings
+    scratch: Scratch
+    threads: int
+    progress: Callable[[int, int], None] | None
+
+    def spread(self, work: Callable[[Tokens, int], Postings]) -> Parts:
+        """Postings of all texts by the first byte of their keys; `work` is given texts and the first's number."""
 
         def run(batch: tuple[int, int]) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
-            found = work(tokens.part(*batch))
-            kept = compared[found.texts + batch[0]]
-            keys, contexts = found.keys[kept] * _MIX, found.contexts[kept]
-            texts = found.texts[kept] + np.int32(batch[0])
-            columns = [np.empty_like(column) for column in (keys, contexts, texts)]
+            found = work(self.tokens.part(*batch), batch[0])
+            kept = self.compared[batch[0] : batch[1]]
+            if not kept.all():
+                chosen = kept[found.texts]
+                found = Postings(*(column[chosen] for column in found))
+            columns = [np.empty_like(column) for column in found]
             bounds = np.empty(257, np.int64)
-            kernels.scatter(keys, contexts, texts, bounds, *columns)
+            kernels.scatter(*found, np.int32(batch[0]), bounds, *columns)
             return columns, bounds
 
-        parts = scratch.parts(256, np.uint64, np.uint64, np.int32)
-        batches = settings.batches(count)
-        for (_, stop), (columns, bounds) in zip(batches, pool.map(run, batches), strict=True):
+        parts = self.scratch.parts(256, np.uint64, np.uint64, np.int32)
+        batches = [batch for batch in self.batches if self.compared[slice(*batch)].any()]
+        for (_, stop), (columns, bounds) in zip(batches, in_order(run, batches, self.threads), strict=True):
             parts.append(columns, bounds)
-            scratch.let_go()
-            if progress:
-                progress(stop, count)
+            self.scratch.let_go()
+            if self.progress:
+                self.progress(stop, len(self.tokens))
         return parts
 
-    def rank(parts: Parts) -> NDArray[np.int32]:
+    def ranked(self, parts: Parts) -> NDArray[np.int32]:
         """Place of each text in the order of what share of it others have, then of how much, most first."""
 
         def run(share: range) -> NDArray[np.int32]:
-            weights = np.zeros((2, count), np.int32)
+            weights = np.zeros((2, len(self.tokens)), np.int32)
             for part in share:
                 kernels.count_shared(*_sorted(Postings(*parts.part(part))), weights)
-                scratch.let_go()
             return weights
 
-        weights = pool.map(run, [range(first, 256, threads) for first in range(threads)])
-        shared, alone = np.sum(list(weights), axis=0)
+        shares = [range(first, 256, self.threads) for first in range(self.threads)]
+        shared, alone = np.sum(list(in_order(run, shares, self.threads)), axis=0)
+        self.scratch.let_go()
         purity = _PURITIES * shared // np.maximum(shared + alone, 1)
-        ranks = np.empty(count, np.int32)
-        ranks[np.lexsort((-shared, -purity))] = np.arange(count, dtype=np.int32)
+        ranks = np.empty(len(self.tokens), np.int32)
+        ranks[np.lexsort((-shared, -purity))] = np.arange(ranks.size, dtype=np.int32)
         return ranks
 
-    def pair(parts: Parts, ranks: NDArray[np.int32], reach: int) -> NDArray[np.uint64]:
-        """Let texts meet part by part; the keys of buckets in which not all did, sorted."""
-        crowded = [np.empty(0, np.uint64)]
+    def paired(
+        self, parts: Parts, ranks: NDArray[np.int32], reach: int, few: int, met: Parts
+    ) -> NDArray[np.uint64]:
+        """Let texts meet part by part, and put the pairs into `met`; the keys of what they may miss, sorted."""
+        lengths = self.tokens.lengths.astype(np.int32)
+        per_part = max(1, -(-len(self.tokens) // _PARTS))
         bounds = np.arange(_PARTS + 1, dtype=np.uint64) * np.uint64(per_part) << np.uint64(33)
-        for pairs, busy in pool.map(
-            lambda part: meet(Postings(*parts.part(part)), lengths, ranks, settings, reach), range(256)
-        ):
+        missed = [np.empty(0, np.uint64)]
+
+        def run(part: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+            return meet(Postings(*parts.part(part)), lengths, ranks, self.settings, reach, few)
+
+        for pairs, keys in in_order(run, range(256), self.threads):
             met.append([pairs], np.searchsorted(pairs, bounds))
-            crowded.append(busy)
-            scratch.let_go()
+            missed.append(keys)
+            self.scratch.let_go()
         parts.clear()
-        return np.sort(np.concatenate(crowded))
+        return np.sort(np.concatenate(missed))
 
-    def reduce(part: int) -> Candidates:
-        (pairs,) = met.part(part)
-        pairs.sort()
-        buckets, needed = np.empty(pairs.size, np.uint16), np.empty(pairs.size, np.bool_)
-        kept = kernels.reduce_pairs(pairs, _BUCKETS, _MOST, buckets, needed)
-        pairs = pairs[:kept]
-        both = np.stack([pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int32)
-        return Candidates(both, buckets[:kept].copy(), needed[:kept].copy())
 
-    with ThreadPoolExecutor(threads) as pool:
-        parts = spread(lambda part: postings(part, settings, bands))
-        ranks = rank(parts)
-        busy = pair(parts, ranks, _REACH)
-        if busy.size:
-            pair(spread(lambda part: _closer(part, settings, busy)), ranks, 0)
-        found = list(pool.map(reduce, range(_PARTS)))
-    met.clear()
-    return Candidates(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+def _reduced(pairs: NDArray[np.uint64]) -> Candidates:
+    """The candidates among the pairs that texts met in."""
+    pairs.sort()
+    buckets, needed = np.empty(pairs.size, np.uint16), np.empty(pairs.size, np.bool_)
+    kept = kernels.reduce_pairs(pairs, _BUCKETS, _MOST, buckets, needed)
+    pairs = pairs[:kept]
+    both = np.stack([pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int32)
+    return Candidates(both, buckets[:kept].copy(), needed[:kept].copy())
 
 
 def _sorted(found: Postings) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32]]:
@@ -154,55 +173,58 @@ def _sorted(found: Postings) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDA
 
 
 def meet(
-    found: Postings, lengths: NDArray[np.int32], ranks: NDArray[np.int32], settings: Settings, reach: int
+    found: Postings,
+    lengths: NDArray[np.int32],
+    ranks: NDArray[np.int32],
+    settings: Settings,
+    reach: int,
+    few: int,
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Pairs of texts that meet, as `kernels.fill_pairs` gives them, sorted; and the keys of crowded buckets.
+    """Pairs of texts that meet, sorted, and the keys of what they may miss: see `kernels.fill_pairs`.
 
     `lengths`: tokens of every text; `ranks`: its place among the texts that others may be compared with.
     Keys, which are scratch, must have the highest 8 bits in common; text numbers must rise from posting to
-    posting. A bucket is crowded where it holds so many texts that not all of them meet.
+    posting.
     """
     keys, order, texts = _sorted(found)
-    pairs = np.empty(kernels.count_pairs(keys, order, texts, reach, _FEW), np.uint64)
+    most, crowded = kernels.count_pairs(keys, order, texts, reach, few)
+    pairs, missed = np.empty(most, np.uint64), np.empty(crowded, np.uint64)
     beside = min(settings.guarantee - settings.shingle, kernels.BESIDE)
-    filled = kernels.fill_pairs(
+    filled, n_missed = kernels.fill_pairs(
         keys, order, texts, found.contexts, lengths, ranks,
-        _RARE, min(_RARE_BESIDE, beside), beside, _SHORT, reach, _FEW, pairs,
+        _RARE, min(_RARE_BESIDE, beside), beside, _SHORT, reach, few, pairs, missed,
     )  # fmt: skip
-    pairs = pairs[:filled]
+    pairs = pairs[:filled].copy()
     pairs.sort()
-    bounds = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1], [True]]))
-    return pairs, keys[bounds[:-1]][np.diff(bounds) > reach] if keys.size else keys
+    return pairs, missed[:n_missed].copy()
 
 
 def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
     """The buckets of a batch of texts; text numbers rise."""
     shingles = shingle(tokens, settings.shingle)
     prints = winnow(shingles, settings.window)
-    numbers = np.arange(len(tokens), dtype=np.int32)
     signatures, signed, _ = signatures_of(tokens, shingles, settings)
-    counts = np.diff(shingles.offsets)
-    brief = np.flatnonzero(np.repeat(counts < _BRIEF, counts))
-    brief_owners = np.repeat(numbers, counts)[brief]
-    of_bands = (band_hashes(signatures, bands) ^ _BAND).ravel()
-    keys = np.concatenate([prints.hashes, shingles.hashes[brief], of_bands])
-    owners = np.concatenate([np.repeat(numbers, np.diff(prints.offsets)), brief_owners])
-    places = np.concatenate([prints.places, (brief - shingles.offsets[brief_owners]).astype(np.int32)])
-    contexts = np.full(keys.size, kernels.BAND)
-    kernels.contexts(tokens.hashes, tokens.offsets, owners, places, settings.shingle, contexts)
-    kernels.mark_idle(tokens.flags, tokens.offsets, owners, places, settings.shingle, contexts)
-    texts = np.concatenate([owners, np.repeat(signed, bands.bands)])
-    order = np.argsort(texts, kind="stable")
-    return Postings(keys[order], contexts[order], texts[order])
+    order = np.argsort(signed, kind="stable")
+    of_bands = band_hashes(signatures[order], bands)
+    room = shingles.hashes.size + of_bands.size
+    keys, contexts, texts = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.int32)
+    count = kernels.postings(
+        tokens.hashes, tokens.flags, tokens.offsets, settings.shingle, shingles.hashes, shingles.offsets,
+        prints.places, prints.offsets, _BRIEF, of_bands, offsets_of(np.bincount(signed, minlength=len(tokens))),
+        keys, contexts, texts,
+    )  # fmt: skip
+    return Postings(keys[:count], contexts[:count], texts[:count])
 
 
-def _closer(tokens: Tokens, settings: Settings, crowded: NDArray[np.uint64]) -> Postings:
-    """Buckets of the texts that share the whole window around a crowded fingerprint (spread keys)."""
+def _closer(tokens: Tokens, first: int, settings: Settings, missed: NDArray[np.uint64]) -> Postings:
+    """Buckets of the texts, `first` and on, that share the whole window around a fingerprint, where needed."""
     shingles = shingle(tokens, settings.shingle)
-    keys, texts, places = windows(shingles, settings.window, among(shingles.hashes * _MIX, crowded))
+    own = np.empty(shingles.hashes.size, np.uint64)
+    kernels.own_keys(shingles.hashes, shingles.offsets, first, own)
+    keys, texts, places = windows(shingles, settings.window, among(own, missed))
     contexts = np.full(keys.size, kernels.WINDOW)
     kernels.mark_idle(tokens.flags, tokens.offsets, texts, places, settings.shingle, contexts)
-    return Postings(keys, contexts, texts)
+    return Postings(keys * kernels.SPREAD, contexts, texts)
 
 
 def signatures_of(

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dedup.agencies import credits
 from dedup.align import align
 from dedup.article import Article
 from dedup.kernels.align import FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.kernels.ready import ready
 from dedup.overlap import overlap
-from dedup.provenance import Shares, Source, relation
+from dedup.provenance import Shares, relation
 from dedup.schema import PASSAGE_KINDS
 from dedup.settings import Settings
 from dedup.tokens import tokenise
@@ -94,8 +93,9 @@ def compare(
     if tokens.lengths.min() > 0 and np.array_equal(one, other):
         what = "duplicate"
     else:
-        sources = (_source(article) for article in articles)
-        what = relation(shares, {passage.kind for passage in passages}, *sources)
+        outlets = {article.outlet for article in articles}
+        same = len(outlets) == 1 and None not in outlets
+        what = relation(shares, {passage.kind for passage in passages}, same_outlet=same)
     return Comparison(
         *articles, passages, shares.left_matched, shares.right_matched, shares.resemblance, what
     )
@@ -108,6 +108,3 @@ def _article(value: str | Article, side: str) -> Article:
         return value
     raise TypeError(f"{side} is of type {type(value).__name__}; give a text or a dedup.Article")
 
-
-def _source(article: Article) -> Source:
-    return Source(article.outlet, None, tuple(credits(article.text)))

@@ -1,69 +1,68 @@
-"""Compose: what each article is made of, as disjoint parts whose shares sum to one.
-
-Boilerplate comes first, then copy by a small cover of sources (greedy set cover: the source that explains
-most of what is left, family origins preferred), then shared quotations; the rest is the article's own.
-"""
+"""Compose: what each article is made of, as disjoint parts whose shares sum to one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.families import Spans, mask
-
-_GAIN = 12  # tokens that a further source must explain
-_ORIGIN = 1.25  # what a token explained by a family's origin counts against one by another article
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What an article shares with one other: spans in tokens of the article."""
-
-    source: int  # text number of the other
-    copies: Spans
-    quotations: Spans
-    is_origin: bool  # of a family that both belong to
+from dedup.align import Aligned
+from dedup.csr import Offsets, offsets_of, taken
+from dedup.families import Families
+from dedup.kernels import compose as kernels
+from dedup.kernels.align import COPY, FIRST, KIND, QUOTATION, RIGHT_FIRST, RIGHT_STOP, STOP
+from dedup.threads import in_order
+from dedup.tokens import Tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of an article, in tokens, half-open."""
+def compose(
+    tokens: Tokens,
+    aligned: Aligned,
+    found: Families,
+    origins: NDArray[np.int64],
+    batches: Sequence[tuple[int, int]],
+    *,
+    threads: int = 1,
+) -> NDArray[np.int32]:
+    """Cut every article into parts, int32 (n, 6): columns of `kernels.compose`, in text order.
 
-    kind: str
-    first: int
-    stop: int
-    source: int | None
+    `origins` int64 (families,): their origins' text numbers; `batches` bound the work done in one go.
+    """
+    telling = (aligned.passages[:, KIND] == COPY) | (aligned.passages[:, KIND] == QUOTATION)
+    pairs = np.flatnonzero(np.diff(offsets_of(telling)[aligned.offsets]))
+    bounds, rows = taken(aligned.offsets, pairs)
+    passages = aligned.passages[rows]
+    spans = []
+    for kind in (COPY, QUOTATION):
+        chosen = passages[:, KIND] == kind
+        places = np.ascontiguousarray(passages[chosen][:, [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]])
+        spans += [places, offsets_of(chosen)[bounds]]
+    both = aligned.pairs[pairs]
+    entries = _entries(both, len(tokens))
+    in_families = _index(found, len(tokens))
 
-
-def compose(length: int, boilerplate: NDArray[np.bool_], shared: Sequence[Shared]) -> list[Part]:
-    """Cut an article of `length` tokens into parts, in text order."""
-    labels = np.zeros(length, np.int32)  # 0 own, 1 boilerplate, then two for each source: copy, quotation
-    labels[boilerplate] = 1
-    copies = [mask(one.copies, length) for one in shared]
-    left = set(range(len(shared)))
-    while left:
-        free = labels == 0
-        gains = {place: int((copies[place] & free).sum()) for place in left}
-        best = max(
-            sorted(left), key=lambda place: gains[place] * (_ORIGIN if shared[place].is_origin else 1.0)
+    def run(batch: tuple[int, int]) -> NDArray[np.int32]:
+        part = tokens.part(*batch)
+        made: NDArray[np.int32] = kernels.compose(
+            batch[0], part.offsets, part.flags, *entries, *spans, *in_families, origins
         )
-        if gains[best] < min(_GAIN, max(1, length // 2)):
-            break
-        labels[copies[best] & free] = 2 + 2 * best
-        left.remove(best)
-    for place, one in enumerate(shared):
-        labels[mask(one.quotations, length) & (labels == 0)] = 3 + 2 * place
-    edges = np.flatnonzero(np.diff(labels)) + 1
-    bounds = [0, *edges.tolist(), length] if length else []
-    return [_part(int(labels[first]), first, stop, shared) for first, stop in pairwise(bounds)]
+        return made
+
+    return np.concatenate([np.empty((0, 6), np.int32), *in_order(run, batches, threads)])
 
 
-def _part(label: int, first: int, stop: int, shared: Sequence[Shared]) -> Part:
-    if label < 2:
-        return Part("boilerplate" if label else "own", first, stop, None)
-    place, quotation = divmod(label - 2, 2)
-    return Part("quotation" if quotation else "copy", first, stop, shared[place].source)
+def _entries(pairs: NDArray[np.int32], count: int) -> tuple[NDArray[np.generic], ...]:
+    """Each pair from both of its texts: bounds by text; the other text, the pair and the side."""
+    own = pairs.ravel()
+    order = np.argsort(own, kind="stable")
+    heads = offsets_of(np.bincount(own, minlength=count))
+    others = np.ascontiguousarray(pairs[:, ::-1]).ravel()[order]
+    return heads, others, (order // 2).astype(np.int32), (order % 2).astype(np.uint8)
+
+
+def _index(found: Families, count: int) -> tuple[Offsets, NDArray[np.int32]]:
+    """The families of each of `count` texts, rising, and their bounds."""
+    order = np.argsort(found.members, kind="stable")
+    heads = offsets_of(np.bincount(found.members, minlength=count))
+    return heads, found.owners[order].astype(np.int32)

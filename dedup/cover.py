@@ -7,13 +7,12 @@ Pairs that are needed, so that every long enough shared run is seen, are never l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.candidates import Candidates
-from dedup.families import Family
+from dedup.csr import offsets_of
+from dedup.families import Families
 from dedup.kernels import cover as kernels
 
 _FEW = 8  # neighbours up to which a text is no hub, so that all pairs of a small family are aligned
@@ -32,13 +31,11 @@ def cover(found: Candidates, texts: int) -> NDArray[np.bool_]:
     return chosen
 
 
-def apart(pairs: NDArray[np.int32], families: Sequence[Family], texts: int) -> NDArray[np.bool_]:
+def apart(pairs: NDArray[np.int32], found: Families, texts: int) -> NDArray[np.bool_]:
     """Which pairs of `texts` texts are not in one family, bool (n,)."""
-    members = np.array([text for family in families for text in family.members], np.int64)
-    owners = np.repeat(np.arange(len(families), dtype=np.int32), [len(family.members) for family in families])
-    order = np.argsort(members, kind="stable")
-    heads = np.searchsorted(members[order], np.arange(texts + 1))
+    order = np.argsort(found.members, kind="stable")
+    heads = offsets_of(np.bincount(found.members, minlength=texts))
     out = np.ones(len(pairs), np.bool_)
     lefts, rights = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
-    kernels.apart(lefts, rights, heads, owners[order], out)
+    kernels.apart(lefts, rights, heads, found.owners[order], out)
     return out

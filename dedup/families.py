@@ -7,164 +7,156 @@ carries two stories does not make one family of them; it belongs to both.
 
 from __future__ import annotations
 
-import heapq
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.align import Aligned
+from dedup.csr import Offsets, offsets_of, owners, taken
+from dedup.kernels import families as kernels
 from dedup.kernels.align import COPY, FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
+from dedup.threads import in_order
 
-_CORE = 0.5  # of the neighbours that hold the most copied place hold the part that is the family's copy
-
-Spans = NDArray[np.int32]  # (n, 2) token places, half-open
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A representative, and each member's spans of the family's copy (token places in the member)."""
-
-    representative: int
-    members: dict[int, Spans]  # text number -> spans; the representative's own included
+_AT_ONCE = 4096  # edges of the components that are clustered in one go
 
 
 @dataclass(frozen=True, slots=True)
-class _Edge:
-    own: Spans  # in the article whose edge it is
-    other: Spans  # in its neighbour
+class Families:
+    """Families of articles; the members of family f are `offsets[f]:offsets[f + 1]`, by text number.
 
-
-class _Graph:
-    """Articles joined by copy, each with the tokens that families so far explain."""
-
-    def __init__(self, aligned: Aligned, lengths: NDArray[np.int64], copy_share: float) -> None:
-        self.lengths = lengths
-        self.copy_share = copy_share
-        self.edges: dict[int, dict[int, _Edge]] = defaultdict(dict)
-        self.explained: dict[int, NDArray[np.bool_]] = {}
-        self.families_of: dict[int, set[int]] = defaultdict(set)
-        shares = aligned.covered / np.maximum(lengths[aligned.pairs], 1)
-        for pair in np.flatnonzero(shares.max(axis=1) >= copy_share):
-            passages = aligned.passages[aligned.offsets[pair] : aligned.offsets[pair + 1]]
-            copies = passages[passages[:, KIND] == COPY]
-            left, right = (int(text) for text in aligned.pairs[pair])
-            ours, theirs = copies[:, [FIRST, STOP]], copies[:, [RIGHT_FIRST, RIGHT_STOP]]
-            self.edges[left][right] = _Edge(ours, theirs)
-            self.edges[right][left] = _Edge(theirs, ours)
-
-    def fresh(self, text: int, spans: Spans) -> int:
-        """Tokens of `spans` that no family explains yet."""
-        if len(spans) == 1:  # the usual case, without an array as long as the article
-            first, stop = spans[0].tolist()
-            known = self.explained.get(text)
-            return int(stop - first) - (0 if known is None else int(np.count_nonzero(known[first:stop])))
-        return int(np.count_nonzero(mask(spans, self.lengths[text]) & ~self.mask(text)))
-
-    def mask(self, text: int) -> NDArray[np.bool_]:
-        """Which tokens of a text the families so far explain."""
-        if text not in self.explained:
-            self.explained[text] = np.zeros(self.lengths[text], np.bool_)
-        return self.explained[text]
-
-    def open_edges(self, text: int) -> dict[int, _Edge]:
-        """Edges to articles of no common family whose unexplained part is a good share of either article."""
-        return {
-            other: edge
-            for other, edge in self.edges[text].items()
-            if self.families_of[text].isdisjoint(self.families_of[other])
-            and (
-                self.fresh(text, edge.own) >= self.copy_share * self.lengths[text]
-                or self.fresh(other, edge.other) >= self.copy_share * self.lengths[other]
-            )
-        }
-
-    def weight(self, text: int) -> int:
-        """How many unexplained tokens the neighbours of a text share with it."""
-        return sum(self.fresh(other, edge.other) for other, edge in self.open_edges(text).items())
-
-
-def mask(spans: Spans, length: int) -> NDArray[np.bool_]:
-    """Which tokens of an article of `length` tokens lie in `spans`."""
-    inside = np.zeros(length, np.bool_)
-    for first, stop in spans:
-        inside[first:stop] = True
-    return inside
-
-
-def families(aligned: Aligned, lengths: NDArray[np.int64], copy_share: float) -> list[Family]:
-    """Cluster articles into families; `lengths` int64 are the articles' tokens.
-
-    Greedy: the article whose copy stands most in others becomes a representative; those that share its most
-    copied part become members; what this explains is taken out, and so on. An edge counts if copies cover
-    at least `copy_share` of either article. The order is the order of finding, largest weight first.
+    The spans of member m, int32 (spans, 2) of token places in the member, are those of the family's copy:
+    `span_offsets[m]:span_offsets[m + 1]`.
     """
-    graph = _Graph(aligned, lengths, copy_share)
-    heap = [(-graph.weight(text), text) for text in sorted(graph.edges)]
-    heapq.heapify(heap)
-    found = []
-    while heap:
-        weight, text = heapq.heappop(heap)
-        now = -graph.weight(text)
-        if now == 0:
-            continue
-        if now > weight:  # what it shared is explained in the meantime
-            heapq.heappush(heap, (now, text))
-            continue
-        family = _around(graph, text)
-        found.append(family)
-        for member, spans in family.members.items():
-            graph.mask(member)[mask(spans, int(lengths[member]))] = True
-            graph.families_of[member].add(len(found))
-        heapq.heappush(heap, (now + 1, text))  # it may hold a second story
-    return found
+
+    representatives: NDArray[np.int32]  # (families,) text numbers
+    offsets: Offsets  # (families + 1,)
+    members: NDArray[np.int32]  # (members,) text numbers
+    span_offsets: Offsets  # (members + 1,)
+    spans: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return self.representatives.size
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """The family that each row of `members` belongs to, int64 (members,)."""
+        return owners(self.offsets)
+
+    @classmethod
+    def of(
+        cls,
+        representatives: NDArray[np.int32],
+        families: NDArray[np.int64],
+        members: NDArray[np.int32],
+        span_offsets: Offsets,
+        spans: NDArray[np.int32],
+    ) -> Families:
+        """From members in any order, each with the number of its family."""
+        order = np.lexsort((members, families))
+        bounds, rows = taken(span_offsets, order)
+        offsets = offsets_of(np.bincount(families, minlength=representatives.size))
+        return cls(representatives, offsets, members[order], bounds, spans[rows])
 
 
-def _around(graph: _Graph, text: int) -> Family:
-    """The family anchored on the most copied part of `text`."""
-    edges = graph.open_edges(text)
-    length = int(graph.lengths[text])
-    shares = {other: mask(edge.own, length) for other, edge in edges.items()}
-    depth = np.sum(list(shares.values()), axis=0) * ~graph.mask(text)
-    most = int(depth.argmax())
-    holders = [shared for shared in shares.values() if shared[most] and depth[most]]
-    core = np.sum(holders, axis=0) >= max(1.0, _CORE * len(holders))
-    members = {}
-    own = np.zeros(length, np.bool_)
-    for other, edge in edges.items():
-        shared = shares[other]
-        if 2 * (shared & core).sum() >= shared.sum():
-            members[other] = edge.other
-            own |= shared
-    if not members:  # no neighbour holds half of its copy in the core: take the nearest alone
-        other = max(edges, key=lambda other: (graph.fresh(other, edges[other].other), -other))
-        return Family(text, {text: edges[other].own, other: edges[other].other})
-    return Family(text, {text: _spans(own), **members})
+def families(
+    aligned: Aligned, lengths: NDArray[np.int64], copy_share: float, *, threads: int = 1
+) -> Families:
+    """Cluster articles into families (`kernels.families.cluster`); `lengths` int64 are the articles' tokens.
+
+    An edge counts if copies cover at least `copy_share` of either article. Families come in the order of
+    their component's first article; the result does not depend on `threads`.
+    """
+    shares = aligned.covered / np.maximum(lengths[aligned.pairs], 1)
+    edges = np.flatnonzero(shares.max(axis=1, initial=0.0) >= copy_share)
+    bounds, rows = taken(aligned.offsets, edges)
+    passages = aligned.passages[rows]
+    copies = passages[:, KIND] == COPY
+    bounds = offsets_of(copies)[bounds]
+    spans = np.ascontiguousarray(passages[copies][:, [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]])
+    texts, nodes = np.unique(aligned.pairs[edges], return_inverse=True)
+    nodes = nodes.reshape(-1, 2).astype(np.int32)
+    firsts = np.arange(texts.size, dtype=np.int32)
+    kernels.components(*np.ascontiguousarray(nodes.T), firsts)
+    order = np.argsort(firsts, kind="stable")  # nodes, component after component
+    places = np.empty(texts.size, np.int32)
+    places[order] = np.arange(texts.size, dtype=np.int32)
+    parts = np.append(np.flatnonzero(np.diff(firsts[order], prepend=-1)), texts.size)
+    heads, entries = _entries(places[nodes], texts.size)
+    return _clustered(parts, heads, entries, (spans, bounds), texts[order], lengths, copy_share, threads)
 
 
-def _spans(inside: NDArray[np.bool_]) -> Spans:
-    """The runs of true values, int32 (n, 2)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
-    return edges.reshape(-1, 2).astype(np.int32)
+def _entries(nodes: NDArray[np.int32], count: int) -> tuple[Offsets, tuple[NDArray[np.generic], ...]]:
+    """Each edge int32 (edges, 2) from both of its `count` nodes: bounds; neighbour, edge and side."""
+    own = nodes.ravel()
+    order = np.lexsort((nodes[:, ::-1].ravel(), own))
+    heads = offsets_of(np.bincount(own, minlength=count))
+    ends = np.ascontiguousarray(nodes[:, ::-1]).ravel()[order]
+    return heads, (ends, (order // 2).astype(np.int32), (order % 2).astype(np.uint8))
 
 
-def with_duplicates(
-    found: Iterable[Family], repeats: dict[int, list[int]], lengths: NDArray[np.int64]
-) -> list[Family]:
-    """Let exact repeats join every family of the article they repeat; those in none make one of their own."""
-    placed = set()
-    grown = []
-    for family in found:
-        members = dict(family.members)
-        for text, spans in family.members.items():
-            for repeat in repeats.get(text, ()):
-                members[repeat] = spans
-            placed.add(text)
-        grown.append(Family(family.representative, members))
-    for text, copies in sorted(repeats.items()):
-        if text not in placed:
-            whole = np.array([[0, lengths[text]]], np.int32)
-            grown.append(Family(text, dict.fromkeys([text, *copies], whole)))
-    return grown
+def _clustered(
+    parts: Offsets,
+    heads: Offsets,
+    entries: tuple[NDArray[np.generic], ...],
+    spans: tuple[NDArray[np.int32], Offsets],
+    texts: NDArray[np.int32],
+    lengths: NDArray[np.int64],
+    copy_share: float,
+    threads: int,
+) -> Families:
+    """The families of all components, some at a time; `texts` are the nodes' numbers."""
+    own = lengths[texts]
+    cuts = np.searchsorted(heads[parts], np.arange(0, heads[-1] + 2 * _AT_ONCE, 2 * _AT_ONCE))
+    cuts = np.unique(np.append(np.minimum(cuts, parts.size - 1), parts.size - 1))
+
+    def run(cut: tuple[int, int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        some = parts[cut[0] : cut[1] + 1]
+        base = some[0]
+        first = heads[base]
+        own_heads = heads[base : some[-1] + 1] - first
+        ends, edges, sides = (column[first : heads[some[-1]]] for column in entries)
+        found: tuple[NDArray[np.int32], NDArray[np.int32]] = kernels.cluster(
+            some - base, own_heads, ends - np.int32(base), edges, sides, *spans, own[base : some[-1]], copy_share
+        )
+        found[0][:, 1] += np.int32(base)
+        return found
+
+    found = list(in_order(run, pairwise(cuts.tolist()), threads))
+    members = np.concatenate([np.empty((0, 3), np.int32), *(part for part, _ in found)])
+    counts = [int(part[-1, 0]) + 1 if len(part) else 0 for part, _ in found]
+    numbers = members[:, 0] + np.repeat(offsets_of(np.array(counts, np.int64))[:-1], [len(p) for p, _ in found])
+    nodes = texts[members[:, 1]].astype(np.int32)
+    leads = np.flatnonzero(np.diff(numbers, prepend=-1))
+    copies = np.concatenate([np.empty((0, 2), np.int32), *(part for _, part in found)])
+    return Families.of(nodes[leads], numbers, nodes, offsets_of(members[:, 2]), copies)
+
+
+def with_duplicates(found: Families, first_of: NDArray[np.int64], lengths: NDArray[np.int64]) -> Families:
+    """Let exact repeats join every family of the article they repeat; those in none make one of their own.
+
+    `first_of` int64 (n,): the first article with the same text; `lengths` int64 (n,): tokens.
+    """
+    repeats = np.flatnonzero(first_of != np.arange(first_of.size))
+    repeats = repeats[np.argsort(first_of[repeats], kind="stable")]
+    counts = offsets_of(np.bincount(first_of[repeats], minlength=first_of.size))
+    placed = np.zeros(first_of.size, np.bool_)
+    placed[found.members] = True
+    lone = np.unique(first_of[repeats])
+    lone = lone[~placed[lone]]
+    numbers = np.concatenate([found.owners, len(found) + np.arange(lone.size)])
+    members = np.concatenate([found.members, lone.astype(np.int32)])
+    whole = np.stack([np.zeros(lone.size, np.int64), lengths[lone]], axis=1).astype(np.int32)
+    spans = np.concatenate([found.spans, whole])
+    span_offsets = np.concatenate([found.span_offsets, found.span_offsets[-1] + 1 + np.arange(lone.size)])
+    copies, rows = taken(counts, members)  # each member's repeats
+    which = owners(copies)
+    bounds, taken_spans = taken(span_offsets, which)
+    return Families.of(
+        np.concatenate([found.representatives, lone.astype(np.int32)]),
+        np.concatenate([numbers, numbers[which]]),
+        np.concatenate([members, repeats[rows].astype(np.int32)]),
+        np.concatenate([span_offsets, span_offsets[-1] + bounds[1:]]),
+        np.concatenate([spans, spans[taken_spans]]),
+    )

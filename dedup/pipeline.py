@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,25 +14,34 @@ from numpy.typing import NDArray
 
 from dedup import align as aligning
 from dedup import tables
-from dedup.agencies import credits
+from dedup.agencies import Credit, credits, mentions
 from dedup.align import Aligned
-from dedup.candidates import candidate_pairs
+from dedup.candidates import Candidates, candidate_pairs
+from dedup.compose import compose
 from dedup.cover import apart, cover
-from dedup.families import Family, families, with_duplicates
+from dedup.csr import batches, offsets_of
+from dedup.families import Families, families, with_duplicates
 from dedup.io import Source as Input
-from dedup.io import read
+from dedup.io import batches as read
 from dedup.kernels.align import COPY
 from dedup.kernels.ready import ready
 from dedup.lsh import bands_for
-from dedup.provenance import Source, agency_of, origin_of
-from dedup.repeats import digests, repeats
+from dedup.profile import Profile
+from dedup.provenance import Sources, origins
+from dedup.repeats import digests, first_of
 from dedup.report.model import Inputs, Report
 from dedup.scratch import Scratch
 from dedup.settings import Settings
+from dedup.store import Articles, TextsById
+from dedup.threads import in_order
 from dedup.tokens import Tokens, tokenise
-from dedup.weigh import mark_navigation, mark_repeated
+from dedup.weigh import Paragraphs, mark_navigation, mark_repeated, weights
 
 Progress = Callable[[str, int, int | None], None]
+Batches = list[tuple[int, int]]
+
+_BATCH_BYTES = 2**22  # of text handled in one go: what is made of it stays in the second-level cache
+_HELD = 4  # part of the memory limit in which what grows with the corpus is held before it goes to disk
 
 
 def scan(
@@ -40,59 +49,29 @@ def scan(
     settings: Settings | Mapping[str, Any] | None = None,
     *,
     fields: Mapping[str, str] | None = None,
+    temp_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    profile: Profile | None = None,
 ) -> Report:
     """Find shared copy in a corpus.
 
     `source`: a path or paths, a pyarrow Table, or `dedup.Article`s or mappings (see `dedup.io.batches`).
     `fields` maps our field names to the source's. `progress` is called with the stage, how much of it is
-    done, and how much there is (None: not known). The report does not depend on the order of the source, on
-    `threads` or on `batch_size`. Raises `SettingsError` and `InputError`; a bad article is a problem in the
-    report instead.
+    done, and how much there is (None: not known). `profile` takes in what each stage took. What does not
+    fit into `settings.memory` goes to temporary files in `temp_dir` (by default the system's). The report does
+    not depend on the order of the source, on `threads`, `batch_size` or `memory`. Raises `SettingsError`, `InputError` and `ScratchError`; a bad article is a problem in the report instead.
     """
-    settings = Settings.of(settings)
+    run = _Run(Settings.of(settings), temp_dir, progress or _silent, profile or Profile())
     ready()
-    bands = bands_for(settings.num_perm, settings.resemblance, settings.recall)
-    tell = progress or _silent
+    bands_for(run.settings.num_perm, run.settings.resemblance, run.settings.recall)
     inputs = Inputs()
-    articles = _read(source, inputs, settings, fields, tell)
-
-    tokens = _tokenise(articles["text"], settings, tell)
-    judged = tokens.lengths >= settings.min_tokens
-    keys = digests(tokens)
-    first_of, groups = repeats(keys, judged)
-    compared = judged & (first_of == np.arange(len(tokens)))
-
-    mark_navigation(tokens)
-    outlets, days = _outlets_and_days(articles)
-    mark_repeated(tokens, outlets, days)
-
-    scratch = Scratch(2**31)
-    candidates = candidate_pairs(
-        tokens, compared, settings, bands, scratch, threads=_threads(settings),
-        progress=lambda done, total: tell("sketch", done, total),
-    )  # fmt: skip
-    chosen = cover(candidates, len(tokens))
-    aligned = _align(tokens, candidates.pairs[chosen], settings, tell)
-    found = families(aligned, tokens.lengths, settings.copy_share)
-    rest = candidates.pairs[~chosen]
-    while (further := apart(rest, found, len(tokens))).any():
-        aligned = _merged(aligned, _align(tokens, rest[further], settings, tell))
-        found = families(aligned, tokens.lengths, settings.copy_share)
-        rest = rest[~further]
-    found = with_duplicates(found, groups, tokens.lengths)
-    sources = _sources(articles)
-    origins = [_origin(family, sources, tokens.lengths) for family in found]
-    missing = _missing(aligned, found, [origin for origin, _, _ in origins], first_of)
-    aligned = _merged(aligned, _align(tokens, missing, settings, tell), _copies_of(groups, tokens))
-
-    tell("report", 0, None)
+    articles = run.read(source, inputs, fields)
+    digested = run.tokenise(articles)
+    pairs = run.pair(digested)
+    aligned, found = run.align(digested, pairs)
+    built = run.build(articles, digested, aligned, found)
     return Report(
-        **tables.build(articles, tokens, judged, first_of, keys, aligned, found, origins, sources, outlets),
-        inputs=inputs,
-        settings=settings.answer(),
-        version=_version(),
-        texts=dict(zip(articles["id"].to_pylist(), articles["text"].to_pylist(), strict=True)),
+        **built, inputs=inputs, settings=run.settings.answer(), version=_version(), texts=TextsById(articles)
     )
 
 
@@ -106,97 +85,214 @@ def _version() -> str:
     return __version__
 
 
-def _read(
-    source: Input, inputs: Inputs, settings: Settings, fields: Mapping[str, str] | None, tell: Progress
-) -> pa.Table:
-    """Read all articles, sorted by id, so that nothing depends on the order in which they come."""
-    done = 0
+class Digested(NamedTuple):
+    """Everything that later stages need of n articles besides their texts."""
 
-    def progress(size: int) -> None:
-        nonlocal done
-        done += size
-        tell("read", done, None)
-
-    table = read(source, inputs=inputs, settings=settings, fields=fields, progress=progress)
-    inputs.problems.sort(key=lambda problem: (problem.path or "", problem.line or 0, problem.message))
-    return table.take(pc.sort_indices(table["id"])).combine_chunks()
+    tokens: Tokens  # without places
+    characters: NDArray[np.int64]  # (n,)
+    keys: NDArray[np.uint8]  # (n, 16) digests
+    sources: Sources
+    judged: NDArray[np.bool_]  # (n,) long enough
+    first_of: NDArray[np.int64]  # (n,) the first article with the same tokens
+    batches: Batches
 
 
-def _threads(settings: Settings) -> int:
-    return settings.threads or cpu_count() or 1
+class _Batch(NamedTuple):
+    """What is made of a batch of texts at once."""
+
+    tokens: Tokens
+    characters: NDArray[np.int64]
+    keys: NDArray[np.uint8]
+    credits: list[tuple[int, Credit, str]]
+    paragraphs: Paragraphs
 
 
-def _tokenise(texts: pa.ChunkedArray, settings: Settings, tell: Progress) -> Tokens:
-    whole = pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], pa.large_string())
-    parts = []
-    with ThreadPoolExecutor(_threads(settings)) as pool:
-        batches = settings.batches(len(whole))
-        work = pool.map(lambda batch: tokenise(whole[slice(*batch)]), batches)
-        for (_, stop), part in zip(batches, work, strict=True):
-            parts.append(part)
-            tell("tokenise", stop, len(whole))
-    return Tokens.concatenated(parts)
+class _Run:
+    """The stages of one scan, and what they have in common."""
+
+    def __init__(
+        self, settings: Settings, temp_dir: str | os.PathLike[str] | None, tell: Progress, profile: Profile
+    ) -> None:
+        self.settings = settings
+        self.threads = settings.threads or os.cpu_count() or 1
+        self.tell = tell
+        self.profile = profile
+        self.scratch = Scratch(settings.memory * 10**6 // _HELD, temp_dir)
+
+    def read(self, source: Input, inputs: Inputs, fields: Mapping[str, str] | None) -> Articles:
+        """Read all articles, sorted by id, so that nothing depends on the order in which they come."""
+        done = 0
+
+        def progress(size: int) -> None:
+            nonlocal done
+            done += size
+            self.tell("read", done, None)
+
+        with self.stage("read") as stage:
+            stream = read(source, inputs=inputs, settings=self.settings, fields=fields, progress=progress)
+            articles = Articles.stored(stream, self.scratch)
+            inputs.problems.sort(key=lambda problem: (problem.path or "", problem.line or 0, problem.message))
+            self.profile.text_bytes = int(articles.texts.sizes.sum())
+            stage.rows_in = stage.rows_out = len(articles)
+        return articles
+
+    def tokenise(self, articles: Articles) -> Digested:
+        """Tokenise all texts; mark boilerplate, find credits and exact repeats."""
+        count = len(articles)
+        own = batches(articles.texts.sizes, self.settings.batch_size, _BATCH_BYTES)
+        hashes, flags = self.scratch.spool(np.uint32), self.scratch.spool(np.uint8)
+        columns = [self.scratch.spool(dtype) for dtype in (np.uint64, np.int32, np.int64, np.int32)]
+        lengths, characters, keys, said = [], [], [], []
+        with self.stage("tokenise") as stage:
+            made = in_order(partial(_digested, articles), own, self.threads)
+            for (_, stop), batch in zip(own, made, strict=True):
+                part = batch.paragraphs
+                for spool, column in zip(
+                    columns, (part.keys, part.texts, part.firsts + hashes.size, part.lengths), strict=True
+                ):
+                    spool.append(column)
+                hashes.append(batch.tokens.hashes)
+                flags.append(batch.tokens.flags)
+                lengths.append(batch.tokens.lengths)
+                characters.append(batch.characters)
+                keys.append(batch.keys)
+                said += batch.credits
+                self.scratch.let_go()
+                self.tell("tokenise", stop, count)
+            offsets = offsets_of(np.concatenate([np.empty(0, np.int64), *lengths]))
+            none = np.empty(0, np.int32)
+            tokens = Tokens(hashes.array(), none, none, flags.array(), offsets)
+            stage.rows_in, stage.rows_out, stage.unit_out = count, hashes.size, "tokens"
+        with self.stage("weigh") as stage:
+            outlets, published = articles.column("outlet"), articles.column("published")
+            sources = Sources.of(outlets, published, said)
+            paragraphs = Paragraphs(*(spool.array() for spool in columns))
+            mark_repeated(tokens, paragraphs, sources.outlets, _days(published))
+            stage.rows_in, stage.unit_in, stage.rows_out = paragraphs.keys.size, "paragraphs", count
+            for spool in columns:
+                spool.clear()
+            digest = np.concatenate([np.empty((0, 16), np.uint8), *keys])
+            judged = tokens.lengths >= self.settings.min_tokens
+            firsts = first_of(digest, judged)
+            self.scratch.let_go()
+        of_all = np.concatenate([np.empty(0, np.int64), *characters])
+        return Digested(tokens, of_all, digest, sources, judged, firsts, own)
+
+    def pair(self, digested: Digested) -> Candidates:
+        """Find the pairs of articles to compare; of exact repeats only the first is compared."""
+        settings = self.settings
+        bands = bands_for(settings.num_perm, settings.resemblance, settings.recall)
+        count = len(digested.tokens)
+        compared = digested.judged & (digested.first_of == np.arange(count))
+        with self.stage("pair") as stage:
+            pairs = candidate_pairs(
+                digested.tokens, compared, digested.batches, settings, bands, self.scratch,
+                threads=self.threads, progress=lambda done, total: self.tell("pair", done, total),
+            )  # fmt: skip
+            stage.rows_in, stage.rows_out, stage.unit_out = int(compared.sum()), len(pairs.pairs), "pairs"
+        return pairs
+
+    def align(self, digested: Digested, found: Candidates) -> tuple[Aligned, Families]:
+        """Verify candidates and cluster articles; pairs that hubs stand for, where they prove not to, too."""
+        tokens, share = digested.tokens, self.settings.copy_share
+        with self.stage("align") as stage:
+            chosen = cover(found, len(tokens))
+            aligned = self._aligned(tokens, found.pairs[chosen])
+            stage.rows_in, stage.unit_in = int(chosen.sum()), "pairs"
+            stage.rows_out, stage.unit_out = len(aligned.pairs), "pairs"
+        with self.stage("families") as stage:
+            clusters = families(aligned, tokens.lengths, share, threads=self.threads)
+            rest = found.pairs[~chosen]
+            while (further := apart(rest, clusters, len(tokens))).any():
+                aligned = _merged(aligned, self._aligned(tokens, rest[further]))
+                clusters = families(aligned, tokens.lengths, share, threads=self.threads)
+                rest = rest[~further]
+            clusters = with_duplicates(clusters, digested.first_of, tokens.lengths)
+            stage.rows_in, stage.unit_in = len(aligned.pairs), "pairs"
+            stage.rows_out, stage.unit_out = len(clusters), "families"
+        return aligned, clusters
+
+    def build(
+        self, articles: Articles, digested: Digested, aligned: Aligned, found: Families
+    ) -> dict[str, pa.Table]:
+        """The report's tables."""
+        tokens = digested.tokens
+        self.tell("report", 0, None)
+        with self.stage("provenance") as stage:
+            traced = origins(found, digested.sources, tokens.lengths)
+            missing = _missing(aligned, found, traced.texts, digested.first_of)
+            aligned = _merged(
+                aligned, self._aligned(tokens, missing), _copies_of(digested.first_of, tokens.lengths)
+            )
+            parts = compose(tokens, aligned, found, traced.texts, digested.batches, threads=self.threads)
+            self.scratch.let_go()
+            stage.rows_in, stage.unit_in = len(found), "families"
+            stage.rows_out, stage.unit_out = len(parts), "parts"
+        with self.stage("tables") as stage:
+            matched, covered = aligned.shares(weights(tokens))
+            built = tables.build(
+                tables.Found(
+                    articles, digested.characters, tokens, digested.judged, digested.first_of, digested.keys,
+                    aligned, matched, covered, found, traced, digested.sources, parts, digested.batches,
+                    self.threads,
+                )  # fmt: skip
+            )
+            stage.rows_in = stage.rows_out = len(articles)
+        return built
+
+    def stage(self, name: str) -> Any:
+        """Time a stage, and count what it writes to disk."""
+        return self.profile.stage(name, self.scratch)
+
+    def _aligned(self, tokens: Tokens, pairs: NDArray[np.int32]) -> Aligned:
+        def progress(done: int, total: int) -> None:
+            self.scratch.let_go()
+            self.tell("align", done, total)
+
+        return aligning.align(tokens, pairs, self.settings, threads=self.threads, progress=progress)
 
 
-def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, tell: Progress) -> Aligned:
-    return aligning.align(
-        tokens, pairs, settings, threads=_threads(settings),
-        progress=lambda done, total: tell("align", done, total),
-    )  # fmt: skip
+def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:
+    """Everything that is made of a batch of texts by themselves."""
+    texts = articles.texts.batch(*batch)
+    tokens = tokenise(texts)
+    mark_navigation(tokens)
+    paragraphs = Paragraphs.of(tokens)
+    paragraphs.texts[:] += np.int32(batch[0])
+    said = []
+    named = mentions(tokens)
+    for text in np.unique(named[:, 0]).tolist():
+        body = texts[text].as_py()
+        for credit in credits(body, named[named[:, 0] == text, 1].tolist()):
+            said.append((batch[0] + text, credit, body[credit.start : credit.end]))
+    characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    return _Batch(tokens, characters, digests(tokens), said, paragraphs)
 
 
-def _outlets_and_days(articles: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A number for each article's outlet (-1: unknown) and day since 1970 (-1: unknown)."""
-    outlets = articles["outlet"].combine_chunks().dictionary_encode().indices.fill_null(-1)
-    days = pc.floor(pc.divide(articles["published"].cast(pa.int64()).cast(pa.float64()), 86_400e6))
-    return (
-        outlets.to_numpy(zero_copy_only=False).astype(np.int64),
-        days.fill_null(-1).to_numpy().astype(np.int64),
-    )
-
-
-def _sources(articles: pa.Table) -> list[Source]:
-    """Outlet, time and credits of each article."""
-    columns = (articles[name].to_pylist() for name in ("outlet", "published", "text"))
-    return [
-        Source(outlet, published, tuple(credits(text)))
-        for outlet, published, text in zip(*columns, strict=True)
-    ]
-
-
-def _origin(
-    family: Family, sources: list[Source], lengths: NDArray[np.int64]
-) -> tuple[int, float, str | None]:
-    """A family's likely origin, the confidence in it, and the agency its copy is credited to."""
-    members = sorted(family.members)
-    held = np.array([(family.members[m][:, 1] - family.members[m][:, 0]).sum() for m in members])
-    shares = (held / lengths[members]).tolist()
-    complete = (held / max(held.max(), 1)).tolist()
-    own = [sources[member] for member in members]
-    agency = agency_of(own, shares)
-    place, confidence = origin_of(own, complete, shares, agency)
-    return members[place], confidence, agency
+def _days(published: pa.Array) -> NDArray[np.int64]:
+    """The day of each time since 1970, -1 where it is not known."""
+    days = pc.floor(pc.divide(published.cast(pa.int64()).cast(pa.float64()), 86_400e6))
+    known: NDArray[np.int64] = days.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return known
 
 
 def _missing(
-    aligned: Aligned, found: list[Family], origins: list[int], first_of: NDArray[np.int64]
+    aligned: Aligned, found: Families, origins: NDArray[np.int64], first_of: NDArray[np.int64]
 ) -> NDArray[np.int32]:
     """Pairs of an origin and a member that have not been aligned yet, int32 (n, 2), sorted."""
-    known = set(map(tuple, aligned.pairs.tolist()))
-    wanted = set()
-    for family, origin in zip(found, origins, strict=True):
-        for member in family.members:
-            left, right = sorted((int(first_of[origin]), int(first_of[member])))
-            if left != right and (left, right) not in known:
-                wanted.add((left, right))
-    return np.array(sorted(wanted), np.int32).reshape(-1, 2)
+    one, other = first_of[origins[found.owners]], first_of[found.members]
+    wanted = np.unique(np.minimum(one, other)[one != other] << 32 | np.maximum(one, other)[one != other])
+    pairs = aligned.pairs.astype(np.int64)
+    wanted = wanted[~np.isin(wanted, pairs[:, 0] << 32 | pairs[:, 1])]
+    return np.stack([wanted >> 32, wanted & 0xFFFFFFFF], axis=1).astype(np.int32)
 
 
-def _copies_of(groups: dict[int, list[int]], tokens: Tokens) -> Aligned:
+def _copies_of(first_of: NDArray[np.int64], lengths: NDArray[np.int64]) -> Aligned:
     """Exact repeats as aligned pairs of one passage, each with the first text of its group."""
-    pairs = np.array([(first, copy) for first, copies in sorted(groups.items()) for copy in copies], np.int32)
-    pairs = pairs.reshape(-1, 2)
-    lengths = tokens.lengths[pairs[:, 0]] if len(pairs) else np.empty(0, np.int64)
+    repeats = np.flatnonzero(first_of != np.arange(first_of.size))
+    repeats = repeats[np.argsort(first_of[repeats], kind="stable")]
+    pairs = np.stack([first_of[repeats], repeats], axis=1).astype(np.int32)
+    lengths = lengths[pairs[:, 0]]
     zeros = np.zeros_like(lengths)
     passages = np.stack([zeros, lengths, zeros, lengths, lengths, zeros + COPY], axis=1).astype(np.int32)
     both = np.stack([lengths, lengths], axis=1)

@@ -3,21 +3,26 @@ another."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from math import exp
+from functools import cache
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.agencies import Credit, names
+from dedup.csr import Offsets, offsets_of, owners, sums, taken
+from dedup.families import Families
 from dedup.schema import PASSAGE_KINDS
 
 VERBATIM = 0.9  # share of both articles in shared runs
 WHOLE = 0.7  # share of an article that copies cover, for it to be all of the other's copy
 LIGHTLY = 0.45  # share of it in shared runs, for it to be edited rather than rewritten
+
+CREDITS = ("credit", "dateline", "byline", "picture")  # kinds of `agencies.Credit`
+UNKNOWN = np.iinfo(np.int64).min  # a time that is not known
+_NEVER = np.iinfo(np.int64).max
 
 _AGENCY_ITSELF, _DATELINE, _CREDIT, _EARLIEST, _COMPLETE, _PURE = 3.0, 1.5, 1.0, 1.0, 1.0, 0.5
 
@@ -50,30 +55,10 @@ class Shares:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What is known of an article besides its text."""
-
-    outlet: str | None
-    published: datetime | None
-    credits: tuple[Credit, ...]
-
-    @property
-    def agencies(self) -> set[str]:
-        """Agencies that it credits for its text."""
-        return {credit.agency for credit in self.credits if credit.kind != "picture"}
-
-    @property
-    def own_agency(self) -> str | None:
-        """The agency that published it, if its outlet is one."""
-        return names().get(self.outlet or "")
-
-
-def relation(shares: Shares, kinds: set[str], left: Source, right: Source) -> str:
+def relation(shares: Shares, kinds: set[str], *, same_outlet: bool) -> str:
     """What the right article is to the left one: one of `schema.RELATIONS`; `kinds` are their passages'."""
     there = np.array([[kind in kinds for kind in PASSAGE_KINDS]])
-    same = np.array([left.outlet is not None and left.outlet == right.outlet])
-    return str(relations(*shares.arrays(), there, same)[0])
+    return str(relations(*shares.arrays(), there, np.array([same_outlet]))[0])
 
 
 def relations(
@@ -113,57 +98,135 @@ def _copied(matched: NDArray[np.float64], covered: NDArray[np.float64]) -> NDArr
     return names
 
 
-def agency_of(members: Sequence[Source], shares: Sequence[float]) -> str | None:
-    """The agency that members credit most, weighed by how much of each is copy; shared credits are split."""
-    votes: Counter[str] = Counter()
-    for source, share in zip(members, shares, strict=True):
-        said = {source.own_agency} if source.own_agency else source.agencies
-        for agency in said:
-            if agency:
-                votes[agency] += (0.01 + share) / len(said)  # type: ignore[assignment]
-    return min(votes, key=lambda name: (-votes[name], name)) if votes else None
+def roles(
+    matched: NDArray[np.float64],
+    covered: NDArray[np.float64],
+    same_outlet: NDArray[np.bool_],
+    duplicate: NDArray[np.bool_],
+) -> NDArray[np.object_]:
+    """What members are to their family's origin, names of `schema.ROLES` (n,).
+
+    `matched` and `covered` (n, 2) as for `relations`, the origin on the left; `duplicate` (n,): its very words.
+    """
+    names = _copied(matched, covered)
+    names[same_outlet & (names != "partial reuse")] = "update"
+    names[duplicate] = "verbatim copy"
+    return names
 
 
-def origin_of(
-    members: Sequence[Source], complete: Sequence[float], shares: Sequence[float], agency: str | None
-) -> tuple[int, float]:
-    """The member nearest to the original, and the confidence in it (0 to 1).
+@cache
+def agencies() -> list[str]:
+    """The agencies' names, sorted; an agency's number is its place here."""
+    return sorted(set(names().values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is known of n articles besides their texts; credits of article i are `offsets[i]:offsets[i + 1]`."""
+
+    outlets: NDArray[np.int64]  # (n,) number of the outlet, -1: unknown
+    outlet_names: list[str]
+    published: NDArray[np.int64]  # (n,) microseconds since 1970, `UNKNOWN` where there is none
+    own: NDArray[np.int64]  # (n,) the agency that the outlet is, -1: none
+    offsets: Offsets  # (n + 1,)
+    kinds: NDArray[np.int64]  # (credits,) places in `CREDITS`
+    agencies: NDArray[np.int64]  # (credits,)
+    starts: NDArray[np.int32]  # (credits,) characters
+    ends: NDArray[np.int32]
+    words: list[str]  # (credits,) the credit as it stands
+
+    @classmethod
+    def of(
+        cls, outlets: pa.Array, published: pa.Array, credits: Sequence[tuple[int, Credit, str]]
+    ) -> Sources:
+        """From columns of outlets' names and times, and credits by article: number, credit and its words."""
+        coded = outlets.dictionary_encode()
+        called = coded.dictionary.to_pylist()
+        number = {name: place for place, name in enumerate(agencies())}
+        own = np.array([number.get(names().get(name, ""), -1) for name in called] + [-1], np.int64)
+        codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        count = len(outlets)
+        texts = np.array([text for text, _, _ in credits], np.int64)
+        return cls(
+            codes,
+            called,
+            published.cast(pa.int64()).fill_null(UNKNOWN).to_numpy(zero_copy_only=False),
+            own[codes],
+            offsets_of(np.bincount(texts, minlength=count)),
+            np.array([CREDITS.index(credit.kind) for _, credit, _ in credits], np.int64),
+            np.array([number[credit.agency] for _, credit, _ in credits], np.int64),
+            np.array([credit.start for _, credit, _ in credits], np.int32),
+            np.array([credit.end for _, credit, _ in credits], np.int32),
+            [words for _, _, words in credits],
+        )
+
+    def said(self, articles: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The credits for text of some articles: the place among `articles`, and the credit's number."""
+        bounds, rows = taken(self.offsets, articles)
+        telling = self.kinds[rows] != CREDITS.index("picture")
+        return owners(bounds)[telling], rows[telling]
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where each of n families came from."""
+
+    texts: NDArray[np.int64]  # (n,) the member nearest to the original
+    confidence: NDArray[np.float64]  # (n,) in it, 0 to 1
+    agencies: NDArray[np.int64]  # (n,) the agency that the copy is credited to, -1: none
+
+
+def agencies_of(found: Families, sources: Sources, shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The agency that each family's members credit most, -1: none, int64 (families,).
+
+    Members' votes are weighed by how much of each is the family's copy, `shares` (members,); credits of
+    several agencies share a vote, and an agency votes for itself.
+    """
+    count = len(agencies())
+    own = sources.own[found.members]
+    places, rows = sources.said(found.members)
+    several = np.unique(places * count + sources.agencies[rows])
+    several = several[own[several // count] < 0]
+    themselves = np.flatnonzero(own >= 0)
+    voters = np.concatenate([themselves, several // count])
+    chosen = np.concatenate([own[themselves], several % count])
+    votes = (0.01 + shares[voters]) / np.bincount(voters, minlength=found.members.size)[voters]
+    keys, which = np.unique(found.owners[voters] * count + chosen, return_inverse=True)
+    totals = np.bincount(which, votes, keys.size)
+    order = np.lexsort((keys, -totals, keys // count))
+    best = order[np.flatnonzero(np.diff(keys[order] // count, prepend=-1))]
+    out = np.full(len(found), -1)
+    out[keys[best] // count] = keys[best] % count
+    return out
+
+
+def origins(found: Families, sources: Sources, lengths: NDArray[np.int64]) -> Origins:
+    """The member of each family that is nearest to the original; `lengths` int64 are the articles' tokens.
 
     Points are given for being the agency, for naming it where wires name themselves, for being the first in
-    time, for holding all of the family's copy (`complete`) and for holding little else (`shares`). The
-    confidence is the best member's share of all members' exponentiated points.
+    time, for holding all of the family's copy and for holding little else. The confidence is the best
+    member's share of all members' exponentiated points.
     """
-    times = [source.published for source in members if source.published is not None]
-    points = []
-    for source, whole, share in zip(members, complete, shares, strict=True):
-        score = _COMPLETE * whole + _PURE * share
-        if agency is not None:
-            kinds = {credit.kind for credit in source.credits if credit.agency == agency}
-            if source.own_agency == agency:
-                score += _AGENCY_ITSELF
-            elif "dateline" in kinds:
-                score += _DATELINE
-            elif kinds - {"picture"}:
-                score += _CREDIT
-        if len(times) > 1 and source.published == min(times):
-            score += _EARLIEST
-        points.append(score)
-    best = max(range(len(points)), key=lambda place: (points[place], -place))
-    return best, 1.0 / sum(exp(point - points[best]) for point in points)
-
-
-def role(shares: Shares, origin: Source, member: Source, *, duplicate: bool) -> str:
-    """What a member is to the family's origin: one of `schema.ROLES`. `shares`: left is the origin."""
-    if duplicate:
-        return "verbatim copy"
-    name = str(_copied(*shares.arrays())[0])
-    if name != "partial reuse" and origin.outlet is not None and origin.outlet == member.outlet:
-        return "update"
-    return name
-
-
-def credited(member: Source, origin: Source, agency: str | None, text: str) -> bool:
-    """Does the member name the agency, or the origin's outlet, that its copy came from?"""
-    if agency is not None and (agency in member.agencies or member.own_agency == agency):
-        return True
-    return bool(origin.outlet and origin.outlet != member.outlet and origin.outlet in text)
+    held = sums((found.spans[:, 1] - found.spans[:, 0]).astype(np.int64), found.span_offsets)
+    shares = held / np.maximum(lengths[found.members], 1)
+    agency = agencies_of(found, sources, shares)
+    if not len(found):
+        return Origins(np.empty(0, np.int64), np.empty(0), agency)
+    family, firsts = found.owners, found.offsets[:-1]
+    points = _COMPLETE * held / np.maximum(np.maximum.reduceat(held, firsts), 1)[family] + _PURE * shares
+    places, rows = sources.said(found.members)
+    theirs = sources.agencies[rows] == agency[family[places]]
+    places, rows = places[theirs], rows[theirs]
+    named = np.zeros(found.members.size)
+    named[places] = _CREDIT
+    named[places[sources.kinds[rows] == CREDITS.index("dateline")]] = _DATELINE
+    own = sources.own[found.members]
+    points += np.where((own >= 0) & (own == agency[family]), _AGENCY_ITSELF, named)
+    times = sources.published[found.members]
+    known = np.add.reduceat((times != UNKNOWN).astype(np.int64), firsts)
+    earliest = np.minimum.reduceat(np.where(times == UNKNOWN, _NEVER, times), firsts)
+    points += np.where((known[family] > 1) & (times == earliest[family]), _EARLIEST, 0.0)
+    order = np.lexsort((-points, family))
+    best = order[found.offsets[:-1]]
+    confidence = 1.0 / np.add.reduceat(np.exp(points - points[best][family]), firsts)
+    return Origins(found.members[best].astype(np.int64), confidence, agency)

@@ -11,24 +11,25 @@ from numpy.typing import NDArray
 from dedup.tokens import Tokens
 
 
-def digests(tokens: Tokens) -> list[bytes]:
-    """A 16-byte digest (XXH3-128) of each text's tokens; equal digests mean the same normalised text."""
-    data = memoryview(tokens.hashes.tobytes())
+def digests(tokens: Tokens) -> NDArray[np.uint8]:
+    """A digest (XXH3-128) of each text's tokens, uint8 (n, 16); the same one means the same normalised text."""
+    data = memoryview(np.ascontiguousarray(tokens.hashes)).cast("B")
     bounds = (4 * tokens.offsets).tolist()
-    return [xxhash.xxh3_128_digest(data[first:stop]) for first, stop in pairwise(bounds)]
+    whole = b"".join(xxhash.xxh3_128_digest(data[first:stop]) for first, stop in pairwise(bounds))
+    return np.frombuffer(whole, np.uint8).reshape(-1, 16)
 
 
-def repeats(keys: list[bytes], judged: NDArray[np.bool_]) -> tuple[NDArray[np.int64], dict[int, list[int]]]:
-    """The first text with the same digest for each text, int64 (n,), and first text -> its repeats.
+def first_of(keys: NDArray[np.uint8], judged: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The first text with the same digest (uint8 (n, 16)) for each text, int64 (n,).
 
     Texts that are not judged (bool (n,)) repeat nothing: each is its own first.
     """
-    firsts: dict[bytes, int] = {}
-    of_text = np.arange(len(keys))
-    groups: dict[int, list[int]] = {}
-    for text in np.flatnonzero(judged).tolist():
-        first = firsts.setdefault(keys[text], text)
-        if first != text:
-            of_text[text] = first
-            groups.setdefault(first, []).append(text)
-    return of_text, groups
+    firsts = np.arange(len(keys))
+    some = np.flatnonzero(judged)
+    low, high = np.ascontiguousarray(keys).view(np.uint64)[some].T
+    order = np.lexsort((low, high))
+    new = np.concatenate([[True], np.diff(low[order]) != 0]) | np.concatenate([[True], np.diff(high[order]) != 0])
+    new = new[: order.size]
+    leads = np.flatnonzero(new)[np.cumsum(new) - 1]
+    firsts[some[order]] = some[order[leads]]
+    return firsts

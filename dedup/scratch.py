@@ -46,13 +46,13 @@ class Spool:
             self._scratch.grown()
 
     def array(self) -> NDArray[Any]:
-        """All values; from disk they are mapped, so that only what is looked at comes into memory."""
+        """All values, writable; from disk they are mapped, so that only what is looked at is in memory."""
         if self._whole is None:
             if self.file is None or not self.size:
                 self._chunks = [np.concatenate([np.empty(0, self.dtype), *self._chunks])]
                 self._whole = self._chunks[0]
             else:
-                self._map = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
+                self._map = mmap.mmap(self.file.fileno(), 0)
                 self._whole = np.frombuffer(self._map, self.dtype)
         return self._whole
 

@@ -16,7 +16,7 @@ def _setting(default: Any, help: str, low: float, high: float, *, answer: bool =
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """Everything that can change an answer, and the two settings that only change speed.
+    """Everything that can change an answer, and the settings that only change speed.
 
     Raises `SettingsError` when a value breaks its rule.
     """
@@ -38,6 +38,9 @@ class Settings:
     )
     threads: int = _setting(0, "threads; 0 takes every core", 0, 1024, answer=False)
     batch_size: int = _setting(4096, "articles handled at once", 1, 2**20, answer=False)
+    memory: int = _setting(
+        4000, "megabytes of memory to stay within; what does not fit goes to disk", 64, 10**9, answer=False
+    )
 
     def __post_init__(self) -> None:
         for spec in fields(self):
@@ -61,11 +64,6 @@ class Settings:
     def window(self) -> int:
         """Winnowing window in shingles: a run of `guarantee` tokens holds one full window."""
         return self.guarantee - self.shingle + 1
-
-    def batches(self, count: int) -> list[tuple[int, int]]:
-        """The bounds, half-open, of the batches that `count` articles are handled in."""
-        size = self.batch_size
-        return [(first, min(first + size, count)) for first in range(0, count, size)]
 
     def answer(self) -> dict[str, int | float]:
         """The settings that can change an answer, for reports and indexes."""

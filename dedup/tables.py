@@ -2,326 +2,399 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
 from dedup import schema
-from dedup.agencies import Credit
 from dedup.align import Aligned
-from dedup.compose import Part, Shared, compose
-from dedup.families import Family
-from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, QUOTATION, RIGHT_FIRST, RIGHT_STOP, STOP
-from dedup.provenance import Shares, Source, credited, relations, role
-from dedup.tokens import Tokens
-from dedup.weigh import boilerplate, weights
+from dedup.csr import Offsets, offsets_of, sums, taken
+from dedup.families import Families
+from dedup.kernels import compose as parts_of
+from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
+from dedup.provenance import CREDITS, UNKNOWN, Origins, Sources, agencies, relations, roles
+from dedup.store import Articles
+from dedup.threads import in_order
+from dedup.tokens import Tokens, tokenise
 
-Origin = tuple[int, float, str | None]  # text number, confidence, agency
+_PARTS = ("own", "boilerplate", "copy", "quotation")  # in the order of `kernels.compose`
+
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """Everything the tables are made from; text numbers are rows of `articles`."""
+class Found:
+    """Everything the tables are made from; text numbers are those of `articles`."""
 
-    articles: pa.Table
+    articles: Articles
+    characters: NDArray[np.int64]  # (n,)
     tokens: Tokens
-    judged: NDArray[np.bool_]
-    first_of: NDArray[np.int64]
-    digests: list[bytes]
+    judged: NDArray[np.bool_]  # (n,)
+    first_of: NDArray[np.int64]  # (n,) the first text with the same tokens
+    digests: NDArray[np.uint8]  # (n, 16)
     aligned: Aligned
-    families: list[Family]
-    origins: list[Origin]
-    sources: list[Source]
-    ids: list[str]
-    names: list[str]  # of the families
-    matched: NDArray[np.float64]  # (n, 2) shares of the aligned pairs' articles in shared runs within copies
-    covered: NDArray[np.float64]  # (n, 2) within copies
-    outlets: NDArray[np.int64]  # a number for each article's outlet, -1 where it is not known
+    matched: NDArray[np.float64]  # (pairs, 2) shares of left and right in shared runs within copies
+    covered: NDArray[np.float64]  # (pairs, 2) within copies
+    families: Families
+    origins: Origins
+    sources: Sources
+    parts: NDArray[np.int32]  # (parts, 6) columns of `kernels.compose`
+    batches: Sequence[tuple[int, int]]
+    threads: int
 
-    def shares(self, pair: int) -> Shares:
-        """How the articles of an aligned pair share copy."""
-        return Shares.of(self.matched[pair], self.covered[pair], float(self.aligned.resemblance[pair]))
-
-    def place(self, text: int, token: int, *, end: bool) -> int:
-        """The character where a token of a text starts or ends."""
-        at = int(self.tokens.offsets[text]) + token
-        return int(self.tokens.ends[at] if end else self.tokens.starts[at])
+    @property
+    def ids(self) -> pa.Array:
+        """The articles' ids."""
+        return self.articles.column("id")
 
 
-def build(
-    articles: pa.Table, tokens: Tokens, judged: NDArray[np.bool_], first_of: NDArray[np.int64],
-    digests: list[bytes], aligned: Aligned, families: list[Family], origins: list[Origin],
-    sources: list[Source], outlets: NDArray[np.int64],
-) -> dict[str, pa.Table]:  # fmt: skip
+def build(found: Found) -> dict[str, pa.Table]:
     """The four tables by name."""
-    ids = articles["id"].to_pylist()
-    names = _family_names(families, digests)
-    found = _Found(
-        articles, tokens, judged, first_of, digests, aligned, families, origins, sources, ids, names,
-        *aligned.shares(weights(tokens)), outlets,
-    )  # fmt: skip
-    pair_of = {pair: place for place, pair in enumerate(map(tuple, aligned.pairs.tolist()))}
-    members = [_members(found, number, pair_of) for number in range(len(families))]
+    passages, pairs, parts = found.aligned.passages, found.aligned.pairs, found.parts
+    texts = np.repeat(pairs, np.diff(found.aligned.offsets), axis=0)
+    places = _places(
+        found,
+        [
+            (texts[:, 0], passages[:, FIRST], False),
+            (texts[:, 0], passages[:, STOP] - 1, True),
+            (texts[:, 1], passages[:, RIGHT_FIRST], False),
+            (texts[:, 1], passages[:, RIGHT_STOP] - 1, True),
+            (parts[:, parts_of.TEXT], parts[:, parts_of.FIRST], False),
+            (parts[:, parts_of.TEXT], parts[:, parts_of.STOP] - 1, True),
+        ],
+    )
+    names = pa.array(_family_names(found), pa.string())
+    members = _members(found)
     return {
-        "articles": _articles(found, members),
-        "passages": _passages(found),
+        "articles": _articles(found, names, members, places[4], places[5]),
+        "passages": _passages(found, texts, places[:4]),
         "pairs": _pairs(found),
-        "families": _families(found, members),
+        "families": _families(found, names, members),
     }
 
 
-def _family_names(families: list[Family], digests: list[bytes]) -> list[str]:
+def _places(
+    found: Found, wanted: list[tuple[NDArray[np.int32], NDArray[np.int32], bool]]
+) -> list[NDArray[np.int32]]:
+    """The characters where tokens start, or end: for each request texts, tokens within them, and which.
+
+    Texts are tokenised once more, a batch at a time: that is as fast as having kept the places on disk.
+    """
+    orders = [None if np.all(texts[1:] >= texts[:-1]) else np.argsort(texts, kind="stable") for texts, _, _ in wanted]
+    sorted_texts = [
+        texts if order is None else texts[order] for (texts, _, _), order in zip(wanted, orders, strict=True)
+    ]
+    out = [np.empty(texts.size, np.int32) for texts in sorted_texts]
+
+    def run(batch: tuple[int, int]) -> None:
+        shares = [np.searchsorted(texts, batch) for texts in sorted_texts]
+        own = [texts[a:b] for texts, (a, b) in zip(sorted_texts, shares, strict=True)]
+        numbers = np.unique(np.concatenate(own))
+        if not numbers.size:
+            return
+        tokens = tokenise(found.articles.texts.taken(numbers))
+        for texts, (a, b), order, (_, places, is_end), filled in zip(
+            own, shares, orders, wanted, out, strict=True
+        ):
+            at = places[a:b] if order is None else places[order[a:b]]
+            rows = tokens.offsets[np.searchsorted(numbers, texts)] + at
+            values = (tokens.ends if is_end else tokens.starts)[rows]
+            filled[slice(a, b) if order is None else order[a:b]] = values
+
+    for _ in in_order(run, found.batches, found.threads):
+        found.articles.texts.data.let_go()
+    return out
+
+
+def _family_names(found: Found) -> list[str]:
     """A name for each family, made from its members' texts alone; later ones of the same are numbered."""
+    whole = found.digests.tobytes()
     seen: Counter[str] = Counter()
     names = []
-    for family in families:
-        texts = b"".join(sorted({digests[text] for text in family.members}))
-        name = xxhash.xxh3_64_hexdigest(texts)
+    firsts = found.first_of[found.families.members]
+    bounds = found.families.offsets.tolist()
+    for first, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        texts = np.unique(firsts[first:stop]).tolist()
+        name = xxhash.xxh3_64_hexdigest(b"".join(sorted(whole[16 * text : 16 * text + 16] for text in texts)))
         seen[name] += 1
         names.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return names
 
 
-def _pairs(found: _Found) -> pa.Table:
-    aligned = found.aligned
-    pairs, count = aligned.pairs, len(aligned.pairs)
-    owners = np.repeat(np.arange(count), np.diff(aligned.offsets))
-    kinds = np.zeros((count, len(schema.PASSAGE_KINDS)), np.bool_)
-    kinds[owners, aligned.passages[:, KIND]] = True
-    in_copies = np.where(aligned.passages[:, KIND] == COPY, aligned.passages[:, MATCHED], 0)
-    outlets = found.outlets[pairs]
-    names = relations(
-        found.matched, found.covered, kinds, (outlets[:, 0] == outlets[:, 1]) & (outlets[:, 0] >= 0)
-    )
-    names[found.first_of[pairs[:, 0]] == found.first_of[pairs[:, 1]]] = "duplicate"
-    ids = np.array(found.ids, object)
-    columns: dict[str, Any] = {
-        "left": ids[pairs[:, 0]],
-        "right": ids[pairs[:, 1]],
-        "left_containment": found.matched[:, 0],
-        "right_containment": found.matched[:, 1],
-        "resemblance": aligned.resemblance,
-        "matched_tokens": np.bincount(owners, in_copies, count).astype(np.int64),
-        "relation": names,
-    }
-    return _table(columns, schema.PAIRS)
+def _picked(names: Sequence[str] | pa.Array, numbers: NDArray[Any]) -> pa.Array:
+    """Names by number; null for -1."""
+    values = names if isinstance(names, pa.Array) else pa.array(list(names), pa.string())
+    if not len(values):
+        return pa.nulls(numbers.size, pa.string())
+    return values.take(pa.array(numbers, mask=numbers < 0)).cast(pa.string())
+
+
+def _lists(offsets: Offsets, values: dict[str, Any], kind: pa.StructType) -> pa.Array:
+    """Lists of structs from their fields' columns."""
+    columns = [pa.array(values[field.name], field.type) for field in kind]
+    structs = pa.StructArray.from_arrays(columns, fields=list(kind))
+    return pa.ListArray.from_arrays(offsets.astype(np.int32), structs)
 
 
 def _table(columns: dict[str, Any], kind: pa.Schema) -> pa.Table:
     return pa.table([pa.array(columns[field.name], field.type) for field in kind], kind)
 
 
-def _passages(found: _Found) -> pa.Table:
-    aligned, tokens = found.aligned, found.tokens
-    passages = aligned.passages.astype(np.int64)
-    pairs = np.repeat(aligned.pairs, np.diff(aligned.offsets), axis=0)
-    bases = tokens.offsets[pairs]
-    ids = np.array(found.ids, object)
+def _pairs(found: Found) -> pa.Table:
+    aligned = found.aligned
+    pairs, count = aligned.pairs, len(aligned.pairs)
+    owners = np.repeat(np.arange(count), np.diff(aligned.offsets))
+    kinds = np.zeros((count, len(schema.PASSAGE_KINDS)), np.bool_)
+    kinds[owners, aligned.passages[:, KIND]] = True
+    in_copies = np.where(aligned.passages[:, KIND] == COPY, aligned.passages[:, MATCHED], 0)
+    outlets = found.sources.outlets[pairs]
+    names = relations(
+        found.matched, found.covered, kinds, (outlets[:, 0] == outlets[:, 1]) & (outlets[:, 0] >= 0)
+    )
+    names[found.first_of[pairs[:, 0]] == found.first_of[pairs[:, 1]]] = "duplicate"
+    columns = {
+        "left": _picked(found.ids, pairs[:, 0]),
+        "right": _picked(found.ids, pairs[:, 1]),
+        "left_containment": found.matched[:, 0],
+        "right_containment": found.matched[:, 1],
+        "resemblance": aligned.resemblance,
+        "matched_tokens": sums(in_copies.astype(np.int64), aligned.offsets),
+        "relation": names,
+    }
+    return _table(columns, schema.PAIRS)
+
+
+def _passages(found: Found, texts: NDArray[np.int32], places: list[NDArray[np.int32]]) -> pa.Table:
+    passages = found.aligned.passages.astype(np.int64)
     sides = passages[:, STOP] - passages[:, FIRST] + passages[:, RIGHT_STOP] - passages[:, RIGHT_FIRST]
-    columns: dict[str, Any] = {
-        "left": ids[pairs[:, 0]],
-        "right": ids[pairs[:, 1]],
-        "left_start": tokens.starts[bases[:, 0] + passages[:, FIRST]],
-        "left_end": tokens.ends[bases[:, 0] + passages[:, STOP] - 1],
-        "right_start": tokens.starts[bases[:, 1] + passages[:, RIGHT_FIRST]],
-        "right_end": tokens.ends[bases[:, 1] + passages[:, RIGHT_STOP] - 1],
+    ends = zip(("left_start", "left_end", "right_start", "right_end"), places, strict=True)
+    columns = {
+        "left": _picked(found.ids, texts[:, 0]),
+        "right": _picked(found.ids, texts[:, 1]),
+        **dict(ends),
         "matched_tokens": passages[:, MATCHED],
         "similarity": 2.0 * passages[:, MATCHED] / np.maximum(sides, 1),
-        "kind": np.array(schema.PASSAGE_KINDS, object)[passages[:, KIND]],
+        "kind": _picked(schema.PASSAGE_KINDS, passages[:, KIND]),
     }
     return _table(columns, schema.PASSAGES)
 
 
-def _members(found: _Found, number: int, pair_of: dict[tuple[int, int], int]) -> list[dict[str, Any]]:
-    """The members of a family, the origin first."""
-    family, (origin, _, agency) = found.families[number], found.origins[number]
-    texts = found.articles["text"]
-    rows = []
-    for member, spans in family.members.items():
-        same = found.first_of[member] == found.first_of[origin]
-        shares = Shares(1.0, 1.0, 1.0, 1.0, 1.0)
-        if not same:
-            left, right = int(found.first_of[origin]), int(found.first_of[member])
-            pair = pair_of.get((min(left, right), max(left, right)))
-            shares = found.shares(pair) if pair is not None else Shares(0.0, 0.0, 0.0, 0.0, 0.0)
-            shares = shares if left < right else shares.turned()
-        source = found.sources[member]
-        length = int(found.tokens.lengths[member])
-        rows.append(
-            {
-                "article": found.ids[member],
-                "role": "origin"
-                if member == origin
-                else role(shares, found.sources[origin], source, duplicate=same),
-                "share": float((spans[:, 1] - spans[:, 0]).sum()) / length,
-                "origin_share": shares.left_covered,
-                "credited": credited(source, found.sources[origin], agency, texts[member].as_py()),
-            }
-        )
-    return sorted(rows, key=lambda row: (row["role"] != "origin", -row["share"], row["article"]))
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """The members of all families, family after family, each with its origin first, then by share."""
+
+    offsets: Offsets  # (families + 1,)
+    families: NDArray[np.int64]  # (members,) number of the family
+    texts: NDArray[np.int32]  # (members,)
+    roles: NDArray[np.object_]
+    shares: NDArray[np.float64]
+    origin_shares: NDArray[np.float64]
+    credited: NDArray[np.bool_]
 
 
-def _evidence(credit: Credit, article: str, text: str) -> dict[str, Any]:
+def _members(found: Found) -> _Members:
+    families, sources = found.families, found.sources
+    texts, family = families.members, families.owners
+    origins = found.origins.texts[family]
+    same = found.first_of[texts] == found.first_of[origins]
+    matched, covered = _towards_origins(found, found.first_of[origins], found.first_of[texts], same)
+    outlets = sources.outlets[texts]
+    one_outlet = (outlets == sources.outlets[origins]) & (outlets >= 0)
+    names = roles(matched, covered, one_outlet, same)
+    names[texts == origins] = "origin"
+    held = sums((families.spans[:, 1] - families.spans[:, 0]).astype(np.int64), families.span_offsets)
+    shares = held / np.maximum(found.tokens.lengths[texts], 1)
+    credited = _credited(found, texts, origins, found.origins.agencies[family])
+    order = np.lexsort((texts, -shares, texts != origins, family))
+    return _Members(
+        families.offsets, family, texts[order], names[order], shares[order], covered[order, 0],
+        credited[order],
+    )  # fmt: skip
+
+
+def _towards_origins(
+    found: Found, origins: Rows, members: Rows, same: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What origins (left) and members share: matched and covered, float64 (n, 2) each; all of it if `same`."""
+    pairs = found.aligned.pairs.astype(np.int64)
+    keys = pairs[:, 0] << 32 | pairs[:, 1]
+    wanted = np.minimum(origins, members) << 32 | np.maximum(origins, members)
+    place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+    known = keys[place] == wanted if len(keys) else np.zeros(wanted.size, np.bool_)
+    out = []
+    for shares in (found.matched, found.covered):
+        own = np.zeros((wanted.size, 2))
+        own[known] = shares[place[known]]
+        own[origins > members] = own[origins > members][:, ::-1]
+        own[same] = 1.0
+        out.append(own)
+    return out[0], out[1]
+
+
+def _credited(
+    found: Found, texts: NDArray[np.int32], origins: Rows, agency: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Does each member name the agency, or the origin's outlet, that its copy came from?"""
+    sources = found.sources
+    out = (agency >= 0) & (sources.own[texts] == agency)
+    places, rows = sources.said(texts)
+    out[places[sources.agencies[rows] == agency[places]]] = True
+    outlets = sources.outlets[origins]
+    open_ = np.flatnonzero(~out & (outlets >= 0) & (outlets != sources.outlets[texts]))
+    names = [sources.outlet_names[outlet] for outlet in outlets[open_].tolist()]
+    for place, name in zip(open_.tolist(), names, strict=True):
+        out[place] = bool(name) and name in found.articles.texts[int(texts[place])]
+    return out
+
+
+def _families(found: Found, names: pa.Array, members: _Members) -> pa.Table:
+    sizes = np.diff(members.offsets)
+    keys = pa.table({"size": sizes, "name": names})
+    order = pc.sort_indices(keys, [("size", "descending"), ("name", "ascending")]).to_numpy().astype(np.int64)
+    bounds, rows = taken(members.offsets, order)
+    of_members = {
+        "article": _picked(found.ids, members.texts[rows]),
+        "role": members.roles[rows],
+        "share": members.shares[rows],
+        "origin_share": members.origin_shares[rows],
+        "credited": members.credited[rows],
+    }
+    evidence = [list(_evidence(found, family)) for family in order.tolist()]
+    columns = {
+        "family": names.take(pa.array(order)),
+        "size": sizes[order],
+        "origin": _picked(found.ids, found.origins.texts[order]),
+        "agency": _picked(agencies(), found.origins.agencies[order]),
+        "confidence": found.origins.confidence[order],
+        "evidence": evidence,
+        "members": _lists(bounds, of_members, schema.MEMBER),
+    }
+    return _table(columns, schema.FAMILIES)
+
+
+def _evidence(found: Found, family: int) -> Iterator[dict[str, Any]]:
+    """Credit lines of the agency, the origin's first, and the origin's time where it is the first."""
+    own = slice(found.families.offsets[family], found.families.offsets[family + 1])
+    texts = found.families.members[own].astype(np.int64)
+    origin, agency = int(found.origins.texts[family]), int(found.origins.agencies[family])
+    sources = found.sources
+    if agency >= 0:
+        texts = texts[np.argsort(texts != origin, kind="stable")]
+        places, rows = sources.said(texts)
+        for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+            if sources.agencies[row] == agency:
+                yield _credit(found, int(texts[place]), row)
+    times = sources.published[texts[texts != origin]]
+    first, times = int(sources.published[origin]), times[times != UNKNOWN]
+    if first != UNKNOWN and times.size and first <= times.min():
+        when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=first)
+        yield {"kind": "first published", "article": found.ids[origin].as_py(), "value": when.isoformat()}
+
+
+def _credit(found: Found, text: int, row: int) -> dict[str, Any]:
+    sources = found.sources
     return {
-        "kind": credit.kind,
-        "article": article,
-        "value": credit.agency,
-        "text": text[credit.start : credit.end],
-        "start": credit.start,
-        "end": credit.end,
+        "kind": CREDITS[sources.kinds[row]],
+        "article": found.ids[text].as_py(),
+        "value": agencies()[sources.agencies[row]],
+        "text": sources.words[row],
+        "start": int(sources.starts[row]),
+        "end": int(sources.ends[row]),
     }
 
 
-def _families(found: _Found, members: list[list[dict[str, Any]]]) -> pa.Table:
-    rows = []
-    texts = found.articles["text"]
-    for number, family in enumerate(found.families):
-        origin, confidence, agency = found.origins[number]
-        evidence = [
-            _evidence(credit, found.ids[member], texts[member].as_py())
-            for member in sorted(family.members, key=lambda member: (member != origin, member))
-            for credit in found.sources[member].credits
-            if credit.agency == agency and credit.kind != "picture"
-        ]
-        first = found.sources[origin].published
-        others = [found.sources[member].published for member in family.members if member != origin]
-        if first is not None and any(others) and all(first <= other for other in others if other is not None):
-            evidence.append(
-                {"kind": "first published", "article": found.ids[origin], "value": first.isoformat()}
-            )
-        rows.append(
-            {
-                "family": found.names[number],
-                "size": len(family.members),
-                "origin": found.ids[origin],
-                "agency": agency,
-                "confidence": confidence,
-                "evidence": evidence,
-                "members": members[number],
-            }
-        )
-    table = pa.Table.from_pylist(rows, schema.FAMILIES)
-    return table.sort_by([("size", "descending"), ("family", "ascending")])
-
-
-def _shared_by_text(found: _Found) -> dict[int, list[Shared]]:
-    """For each article, what it shares with which others."""
-    together = {
-        (member, origin)
-        for family, (origin, _, _) in zip(found.families, found.origins, strict=True)
-        for member in family.members
+def _articles(
+    found: Found, names: pa.Array, members: _Members, starts: NDArray[np.int32], ends: NDArray[np.int32]
+) -> pa.Table:
+    count = len(found.articles)
+    repeats = np.where(found.first_of == np.arange(count), -1, found.first_of)
+    shares = _part_shares(found)
+    given = {name: found.articles.column(name) for name in found.articles.details.column_names}
+    columns = {
+        **given,
+        "characters": found.characters,
+        "tokens": found.tokens.lengths,
+        "status": _picked(("short", "ok"), found.judged.astype(np.int64)),
+        "duplicate_of": _picked(found.ids, repeats),
+        "families": _family_lists(members, names, count),
+        "role": _leading_roles(members, count),
+        "copied": shares[:, parts_of.COPIED],
+        "quoted": shares[:, parts_of.QUOTE],
+        "boilerplate": shares[:, parts_of.BOILER],
+        "agencies": _agency_lists(found.sources, count),
+        "credits": _credit_lists(found),
+        "composition": _compositions(found, names, starts, ends),
     }
-    shared: dict[int, list[Shared]] = defaultdict(list)
-    aligned = found.aligned
-    telling = np.isin(aligned.passages[:, KIND], (COPY, QUOTATION))
-    owners = np.repeat(np.arange(len(aligned.pairs)), np.diff(aligned.offsets))[telling]
-    passages = aligned.passages[telling]
-    counts = np.bincount(owners, minlength=len(aligned.pairs))
-    bounds = np.concatenate([[0], np.cumsum(counts)]).tolist()
-    for pair in np.flatnonzero(counts).tolist():
-        own = passages[bounds[pair] : bounds[pair + 1]]
-        copies, quotations = own[own[:, KIND] == COPY], own[own[:, KIND] == QUOTATION]
-        left, right = aligned.pairs[pair].tolist()
-        for text, other, first in ((left, right, FIRST), (right, left, RIGHT_FIRST)):
-            sides = copies[:, first : first + 2], quotations[:, first : first + 2]
-            shared[text].append(Shared(other, *sides, (text, other) in together))
-    return shared
+    return _table(columns, schema.ARTICLES)
 
 
-def _parts(
-    found: _Found, text: int, parts: list[Part], families_of: dict[int, list[int]]
-) -> list[dict[str, Any]]:
-    length = int(found.tokens.lengths[text])
-    own = families_of.get(text, [])
-    rows = []
-    for part in parts:
-        family, source = None, part.source
-        if part.kind == "copy" and source is not None:
-            others = set(families_of.get(source, []))
-            number = next((number for number in own if number in others), None)
-            family = None if number is None else found.names[number]
-            source = text if number is not None and found.origins[number][0] == text else source
-        rows.append(
-            {
-                "kind": part.kind,
-                "start": found.place(text, part.first, end=False),
-                "end": found.place(text, part.stop - 1, end=True),
-                "share": (part.stop - part.first) / length,
-                "family": family,
-                "source": None if source is None else found.ids[source],
-            }
-        )
-    return rows
+def _part_shares(found: Found) -> NDArray[np.float64]:
+    """The share of each article's tokens in parts of each kind, float64 (n, 4)."""
+    parts, count = found.parts, len(found.articles)
+    cells = parts[:, parts_of.TEXT].astype(np.int64) * 4 + parts[:, parts_of.KIND]
+    held = np.bincount(cells, parts[:, parts_of.STOP] - parts[:, parts_of.FIRST], 4 * count)
+    return held.reshape(count, 4) / np.maximum(found.tokens.lengths, 1)[:, None]
 
 
-def _articles(found: _Found, members: list[list[dict[str, Any]]]) -> pa.Table:
-    families_of: dict[int, list[int]] = defaultdict(list)
-    roles: dict[str, tuple[float, str]] = {}
-    for number, family in enumerate(found.families):
-        for text in family.members:
-            families_of[text].append(number)
-        for row in members[number]:
-            known = roles.get(row["article"])
-            if known is None or row["share"] > known[0]:
-                roles[row["article"]] = row["share"], row["role"]
-    shared = _shared_by_text(found)
-    idle = boilerplate(found.tokens)
-    lengths, offsets = found.tokens.lengths.tolist(), found.tokens.offsets.tolist()
-    texts = found.articles["text"]
-    rows = []
-    for text, id in enumerate(found.ids):
-        parts = compose(lengths[text], idle[offsets[text] : offsets[text + 1]], shared.get(text, ()))
-        sums: Counter[str] = Counter()
-        for part in parts:
-            sums[part.kind] += part.stop - part.first
-        length = max(lengths[text], 1)
-        source = found.sources[text]
-        repeat = int(found.first_of[text])
-        body = texts[text].as_py() if source.credits else ""
-        rows.append(
-            {
-                "status": "ok" if found.judged[text] else "short",
-                "duplicate_of": None if repeat == text else found.ids[repeat],
-                "families": sorted(found.names[number] for number in families_of.get(text, [])),
-                "role": roles[id][1] if id in roles else None,
-                "copied": sums["copy"] / length,
-                "quoted": sums["quotation"] / length,
-                "boilerplate": sums["boilerplate"] / length,
-                "agencies": sorted(source.agencies),
-                "credits": [_evidence(credit, id, body) for credit in source.credits],
-                "composition": _parts(found, text, parts, families_of),
-            }
-        )
-    table = pa.Table.from_pylist(
-        rows, pa.schema([field for field in schema.ARTICLES if field.name in _COMPUTED])
-    )
-    for name in schema.ARTICLES.names:
-        if name not in _COMPUTED:
-            column = _given(found, name)
-            table = table.append_column(
-                schema.ARTICLES.field(name), column.cast(schema.ARTICLES.field(name).type)
-            )
-    return table.select(schema.ARTICLES.names).cast(schema.ARTICLES)
+def _family_lists(members: _Members, names: pa.Array, count: int) -> pa.Array:
+    ranks = np.empty(len(names), np.int64)
+    ranks[pc.sort_indices(names).to_numpy()] = np.arange(len(names))
+    order = np.lexsort((ranks[members.families], members.texts))
+    offsets = offsets_of(np.bincount(members.texts, minlength=count)).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, names.take(pa.array(members.families[order])))
 
 
-_COMPUTED = frozenset(
-    {
-        "status", "duplicate_of", "families", "role", "copied", "quoted", "boilerplate", "agencies",
-        "credits", "composition",
+def _leading_roles(members: _Members, count: int) -> NDArray[np.object_]:
+    """Each article's role in the family that it shares most with."""
+    order = np.lexsort((members.families, -members.shares, members.texts))
+    first = order[np.flatnonzero(np.diff(members.texts[order], prepend=-1))]
+    out = np.full(count, None, object)
+    out[members.texts[first]] = members.roles[first]
+    return out
+
+
+def _agency_lists(sources: Sources, count: int) -> pa.Array:
+    """The agencies that each article credits for its text, sorted."""
+    texts, rows = sources.said(np.arange(count))
+    cells = np.unique(texts * len(agencies()) + sources.agencies[rows])
+    offsets = offsets_of(np.bincount(cells // len(agencies()), minlength=count)).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, _picked(agencies(), cells % len(agencies())))
+
+
+def _credit_lists(found: Found) -> pa.Array:
+    sources = found.sources
+    texts = np.repeat(np.arange(len(found.articles)), np.diff(sources.offsets))
+    columns = {
+        "kind": _picked(CREDITS, sources.kinds),
+        "article": _picked(found.ids, texts),
+        "value": _picked(agencies(), sources.agencies),
+        "text": sources.words,
+        "start": sources.starts,
+        "end": sources.ends,
     }
-)  # fmt: skip
+    return _lists(sources.offsets, columns, schema.EVIDENCE)
 
 
-def _given(found: _Found, name: str) -> Any:
-    if name == "characters":
-        import pyarrow.compute as pc
-
-        return pc.utf8_length(found.articles["text"])
-    if name == "tokens":
-        return pa.array(found.tokens.lengths)
-    return found.articles[name]
+def _compositions(
+    found: Found, names: pa.Array, starts: NDArray[np.int32], ends: NDArray[np.int32]
+) -> pa.Array:
+    parts, count = found.parts, len(found.articles)
+    texts = parts[:, parts_of.TEXT]
+    lengths = parts[:, parts_of.STOP] - parts[:, parts_of.FIRST]
+    columns = {
+        "kind": _picked(_PARTS, parts[:, parts_of.KIND]),
+        "start": starts,
+        "end": ends,
+        "share": lengths / np.maximum(found.tokens.lengths, 1)[texts],
+        "family": _picked(names, parts[:, parts_of.FAMILY]),
+        "source": _picked(found.ids, parts[:, parts_of.SOURCE]),
+    }
+    return _lists(offsets_of(np.bincount(texts, minlength=count)), columns, schema.PART)

@@ -7,6 +7,7 @@ occurs says nothing by itself: a story that 400 outlets carry in a day keeps all
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -15,12 +16,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.kernels import weigh as kernels
-from dedup.kernels.tokenise import BOILERPLATE, PARAGRAPH
+from dedup.kernels.tokenise import PARAGRAPH
 from dedup.tokens import Tokens, tokenise
+from dedup.winnow import among
 
 _STORIES = 3  # unrelated stories of one outlet that a paragraph stands in to be boilerplate
 _RELATED = 0.2  # share of the shorter article in other paragraphs, from which on two are one story
 _LEAST = 4  # tokens in a paragraph that is looked at
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 _LARGEST = 0.5  # share of its article up to which a paragraph can be boilerplate
 
 
@@ -38,34 +41,53 @@ def mark_navigation(tokens: Tokens) -> None:
     kernels.mark_navigation(tokens.hashes, tokens.flags, tokens.offsets, *_phrases())
 
 
-def mark_repeated(tokens: Tokens, outlets: NDArray[np.int64], days: NDArray[np.int64]) -> None:
+@dataclass(frozen=True, slots=True)
+class Paragraphs:
+    """The paragraphs of n texts that are long enough to be looked at, text after text."""
+
+    keys: NDArray[np.uint64]  # (paragraphs,) hash of the tokens
+    texts: NDArray[np.int32]  # (paragraphs,) text numbers, rising
+    firsts: NDArray[np.int64]  # (paragraphs,) first token, counted through all texts
+    lengths: NDArray[np.int32]  # (paragraphs,) tokens
+
+    @classmethod
+    def of(cls, tokens: Tokens) -> Paragraphs:
+        """Cut texts into paragraphs."""
+        room = np.count_nonzero(tokens.flags & PARAGRAPH) + len(tokens)
+        keys, texts, firsts, lengths = (
+            np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int64), np.empty(room, np.int32)
+        )  # fmt: skip
+        count = kernels.paragraphs(
+            tokens.hashes, tokens.flags, tokens.offsets, _LEAST, keys, texts, firsts, lengths
+        )
+        return cls(keys[:count], texts[:count], firsts[:count], lengths[:count])
+
+
+def mark_repeated(
+    tokens: Tokens, paragraphs: Paragraphs, outlets: NDArray[np.int64], days: NDArray[np.int64]
+) -> None:
     """Set the BOILERPLATE flag of paragraphs that an outlet repeats across unrelated stories, in place.
 
     `outlets` and `days` int64 (n,): a number for each text's outlet (-1: unknown, such texts are left
     alone) and day (any value if unknown). The paragraph must stand in three stories of one outlet
     that share less than a fifth of their other paragraphs, on more than one day where days are known.
     """
-    room = np.count_nonzero(tokens.flags & PARAGRAPH) + len(tokens)
-    columns = np.empty(room, np.uint64), *np.empty((3, room), np.int64)
-    count = kernels.paragraphs(tokens.hashes, tokens.flags, tokens.offsets, _LEAST, *columns)
-    hashes, texts, firsts, stops = (column[:count] for column in columns)
-    known = outlets[texts] >= 0
-    order = np.lexsort((texts, days[texts], hashes, outlets[texts]))
-    order = order[known[order]]
+    own = outlets[paragraphs.texts]
+    mixed = (paragraphs.keys + (own + 2).astype(np.uint64)) * _MIX
+    ordered = np.sort(mixed[own >= 0])
+    several = np.unique(ordered[_STORIES - 1 :][ordered[_STORIES - 1 :] == ordered[: 1 - _STORIES]])
+    some = np.flatnonzero(among(mixed, several) & (own >= 0))
+    order = some[np.lexsort((paragraphs.texts[some], days[paragraphs.texts[some]], mixed[some]))]
     kernels.mark_repeated(
-        hashes[order], texts[order], firsts[order], stops[order], outlets, days, tokens.offsets,
-        hashes, np.searchsorted(texts, np.arange(len(tokens) + 1)), stops - firsts,
+        mixed[order], paragraphs.keys[order], paragraphs.texts[order], paragraphs.firsts[order],
+        paragraphs.lengths[order], days, tokens.offsets, paragraphs.keys,
+        np.searchsorted(paragraphs.texts, np.arange(len(tokens) + 1)), paragraphs.lengths,
         _STORIES, _RELATED, _LARGEST, tokens.flags,
     )  # fmt: skip
 
 
-def boilerplate(tokens: Tokens) -> NDArray[np.bool_]:
-    """Whether each token is boilerplate, bool (tokens,)."""
-    marked: NDArray[np.bool_] = (tokens.flags & BOILERPLATE).astype(np.bool_)
-    return marked
-
-
 def weights(tokens: Tokens) -> NDArray[np.int64]:
     """How many tokens of each text are not boilerplate, at least 1: what its shares are shares of."""
-    counts = np.concatenate([np.zeros(1, np.int64), np.cumsum(~boilerplate(tokens))])
-    return np.maximum(np.diff(counts[tokens.offsets]), 1)
+    counts = np.empty(len(tokens), np.int64)
+    kernels.count_telling(tokens.flags, tokens.offsets, counts)
+    return counts

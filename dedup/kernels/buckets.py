@@ -16,43 +16,81 @@ BAND = np.uint64(1) << np.uint64(63)  # context of a band: evidence by itself, w
 IDLE = np.uint64(1) << np.uint64(61)  # in a context: the fingerprint is boilerplate, no evidence of copying
 WINDOW = np.uint64(1) << np.uint64(62)  # context of a whole window, which all its texts share
 
+SPREAD = np.uint64(0x9E3779B97F4A7C15)  # spreads keys, of which fingerprints are the least, over all parts
+_OF_BANDS = np.uint64(0x5DEECE66D0000001)  # keeps the keys of bands apart from those of fingerprints
+_MIX = np.uint64(0xC4CEB9FE1A85EC53)  # of MurmurHash3's 64-bit finaliser
 _BITS = np.uint64(4)  # of a context for each token
 _ONE = np.uint64(15)
 
 
-@kernel
-def contexts(hashes: Any, offsets: Any, texts: Any, places: Any, k: int, out: Any) -> None:
-    """Fill `out` uint64 with the tokens around each shingle, four bits a token, 0 beyond the text.
+@inner
+def _context(hashes: Any, flags: Any, first: int, stop: int, at: int, k: int) -> Any:
+    """The tokens around the shingle of `k` tokens at `at` of a text, four bits a token, 0 beyond the text.
 
-    `hashes` and `offsets` as in `Tokens`; `texts` int32 and `places` int32: text and first token, within it,
-    of the shingles of `k` tokens. The nearest on the left stand in the lowest bits, those on the right from
-    bit 4 * BESIDE on.
+    The nearest on the left stand in the lowest bits, those on the right from bit 4 * BESIDE on. IDLE is set if
+    the shingle is all boilerplate.
     """
-    for p in range(texts.size):
-        first, stop = offsets[texts[p]], offsets[texts[p] + 1]
-        at = first + places[p]
-        context = np.uint64(0)
-        for i in range(min(BESIDE, at - first)):
-            value = np.uint64(hashes[at - 1 - i] % np.uint32(15)) + np.uint64(1)
-            context |= value << (_BITS * np.uint64(i))
-        for i in range(min(BESIDE, stop - at - k)):
-            value = np.uint64(hashes[at + k + i] % np.uint32(15)) + np.uint64(1)
-            context |= value << (_BITS * np.uint64(BESIDE + i))
-        out[p] = context
+    context = np.uint64(0)
+    for i in range(min(BESIDE, at - first)):
+        value = np.uint64(hashes[at - 1 - i] % np.uint32(15)) + np.uint64(1)
+        context |= value << (_BITS * np.uint64(i))
+    for i in range(min(BESIDE, stop - at - k)):
+        value = np.uint64(hashes[at + k + i] % np.uint32(15)) + np.uint64(1)
+        context |= value << (_BITS * np.uint64(BESIDE + i))
+    return context | (IDLE if _is_idle(flags, at, min(at + k, stop)) else np.uint64(0))
+
+
+@inner
+def _is_idle(flags: Any, first: int, stop: int) -> bool:
+    """Are all of some tokens boilerplate?"""
+    idle = True
+    for token in range(first, stop):
+        idle &= flags[token] & BOILERPLATE != 0
+    return idle
+
+
+@kernel
+def postings(
+    hashes: Any, flags: Any, offsets: Any, k: int, shingles: Any, shingle_offsets: Any, places: Any,
+    place_offsets: Any, brief: int, bands: Any, band_offsets: Any, keys: Any, contexts: Any, texts: Any,
+) -> int:  # fmt: skip
+    """Fill `keys` uint64, `contexts` uint64 and `texts` int32 with the buckets of each text; how many.
+
+    `hashes`, `flags`, `offsets` as in `Tokens`; `shingles` uint64 of `k` tokens and `shingle_offsets` as in
+    `Shingles`; `places` int32 and `place_offsets`: the fingerprints. A text of fewer than `brief` shingles has
+    all of them as fingerprints. `bands` uint64 (signatures, b): bucket keys of each text's signatures,
+    `band_offsets` int64 (texts + 1).
+    """
+    count = 0
+    for text in range(offsets.size - 1):
+        first, stop = offsets[text], offsets[text + 1]
+        base = shingle_offsets[text]
+        whole = shingle_offsets[text + 1] - base
+        fingerprints = whole if whole < brief else place_offsets[text + 1] - place_offsets[text]
+        for print_ in range(fingerprints):
+            place = print_ if whole < brief else places[place_offsets[text] + print_]
+            keys[count] = shingles[base + place] * SPREAD
+            contexts[count] = _context(hashes, flags, first, stop, first + place, k)
+            texts[count] = text
+            count += 1
+        for signature in range(band_offsets[text], band_offsets[text + 1]):
+            for band in range(bands.shape[1]):
+                keys[count] = (bands[signature, band] ^ _OF_BANDS) * SPREAD
+                contexts[count] = BAND
+                texts[count] = text
+                count += 1
+    return count
 
 
 @kernel
 def mark_idle(flags: Any, offsets: Any, texts: Any, places: Any, k: int, contexts: Any) -> None:
     """Set IDLE in `contexts` uint64 of shingles all of whose `k` tokens are boilerplate.
 
-    `flags` and `offsets` as in `Tokens`; `texts` and `places` as for `contexts`.
+    `flags` and `offsets` as in `Tokens`; `texts` int32 and `places` int32: text and first token, within it.
     """
     for p in range(texts.size):
         first = offsets[texts[p]] + places[p]
-        idle = True
-        for t in range(first, min(first + k, offsets[texts[p] + 1])):
-            idle &= flags[t] & BOILERPLATE != 0
-        if idle:
+        if _is_idle(flags, first, min(first + k, offsets[texts[p] + 1])):
             contexts[p] |= IDLE
 
 
@@ -70,11 +108,12 @@ def _beside(one: Any, other: Any, side: int) -> int:
 
 @kernel
 def scatter(
-    keys: Any, contexts: Any, texts: Any, bounds: Any, out_keys: Any, out_contexts: Any, out_texts: Any
-) -> None:
+    keys: Any, contexts: Any, texts: Any, first_text: Any, bounds: Any, out_keys: Any, out_contexts: Any,
+    out_texts: Any,
+) -> None:  # fmt: skip
     """Put postings in order of the highest 8 bits of their keys uint64, keeping the order of equals.
 
-    Fills `bounds` int64 (257) with the parts' bounds.
+    Fills `bounds` int64 (257) with the parts' bounds; to `texts` int32 `first_text` is added.
     """
     counts = np.zeros(256, np.int64)
     for p in range(keys.size):
@@ -89,7 +128,7 @@ def scatter(
         counts[part] += 1
         out_keys[place] = keys[p]
         out_contexts[place] = contexts[p]
-        out_texts[place] = texts[p]
+        out_texts[place] = texts[p] + first_text
 
 
 @kernel
@@ -134,9 +173,9 @@ def _hubs(distinct: int, reach: int, few: int) -> int:
 
 
 @kernel
-def count_pairs(keys: Any, order: Any, texts: Any, reach: int, few: int) -> int:
-    """How many pairs `fill_pairs` will write at most."""
-    total = 0
+def count_pairs(keys: Any, order: Any, texts: Any, reach: int, few: int) -> tuple[int, int]:
+    """How many pairs `fill_pairs` will write at most, and how many postings stand in crowded buckets."""
+    total, crowded = 0, 0
     first = 0
     for p in range(1, keys.size + 1):
         if p == keys.size or keys[p] != keys[first]:
@@ -145,8 +184,36 @@ def count_pairs(keys: Any, order: Any, texts: Any, reach: int, few: int) -> int:
                 distinct += texts[order[q]] != texts[order[q - 1]]
             hubs = _hubs(distinct, reach, few)
             total += hubs * (hubs - 1) // 2 + (distinct - hubs) * hubs
+            crowded += distinct if hubs < distinct - 1 else 0
             first = p
-    return total
+    return total, crowded
+
+
+@inner
+def _possible(context: Any, beside: int) -> int:
+    """Bit i: there are i tokens before the fingerprint and `beside` - i behind it in its text."""
+    before, behind = 0, 0
+    for i in range(BESIDE):
+        before += (context >> (_BITS * np.uint64(i))) & _ONE != 0
+        behind += (context >> (_BITS * np.uint64(BESIDE + i))) & _ONE != 0
+    possible = 0
+    for i in range(max(0, beside - behind), min(before, beside) + 1):
+        possible |= 1 << i
+    return possible
+
+
+@inner
+def of_text(key: Any, text: int) -> Any:
+    """A bucket's key as one text's own."""
+    return key ^ ((np.uint64(text) + np.uint64(1)) * _MIX)
+
+
+@kernel
+def own_keys(shingles: Any, offsets: Any, first_text: int, out: Any) -> None:
+    """Fill `out` uint64 with the own keys (`of_text`) of the shingles of texts from number `first_text` on."""
+    for text in range(offsets.size - 1):
+        for place in range(offsets[text], offsets[text + 1]):
+            out[place] = of_text(shingles[place] * SPREAD, first_text + text)
 
 
 @kernel
@@ -184,8 +251,8 @@ def _lead(members: Any, repeats: Any, distinct: int, texts: Any, ranks: Any, hub
 @kernel
 def fill_pairs(
     keys: Any, order: Any, texts: Any, contexts: Any, lengths: Any, ranks: Any, rare: int, rare_beside: int,
-    beside: int, short: int, reach: int, few: int, pairs: Any,
-) -> int:  # fmt: skip
+    beside: int, short: int, reach: int, few: int, pairs: Any, missed: Any,
+) -> tuple[int, int]:  # fmt: skip
     """Fill `pairs` uint64 with lower text << 33 | higher text << 2 | evidence for the texts of each bucket.
 
     `keys` uint64 sorted; `order` int32 the posting of each key, of which `texts` int32 holds the text, rising
@@ -198,9 +265,13 @@ def fill_pairs(
     are common, unless every such run is also in a needed pair before it. So are pairs of which one stands
     there twice. Strong is the best rank that a text meets in a band, or whose context has
     `rare_beside` tokens in common in a bucket of at most `rare` texts; and a pair of which one has fewer than
-    `short` tokens. All others are weak; of boilerplate, only needed ones are written. Returns how many are.
+    `short` tokens. All others are weak; of boilerplate, only needed ones are written.
+
+    A text of a crowded bucket, in which not all meet, may share a run with one it does not meet. If those it
+    meets do not share all that it could, `missed` uint64 takes in the bucket's key as the text's own (`of_text`).
+    Returns how many pairs and how many such keys are written.
     """
-    filled = 0
+    filled, n_missed = 0, 0
     first = 0
     members = np.empty(keys.size, np.int32)
     repeats = np.empty(keys.size, np.uint8)
@@ -255,8 +326,12 @@ def fill_pairs(
                     | np.uint64(evidence)
                 )
                 filled += 1
+            own = contexts[members[one]]
+            if hubs < distinct - 1 and own & (BAND | WINDOW) == 0 and _possible(own, beside) & ~seen != 0:
+                missed[n_missed] = of_text(keys[first], texts[members[one]])
+                n_missed += 1
         first = p
-    return filled
+    return filled, n_missed
 
 
 @kernel

@@ -126,7 +126,7 @@ def _compile_here() -> None:
     from dedup.kernels.sentences import rework
     from dedup.kernels.weigh import mark_navigation
     from dedup.tokens import Tokens
-    from dedup.weigh import mark_repeated
+    from dedup.weigh import Paragraphs, mark_repeated
 
     hashes, flags, *texts = _pair()
     bounds = np.zeros(2, np.int64)
@@ -135,7 +135,8 @@ def _compile_here() -> None:
     resemble(hashes, *texts, 5, np.zeros(1))
     mark_navigation(hashes, flags, texts[0], hashes, texts[0])
     places = np.zeros(64, np.int32)
-    mark_repeated(Tokens(hashes, places, places, flags, texts[0]), bounds, bounds)
+    tokens = Tokens(hashes, places, places, flags, texts[0])
+    mark_repeated(tokens, Paragraphs.of(tokens), bounds, bounds)
 
 
 def _compile_there() -> None:
@@ -153,7 +154,7 @@ def _compile_there() -> None:
     totals = np.zeros((1, 4), np.int64)
     assemble(*_pair(), none[:, :3].copy(), bounds, none, bounds, 12, totals, bounds.copy())
     tokens = tokenise(pa.array(["one two three four five six"] * 40, pa.large_string()))
-    candidate_pairs(tokens, np.ones(40, np.bool_), Settings(), Bands(2, 2), Scratch(2**24))
+    candidate_pairs(tokens, np.ones(40, np.bool_), [(0, 40)], Settings(), Bands(2, 2), Scratch(2**24))
 
 
 if __name__ == "__main__":

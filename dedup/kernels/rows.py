@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import inner
+from dedup.kernels import inner, kernel
 
 
 @inner
@@ -19,3 +19,11 @@ def with_room(rows: Any, needed: int) -> Any:
         for column in range(rows.shape[1]):
             larger[row, column] = rows[row, column]
     return larger
+
+
+@kernel
+def gather(data: Any, starts: Any, bounds: Any, out: Any) -> None:
+    """Copy the pieces that begin at `starts` int64 (n,) of `data` to `bounds` int64 (n + 1,) of `out`."""
+    for piece in range(starts.size):
+        start, at = starts[piece], bounds[piece]
+        out[at : bounds[piece + 1]] = data[start : start + bounds[piece + 1] - at]

@@ -62,9 +62,9 @@ def mark_navigation(hashes: Any, flags: Any, offsets: Any, phrases: Any, bounds:
 
 @kernel
 def paragraphs(
-    hashes: Any, flags: Any, offsets: Any, least: int, keys: Any, texts: Any, firsts: Any, stops: Any
+    hashes: Any, flags: Any, offsets: Any, least: int, keys: Any, texts: Any, firsts: Any, lengths: Any
 ) -> int:
-    """Fill the hash, text number and token bounds of every paragraph of at least `least` tokens; how many.
+    """Fill the hash, text number, first token and length of every paragraph of at least `least` tokens; how many.
 
     The arrays need room for one per text and PARAGRAPH flag.
     """
@@ -78,7 +78,7 @@ def paragraphs(
                     for t in range(first, token):
                         state = (state + np.uint64(hashes[t]) + np.uint64(1)) * _BASE
                     keys[count] = state ^ (state >> np.uint64(32))
-                    texts[count], firsts[count], stops[count] = text, first, token
+                    texts[count], firsts[count], lengths[count] = text, first, token - first
                     count += 1
                 first = token
     return count
@@ -102,31 +102,41 @@ def _related(
 
 @kernel
 def mark_repeated(
-    keys: Any, texts: Any, firsts: Any, stops: Any, outlets: Any, days: Any, offsets: Any,
+    groups: Any, keys: Any, texts: Any, firsts: Any, sizes: Any, days: Any, offsets: Any,
     all_keys: Any, bounds: Any, lengths: Any, stories: int, related: float, largest: float, flags: Any,
 ) -> None:  # fmt: skip
     """Set BOILERPLATE for paragraphs in `stories` or more unrelated texts of one outlet.
 
-    `keys`, `texts`, `firsts`, `stops`: the paragraphs, sorted by outlet, key, day and text; `all_keys`,
-    `lengths` and `bounds` (texts + 1): the same unsorted, text after text. Neighbours in that order are
-    compared, so that work grows with the paragraphs.
+    `keys`, `texts`, `firsts`, `sizes`: the paragraphs, sorted by `groups` uint64 (one for each outlet and
+    key), day and text; `all_keys`, `lengths` and `bounds` (texts + 1): those of all texts, text after text.
+    Neighbours in that order are compared, so that work grows with the paragraphs.
     """
     first = 0
     for p in range(1, keys.size + 1):
-        if p < keys.size and keys[p] == keys[first] and outlets[texts[p]] == outlets[texts[first]]:
+        if p < keys.size and groups[p] == groups[first]:
             continue
         unrelated = 1
         for q in range(first + 1, p):
             one, two = texts[q - 1], texts[q]
             if one != two:
                 shortest = min(offsets[one + 1] - offsets[one], offsets[two + 1] - offsets[two])
-                if stops[q] - firsts[q] <= largest * shortest and not _related(
+                if sizes[q] <= largest * shortest and not _related(
                     one, two, keys[q], all_keys, bounds, lengths, shortest, related
                 ):
                     unrelated += 1
         unknown = days[texts[first]] < 0
         if unrelated >= stories and (unknown or days[texts[first]] != days[texts[p - 1]]):
             for q in range(first, p):
-                for t in range(firsts[q], stops[q]):
+                for t in range(firsts[q], firsts[q] + sizes[q]):
                     flags[t] |= BOILERPLATE
         first = p
+
+
+@kernel
+def count_telling(flags: Any, offsets: Any, counts: Any) -> None:
+    """Fill `counts` int64 (texts,) with each text's tokens that are not boilerplate, at least 1."""
+    for text in range(counts.size):
+        count = 0
+        for token in range(offsets[text], offsets[text + 1]):
+            count += flags[token] & BOILERPLATE == 0
+        counts[text] = max(count, 1)

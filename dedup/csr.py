@@ -1,0 +1,45 @@
+"""Rows of unequal length, laid end to end: those of item i are `offsets[i]:offsets[i + 1]`."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Offsets = NDArray[np.int64]
+
+
+def offsets_of(counts: NDArray[Any]) -> Offsets:
+    """The n + 1 bounds of n items with so many rows each."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def owners(offsets: Offsets) -> NDArray[np.int64]:
+    """The item that each row belongs to."""
+    return np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+
+
+def taken(offsets: Offsets, items: NDArray[Any]) -> tuple[Offsets, NDArray[np.int64]]:
+    """Some items in an order of their own: their bounds, and the rows they take."""
+    counts = np.diff(offsets)[items]
+    bounds = offsets_of(counts)
+    return bounds, np.arange(bounds[-1]) + np.repeat(offsets[items] - bounds[:-1], counts)
+
+
+def sums(values: NDArray[Any], offsets: Offsets) -> NDArray[Any]:
+    """The sum of each item's rows; 0 for an item without any."""
+    totals = np.concatenate([np.zeros(1, values.dtype), np.cumsum(values)])
+    return totals[offsets[1:]] - totals[offsets[:-1]]
+
+
+def batches(sizes: NDArray[np.int64], rows: int, most: int) -> list[tuple[int, int]]:
+    """Bounds, half-open, of batches of at most `rows` items and, but for a larger item, sizes of `most` in all."""
+    ends = np.cumsum(sizes)
+    bounds = [0]
+    while bounds[-1] < sizes.size:
+        first = bounds[-1]
+        full = int(np.searchsorted(ends, (ends[first - 1] if first else 0) + most, "right"))
+        bounds.append(min(max(full, first + 1), first + rows))
+    return [(first, min(stop, sizes.size)) for first, stop in pairwise(bounds)]

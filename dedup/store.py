@@ -1,0 +1,104 @@
+"""Store: articles as read, sorted by id, with texts where they fit: in memory or on disk."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from dedup.csr import offsets_of
+from dedup.kernels.rows import gather
+from dedup.schema import INPUT
+from dedup.scratch import Scratch, Spool
+from dedup.tokens import utf8
+
+_DETAILS = pa.schema([field for field in INPUT if field.name != "text"])
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """n texts in one array of UTF-8 bytes."""
+
+    data: Spool  # uint8
+    starts: NDArray[np.int64]  # (n,) bytes
+    sizes: NDArray[np.int64]  # (n,) bytes
+
+    def __len__(self) -> int:
+        return self.starts.size
+
+    def __getitem__(self, number: int) -> str:
+        start = self.starts[number]
+        return bytes(self.data.array()[start : start + self.sizes[number]]).decode()
+
+    def taken(self, numbers: NDArray[Any]) -> pa.Array:
+        """Some texts, as a large string array of their own."""
+        bounds = offsets_of(self.sizes[numbers])
+        out = np.empty(max(int(bounds[-1]), 1), np.uint8)
+        gather(self.data.array(), self.starts[numbers], bounds, out)
+        buffers = [None, pa.py_buffer(bounds), pa.py_buffer(out)]
+        return pa.Array.from_buffers(pa.large_string(), numbers.size, buffers)
+
+    def batch(self, first: int, stop: int) -> pa.Array:
+        """The texts `first` to `stop`."""
+        return self.taken(np.arange(first, stop))
+
+
+@dataclass(frozen=True, slots=True)
+class Articles:
+    """Articles by id; an article's number is its place."""
+
+    details: pa.Table  # columns of `schema.INPUT` but the text, one chunk each, sorted by id
+    texts: Texts
+
+    def __len__(self) -> int:
+        return int(self.details.num_rows)
+
+    @classmethod
+    def stored(cls, batches: Iterable[pa.RecordBatch], scratch: Scratch) -> Articles:
+        """Take in batches of `schema.INPUT` in any order; ids must be unique."""
+        data = scratch.spool(np.uint8)
+        details, sizes = [], [np.empty(0, np.int64)]
+        for batch in batches:
+            raw, bounds = utf8(batch["text"])
+            data.append(raw[bounds[0] : bounds[-1]])
+            sizes.append(np.diff(bounds))
+            details.append(batch.select(_DETAILS.names))
+        table = pa.Table.from_batches(details, _DETAILS)
+        order = pc.sort_indices(table["id"])
+        numbers = order.to_numpy()
+        all_sizes = np.concatenate(sizes)
+        starts = offsets_of(all_sizes)[:-1]
+        texts = Texts(data, starts[numbers], all_sizes[numbers])
+        return cls(table.combine_chunks().take(order).combine_chunks(), texts)
+
+    def column(self, name: str) -> pa.Array:
+        """One column of the details."""
+        chunked = self.details[name]
+        return chunked.chunk(0) if chunked.num_chunks else pa.array([], chunked.type)
+
+
+class TextsById(Mapping[str, str]):
+    """The original texts by article id, read when they are asked for."""
+
+    def __init__(self, articles: Articles) -> None:
+        self._ids = articles.column("id")
+        self._texts = articles.texts
+
+    def __getitem__(self, id: str) -> str:
+        place = bisect_left(range(len(self._ids)), id, key=lambda number: str(self._ids[number]))
+        if place == len(self._ids) or self._ids[place].as_py() != id:
+            raise KeyError(id)
+        return self._texts[place]
+
+    def __iter__(self) -> Iterator[str]:
+        for id in self._ids:
+            yield id.as_py()
+
+    def __len__(self) -> int:
+        return len(self._ids)
