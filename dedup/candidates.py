@@ -29,8 +29,11 @@ from dedup.winnow import among, windows, winnow
 
 _BLOCK = 128  # tokens in the smallest block that is signed for itself
 _BRIEF = 32  # shingles in a text under which each of them is a fingerprint: its runs may all be short
-_REACH = 16  # articles in a bucket up to which all meet
-_FEW = 4  # of a larger one that each of the others meets
+_REACH = 34  # articles in a bucket up to which all meet
+_FEW = 8  # of a larger one that each of the others meets
+_FEW_CLOSER = 8  # the same, in the buckets of windows
+_ACCOUNTED = 0.5  # of what a text shares, that it shares with one other, for it not to be scattered
+_TOUCHED = 0.1  # share of a text's postings that it must share to be scattered
 _RARE = 8  # texts that share a fingerprint for which `_RARE_BESIDE` is enough
 _RARE_BESIDE = 4  # tokens beside a rare fingerprint that two texts share, for it to be evidence by itself
 _SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
@@ -49,11 +52,11 @@ class Candidates(NamedTuple):
 
 
 class Postings(NamedTuple):
-    """Bucket keys uint64, what stands around them uint64 (`kernels.contexts`), and text numbers int32."""
+    """Bucket keys uint64, text numbers int32, and where in the texts they stand int32 (`kernels.postings`)."""
 
     keys: NDArray[np.uint64]
-    contexts: NDArray[np.uint64]
     texts: NDArray[np.int32]
+    spots: NDArray[np.int32]
 
 
 def candidate_pairs(
@@ -73,12 +76,13 @@ def candidate_pairs(
     """
     work = _Work(tokens, compared, batches, settings, scratch, threads, progress)
     parts = work.spread(lambda part, _: postings(part, settings, bands))
-    ranks = work.ranked(parts)
+    shared, alone, ranks = work.ranked(parts)
     met = scratch.parts(_PARTS, np.uint64)
-    missed = work.paired(parts, ranks, _REACH, _FEW, met)
+    missed, crowded = work.paired(parts, ranks, _REACH, _FEW, met)
     if missed.size:
-        closer = work.spread(lambda part, first: _closer(part, first, settings, missed))
-        work.paired(closer, ranks, 0, 1, met)
+        scattered = (work.strongest(met) < _ACCOUNTED * shared) & (shared > _TOUCHED * (shared + alone))
+        closer = work.spread(lambda part, first: _closer(part, first, settings, missed, crowded, scattered))
+        work.paired(closer, ranks, 0, _FEW_CLOSER, met)
     found = list(in_order(lambda part: _reduced(met.part(part)[0]), range(_PARTS), threads))
     met.clear()
     return Candidates(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
@@ -110,7 +114,7 @@ class _Work:
             kernels.scatter(*found, np.int32(batch[0]), bounds, *columns)
             return columns, bounds
 
-        parts = self.scratch.parts(256, np.uint64, np.uint64, np.int32)
+        parts = self.scratch.parts(256, np.uint64, np.int32, np.int32)
         batches = [batch for batch in self.batches if self.compared[slice(*batch)].any()]
         for (_, stop), (columns, bounds) in zip(batches, in_order(run, batches, self.threads), strict=True):
             parts.append(columns, bounds)
@@ -119,8 +123,11 @@ class _Work:
                 self.progress(stop, len(self.tokens))
         return parts
 
-    def ranked(self, parts: Parts) -> NDArray[np.int32]:
-        """Place of each text in the order of what share of it others have, then of how much, most first."""
+    def ranked(self, parts: Parts) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """How many postings each text shares with others, and not, and its place in an order of all texts.
+
+        The order is by what share of a text others have, then by how much, most first.
+        """
 
         def run(share: range) -> NDArray[np.int32]:
             weights = np.zeros((2, len(self.tokens)), np.int32)
@@ -134,26 +141,45 @@ class _Work:
         purity = _PURITIES * shared // np.maximum(shared + alone, 1)
         ranks = np.empty(len(self.tokens), np.int32)
         ranks[np.lexsort((-shared, -purity))] = np.arange(ranks.size, dtype=np.int32)
-        return ranks
+        return shared, alone, ranks
+
+    def strongest(self, met: Parts) -> NDArray[np.int32]:
+        """In how many buckets each text meets the one that it meets most often, int32 (n,)."""
+
+        def run(part: int) -> NDArray[np.int32]:
+            (pairs,) = met.part(part)
+            pairs.sort()
+            most = np.zeros(len(self.tokens), np.int32)
+            kernels.strongest(pairs, most)
+            return most
+
+        strongest = np.zeros(len(self.tokens), np.int32)
+        for most in in_order(run, range(_PARTS), self.threads):
+            np.maximum(strongest, most, out=strongest)
+            self.scratch.let_go()
+        return strongest
 
     def paired(
         self, parts: Parts, ranks: NDArray[np.int32], reach: int, few: int, met: Parts
-    ) -> NDArray[np.uint64]:
-        """Let texts meet part by part, and put the pairs into `met`; the keys of what they may miss, sorted."""
-        lengths = self.tokens.lengths.astype(np.int32)
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Let texts meet part by part, and put the pairs into `met`.
+
+        Returns the keys of what texts may miss, and those of crowded buckets (see `meet`), both sorted.
+        """
         per_part = max(1, -(-len(self.tokens) // _PARTS))
         bounds = np.arange(_PARTS + 1, dtype=np.uint64) * np.uint64(per_part) << np.uint64(33)
-        missed = [np.empty(0, np.uint64)]
+        missed, crowded = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
 
-        def run(part: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-            return meet(Postings(*parts.part(part)), lengths, ranks, self.settings, reach, few)
+        def run(part: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
+            return meet(Postings(*parts.part(part)), self.tokens, ranks, self.settings, reach, few)
 
-        for pairs, keys in in_order(run, range(256), self.threads):
+        for pairs, keys, busy in in_order(run, range(256), self.threads):
             met.append([pairs], np.searchsorted(pairs, bounds))
             missed.append(keys)
+            crowded.append(busy)
             self.scratch.let_go()
         parts.clear()
-        return np.sort(np.concatenate(missed))
+        return np.sort(np.concatenate(missed)), np.sort(np.concatenate(crowded))
 
 
 def _reduced(pairs: NDArray[np.uint64]) -> Candidates:
@@ -174,29 +200,29 @@ def _sorted(found: Postings) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDA
 
 def meet(
     found: Postings,
-    lengths: NDArray[np.int32],
+    tokens: Tokens,
     ranks: NDArray[np.int32],
     settings: Settings,
     reach: int,
     few: int,
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Pairs of texts that meet, sorted, and the keys of what they may miss: see `kernels.fill_pairs`.
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
+    """Pairs of texts that meet, sorted, the keys of what they may miss, and those of crowded buckets.
 
-    `lengths`: tokens of every text; `ranks`: its place among the texts that others may be compared with.
-    Keys, which are scratch, must have the highest 8 bits in common; text numbers must rise from posting to
+    See `kernels.fill_pairs`; a bucket is crowded where not all of its texts meet.
+    `ranks`: each text's place among those that others may be compared with. Keys, which are scratch, must have the highest 8 bits in common; text numbers must rise from posting to
     posting.
     """
     keys, order, texts = _sorted(found)
     most, crowded = kernels.count_pairs(keys, order, texts, reach, few)
-    pairs, missed = np.empty(most, np.uint64), np.empty(crowded, np.uint64)
-    beside = min(settings.guarantee - settings.shingle, kernels.BESIDE)
-    filled, n_missed = kernels.fill_pairs(
-        keys, order, texts, found.contexts, lengths, ranks,
-        _RARE, min(_RARE_BESIDE, beside), beside, _SHORT, reach, few, pairs, missed,
+    pairs, missed, busy = np.empty(most, np.uint64), np.empty(crowded, np.uint64), np.empty(crowded, np.uint64)
+    beside = min(settings.guarantee - settings.shingle, kernels.MOST_BESIDE)
+    filled, n_missed, n_busy = kernels.fill_pairs(
+        keys, order, texts, found.spots, tokens.hashes, tokens.offsets, ranks, settings.shingle, _RARE,
+        min(_RARE_BESIDE, beside), beside, _SHORT, reach, few, pairs, missed, busy,
     )  # fmt: skip
     pairs = pairs[:filled].copy()
     pairs.sort()
-    return pairs, missed[:n_missed].copy()
+    return pairs, missed[:n_missed].copy(), busy[:n_busy].copy()
 
 
 def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
@@ -207,24 +233,36 @@ def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
     order = np.argsort(signed, kind="stable")
     of_bands = band_hashes(signatures[order], bands)
     room = shingles.hashes.size + of_bands.size
-    keys, contexts, texts = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.int32)
+    keys, texts, spots = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32)
     count = kernels.postings(
-        tokens.hashes, tokens.flags, tokens.offsets, settings.shingle, shingles.hashes, shingles.offsets,
+        tokens.flags, tokens.offsets, settings.shingle, shingles.hashes, shingles.offsets,
         prints.places, prints.offsets, _BRIEF, of_bands, offsets_of(np.bincount(signed, minlength=len(tokens))),
-        keys, contexts, texts,
+        keys, texts, spots,
     )  # fmt: skip
-    return Postings(keys[:count], contexts[:count], texts[:count])
+    return Postings(keys[:count], texts[:count], spots[:count])
 
 
-def _closer(tokens: Tokens, first: int, settings: Settings, missed: NDArray[np.uint64]) -> Postings:
-    """Buckets of the texts, `first` and on, that share the whole window around a fingerprint, where needed."""
+def _closer(
+    tokens: Tokens,
+    first: int,
+    settings: Settings,
+    missed: NDArray[np.uint64],
+    crowded: NDArray[np.uint64],
+    scattered: NDArray[np.bool_],
+) -> Postings:
+    """Buckets of the texts, `first` and on, that share the whole window around a fingerprint, where needed.
+
+    That is where what a text shares may be `missed`, and in all crowded buckets if it is scattered.
+    """
     shingles = shingle(tokens, settings.shingle)
-    own = np.empty(shingles.hashes.size, np.uint64)
-    kernels.own_keys(shingles.hashes, shingles.offsets, first, own)
-    keys, texts, places = windows(shingles, settings.window, among(own, missed))
-    contexts = np.full(keys.size, kernels.WINDOW)
-    kernels.mark_idle(tokens.flags, tokens.offsets, texts, places, settings.shingle, contexts)
-    return Postings(keys * kernels.SPREAD, contexts, texts)
+    keys = np.empty(shingles.hashes.size, np.uint64)
+    kernels.own_keys(shingles.hashes, shingles.offsets, first, keys)
+    wanted = among(keys, missed)
+    own = np.repeat(scattered[first : first + len(tokens)], np.diff(shingles.offsets))
+    wanted |= own & among(shingles.hashes * kernels.SPREAD, crowded)
+    kernels.leave_out_idle(tokens.flags, tokens.offsets, shingles.offsets, settings.shingle, wanted)
+    keys, texts = windows(shingles, settings.window, wanted)
+    return Postings(keys * kernels.SPREAD, texts, np.full(keys.size, kernels.OF_WINDOW, np.int32))
 
 
 def signatures_of(

@@ -37,18 +37,17 @@ def winnow(shingles: Shingles, window: int) -> Fingerprints:
 
 def windows(
     shingles: Shingles, window: int, wanted: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32]]:
-    """The windows whose fingerprint is `wanted`, bool (shingles,): key, text number and fingerprint's place.
+) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+    """The windows whose fingerprint is `wanted`, bool (shingles,): key uint64 and text number int32 (windows,).
 
-    uint64, int32 and int32 (windows,); the place is the fingerprint's first token in its text.
     Texts that share a verbatim run of `window + k - 1` tokens share the key of a window inside it. There are
     several times more windows than fingerprints, so only fingerprints that too many texts share to meet
     each other are looked at this closely.
     """
     keys = np.empty(shingles.hashes.size, np.uint64)
-    texts, places = np.empty((2, shingles.hashes.size), np.int32)
-    count = kernels.windows(shingles.hashes, shingles.offsets, window, wanted, keys, texts, places)
-    return keys[:count], texts[:count], places[:count]
+    texts = np.empty(shingles.hashes.size, np.int32)
+    count = kernels.windows(shingles.hashes, shingles.offsets, window, wanted, keys, texts)
+    return keys[:count], texts[:count]
 
 
 def among(hashes: NDArray[np.uint64], some: NDArray[np.uint64]) -> NDArray[np.bool_]:

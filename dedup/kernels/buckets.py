@@ -9,35 +9,13 @@ import numpy as np
 from dedup.kernels import inner, kernel
 from dedup.kernels.tokenise import BOILERPLATE
 
-BESIDE = 7  # tokens on either side of a fingerprint that its context tells apart
+MOST_BESIDE = 62  # tokens on either side of a fingerprint that are told apart, at most
 WEAK, STRONG, NEEDED = range(3)  # evidence that a bucket gives of a pair
-
-BAND = np.uint64(1) << np.uint64(63)  # context of a band: evidence by itself, without a place in the text
-IDLE = np.uint64(1) << np.uint64(61)  # in a context: the fingerprint is boilerplate, no evidence of copying
-WINDOW = np.uint64(1) << np.uint64(62)  # context of a whole window, which all its texts share
+OF_BAND, OF_WINDOW = -1, -2  # in place of a posting's place: no fingerprint, but a band, or a whole window
 
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # spreads keys, of which fingerprints are the least, over all parts
 _OF_BANDS = np.uint64(0x5DEECE66D0000001)  # keeps the keys of bands apart from those of fingerprints
 _MIX = np.uint64(0xC4CEB9FE1A85EC53)  # of MurmurHash3's 64-bit finaliser
-_BITS = np.uint64(4)  # of a context for each token
-_ONE = np.uint64(15)
-
-
-@inner
-def _context(hashes: Any, flags: Any, first: int, stop: int, at: int, k: int) -> Any:
-    """The tokens around the shingle of `k` tokens at `at` of a text, four bits a token, 0 beyond the text.
-
-    The nearest on the left stand in the lowest bits, those on the right from bit 4 * BESIDE on. IDLE is set if
-    the shingle is all boilerplate.
-    """
-    context = np.uint64(0)
-    for i in range(min(BESIDE, at - first)):
-        value = np.uint64(hashes[at - 1 - i] % np.uint32(15)) + np.uint64(1)
-        context |= value << (_BITS * np.uint64(i))
-    for i in range(min(BESIDE, stop - at - k)):
-        value = np.uint64(hashes[at + k + i] % np.uint32(15)) + np.uint64(1)
-        context |= value << (_BITS * np.uint64(BESIDE + i))
-    return context | (IDLE if _is_idle(flags, at, min(at + k, stop)) else np.uint64(0))
 
 
 @inner
@@ -51,15 +29,16 @@ def _is_idle(flags: Any, first: int, stop: int) -> bool:
 
 @kernel
 def postings(
-    hashes: Any, flags: Any, offsets: Any, k: int, shingles: Any, shingle_offsets: Any, places: Any,
-    place_offsets: Any, brief: int, bands: Any, band_offsets: Any, keys: Any, contexts: Any, texts: Any,
+    flags: Any, offsets: Any, k: int, shingles: Any, shingle_offsets: Any, places: Any,
+    place_offsets: Any, brief: int, bands: Any, band_offsets: Any, keys: Any, texts: Any, spots: Any,
 ) -> int:  # fmt: skip
-    """Fill `keys` uint64, `contexts` uint64 and `texts` int32 with the buckets of each text; how many.
+    """Fill `keys` uint64, `texts` and `spots` int32 with the buckets of each text, and where it meets them.
 
-    `hashes`, `flags`, `offsets` as in `Tokens`; `shingles` uint64 of `k` tokens and `shingle_offsets` as in
+    `flags`, `offsets` as in `Tokens`; `shingles` uint64 of `k` tokens and `shingle_offsets` as in
     `Shingles`; `places` int32 and `place_offsets`: the fingerprints. A text of fewer than `brief` shingles has
-    all of them as fingerprints. `bands` uint64 (signatures, b): bucket keys of each text's signatures,
-    `band_offsets` int64 (texts + 1).
+    all of them as fingerprints. Fingerprints all of whose tokens are boilerplate are left out. `bands` uint64 (signatures, b): bucket keys of each text's signatures,
+    `band_offsets` int64 (texts + 1). A spot is the fingerprint's first token in its text, or OF_BAND. Returns
+    how many there are.
     """
     count = 0
     for text in range(offsets.size - 1):
@@ -69,47 +48,56 @@ def postings(
         fingerprints = whole if whole < brief else place_offsets[text + 1] - place_offsets[text]
         for print_ in range(fingerprints):
             place = print_ if whole < brief else places[place_offsets[text] + print_]
+            if _is_idle(flags, first + place, min(first + place + k, stop)):
+                continue
             keys[count] = shingles[base + place] * SPREAD
-            contexts[count] = _context(hashes, flags, first, stop, first + place, k)
             texts[count] = text
+            spots[count] = place
             count += 1
         for signature in range(band_offsets[text], band_offsets[text + 1]):
             for band in range(bands.shape[1]):
                 keys[count] = (bands[signature, band] ^ _OF_BANDS) * SPREAD
-                contexts[count] = BAND
                 texts[count] = text
+                spots[count] = OF_BAND
                 count += 1
     return count
 
 
 @kernel
-def mark_idle(flags: Any, offsets: Any, texts: Any, places: Any, k: int, contexts: Any) -> None:
-    """Set IDLE in `contexts` uint64 of shingles all of whose `k` tokens are boilerplate.
+def leave_out_idle(flags: Any, offsets: Any, shingle_offsets: Any, k: int, wanted: Any) -> None:
+    """Clear `wanted` bool (shingles,) for shingles all of whose `k` tokens are boilerplate.
 
-    `flags` and `offsets` as in `Tokens`; `texts` int32 and `places` int32: text and first token, within it.
+    `flags` and `offsets` as in `Tokens`, `shingle_offsets` as in `Shingles`.
     """
-    for p in range(texts.size):
-        first = offsets[texts[p]] + places[p]
-        if _is_idle(flags, first, min(first + k, offsets[texts[p] + 1])):
-            contexts[p] |= IDLE
+    for text in range(offsets.size - 1):
+        for shingle in range(shingle_offsets[text], shingle_offsets[text + 1]):
+            first = offsets[text] + shingle - shingle_offsets[text]
+            if wanted[shingle] and _is_idle(flags, first, min(first + k, offsets[text + 1])):
+                wanted[shingle] = False
 
 
 @inner
-def _beside(one: Any, other: Any, side: int) -> int:
-    """How many tokens on one side of a fingerprint (0 left, 1 right) two contexts have in common."""
-    a, b = one >> (_BITS * np.uint64(BESIDE * side)), other >> (_BITS * np.uint64(BESIDE * side))
+def _before(hashes: Any, first: int, at: int, other_first: int, other: int, most: int) -> int:
+    """How many tokens before two places, each in a text that begins at `first`, are the same, up to `most`."""
     same = 0
-    while same < BESIDE and a & _ONE != 0 and (a ^ b) & _ONE == 0:
+    while same < min(most, at - first, other - other_first) and hashes[at - 1 - same] == hashes[other - 1 - same]:
         same += 1
-        a >>= _BITS
-        b >>= _BITS
+    return same
+
+
+@inner
+def _behind(hashes: Any, stop: int, at: int, other_stop: int, other: int, most: int) -> int:
+    """How many tokens from two places on, each in a text that ends at `stop`, are the same, up to `most`."""
+    same = 0
+    while same < min(most, stop - at, other_stop - other) and hashes[at + same] == hashes[other + same]:
+        same += 1
     return same
 
 
 @kernel
 def scatter(
-    keys: Any, contexts: Any, texts: Any, first_text: Any, bounds: Any, out_keys: Any, out_contexts: Any,
-    out_texts: Any,
+    keys: Any, texts: Any, spots: Any, first_text: Any, bounds: Any, out_keys: Any, out_texts: Any,
+    out_spots: Any,
 ) -> None:  # fmt: skip
     """Put postings in order of the highest 8 bits of their keys uint64, keeping the order of equals.
 
@@ -127,8 +115,8 @@ def scatter(
         place = counts[part]
         counts[part] += 1
         out_keys[place] = keys[p]
-        out_contexts[place] = contexts[p]
         out_texts[place] = texts[p] + first_text
+        out_spots[place] = spots[p]
 
 
 @kernel
@@ -190,16 +178,12 @@ def count_pairs(keys: Any, order: Any, texts: Any, reach: int, few: int) -> tupl
 
 
 @inner
-def _possible(context: Any, beside: int) -> int:
-    """Bit i: there are i tokens before the fingerprint and `beside` - i behind it in its text."""
-    before, behind = 0, 0
-    for i in range(BESIDE):
-        before += (context >> (_BITS * np.uint64(i))) & _ONE != 0
-        behind += (context >> (_BITS * np.uint64(BESIDE + i))) & _ONE != 0
-    possible = 0
+def _ways(before: int, behind: int, beside: int) -> int:
+    """Bit i: i of the `before` tokens and `beside` - i of those `behind` make a run around a fingerprint."""
+    ways = 0
     for i in range(max(0, beside - behind), min(before, beside) + 1):
-        possible |= 1 << i
-    return possible
+        ways |= 1 << i
+    return ways
 
 
 @inner
@@ -250,28 +234,28 @@ def _lead(members: Any, repeats: Any, distinct: int, texts: Any, ranks: Any, hub
 
 @kernel
 def fill_pairs(
-    keys: Any, order: Any, texts: Any, contexts: Any, lengths: Any, ranks: Any, rare: int, rare_beside: int,
-    beside: int, short: int, reach: int, few: int, pairs: Any, missed: Any,
-) -> tuple[int, int]:  # fmt: skip
+    keys: Any, order: Any, texts: Any, spots: Any, hashes: Any, offsets: Any, ranks: Any, k: int, rare: int,
+    rare_beside: int, beside: int, short: int, reach: int, few: int, pairs: Any, missed: Any, crowded: Any,
+) -> tuple[int, int, int]:  # fmt: skip
     """Fill `pairs` uint64 with lower text << 33 | higher text << 2 | evidence for the texts of each bucket.
 
     `keys` uint64 sorted; `order` int32 the posting of each key, of which `texts` int32 holds the text, rising
-    within a bucket, repeats allowed, and `contexts` uint64 what stands around it; `lengths` and `ranks`
-    int32 by text. In a bucket of up to `reach` texts all meet; in a larger one each meets the `few` that have
-    the best ranks, so that n texts give at most n * few pairs.
+    within a bucket, repeats allowed, and `spots` int32 the place of the shingle of `k` tokens in it;
+    `hashes` and `offsets` as in `Tokens`; `ranks` int32 by text. In a bucket of up to `reach` texts all meet; in
+    a larger one each meets the `few` that have the best ranks, so that n texts give at most n * few pairs.
 
     Evidence: pairs are needed that together stand for all runs around the bucket's fingerprint: each text
-    meets others in the order of their ranks, and those are needed with which `beside` tokens of the contexts
-    are common, unless every such run is also in a needed pair before it. So are pairs of which one stands
-    there twice. Strong is the best rank that a text meets in a band, or whose context has
-    `rare_beside` tokens in common in a bucket of at most `rare` texts; and a pair of which one has fewer than
-    `short` tokens. All others are weak; of boilerplate, only needed ones are written.
+    meets others in the order of their ranks, and those are needed with which it has `beside` tokens around
+    the fingerprint in common, unless every such run is also in a needed pair before it. So are pairs of which
+    one stands there twice. Strong is the best rank that a text meets in a band, or that has `rare_beside`
+    tokens in common with it in a bucket of at most `rare` texts; and a pair of which one has fewer than
+    `short` tokens. All others are weak.
 
     A text of a crowded bucket, in which not all meet, may share a run with one it does not meet. If those it
     meets do not share all that it could, `missed` uint64 takes in the bucket's key as the text's own (`of_text`).
-    Returns how many pairs and how many such keys are written.
+    `crowded` uint64 takes in the keys of such buckets. Returns how many are written to each.
     """
-    filled, n_missed = 0, 0
+    filled, n_missed, n_crowded = 0, 0, 0
     first = 0
     members = np.empty(keys.size, np.int32)
     repeats = np.empty(keys.size, np.uint8)
@@ -294,44 +278,59 @@ def fill_pairs(
         enough = rare_beside if distinct <= rare else beside
         for one in range(1, distinct):
             told = False  # whether it met another in this band
-            seen = 0  # bit i: a run of `beside` tokens, i of them before the fingerprint, is in a needed pair
+            seen = 0  # ways (`_ways`) that needed pairs have seen
+            right, spot = texts[members[one]], spots[members[one]]
+            start, stop = offsets[right], offsets[right + 1]
             for other in range(min(one, hubs)):
-                left, right = texts[members[other]], texts[members[one]]
-                a, b = contexts[members[other]], contexts[members[one]]
+                left, other_spot = texts[members[other]], spots[members[other]]
                 evidence = WEAK
-                if a == BAND or b == BAND:
+                if spot == OF_BAND or other_spot == OF_BAND:
                     if not told:
                         evidence = STRONG
                         told = True
                 else:
-                    before, behind = BESIDE, BESIDE
-                    if a & WINDOW == 0:
-                        before, behind = _beside(a, b, 0), _beside(a, b, 1)
-                    first_seen = seen == 0
-                    needed = False
-                    for i in range(max(0, beside - behind), min(before, beside) + 1):
-                        needed |= seen & (1 << i) == 0
-                        seen |= 1 << i
-                    if needed or repeats[one] + repeats[other] > 0:
+                    before, behind = beside, beside
+                    other_start, other_stop = offsets[left], offsets[left + 1]
+                    if spot != OF_WINDOW:
+                        at, other_at = start + spot, other_start + other_spot
+                        before = _before(hashes, start, at, other_start, other_at, beside)
+                        behind = _behind(hashes, stop, at + k, other_stop, other_at + k, beside)
+                    ways = _ways(before, behind, beside)
+                    shorter = min(stop - start, other_stop - other_start)
+                    if ways & ~seen != 0 or repeats[one] + repeats[other] > 0:
                         evidence = NEEDED
-                    elif (first_seen and before + behind >= enough) or min(
-                        lengths[left], lengths[right]
-                    ) < short:
+                    elif (seen == 0 and before + behind >= enough) or shorter < short:
                         evidence = STRONG
-                if (a | b) & IDLE != 0 and evidence != NEEDED:
-                    continue
+                    seen |= ways
                 pairs[filled] = (
                     np.uint64(min(left, right)) << np.uint64(33)
                     | np.uint64(max(left, right)) << np.uint64(2)
                     | np.uint64(evidence)
                 )
                 filled += 1
-            own = contexts[members[one]]
-            if hubs < distinct - 1 and own & (BAND | WINDOW) == 0 and _possible(own, beside) & ~seen != 0:
-                missed[n_missed] = of_text(keys[first], texts[members[one]])
-                n_missed += 1
+            if hubs < distinct - 1 and spot >= 0:
+                possible = _ways(spot, stop - start - spot - k, beside)
+                if repeats[one] or possible & ~seen != 0:
+                    missed[n_missed] = of_text(keys[first], right)
+                    n_missed += 1
+        if hubs < distinct - 1:
+            crowded[n_crowded] = keys[first]
+            n_crowded += 1
         first = p
-    return filled, n_missed
+    return filled, n_missed, n_crowded
+
+
+@kernel
+def strongest(pairs: Any, most: Any) -> None:
+    """Raise `most` int32 (texts,) to the buckets in which a text of sorted `pairs` meets one other."""
+    first = 0
+    for p in range(1, pairs.size + 1):
+        if p < pairs.size and pairs[p] >> np.uint64(2) == pairs[first] >> np.uint64(2):
+            continue
+        left, right = pairs[first] >> np.uint64(33), (pairs[first] >> np.uint64(2)) & np.uint64(0x7FFFFFFF)
+        most[left] = max(most[left], p - first)
+        most[right] = max(most[right], p - first)
+        first = p
 
 
 @kernel

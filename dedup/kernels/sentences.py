@@ -17,6 +17,7 @@ _LONG_FRAGMENT = 13  # sentences; a longer fragment is cut at every sentence wit
 _SHORTEST, _LONGEST = 3, 40  # tokens in a sentence
 _COSINE, _DICE, _NEAR_BEST = 0.3, 0.33, 0.8  # of two sentences
 _FRAGMENT_COSINE = 0.4
+_TOUCHING = 3  # runs, for reworked copy to be looked for between them
 _EXPLAINING, _EXPLAINED = 8, 0.9  # tokens in a run, and share of the shorter text in them, to be verbatim
 _COMMONEST = 256  # sentences a term may stand in to make a seed
 _NAME = np.float32(0.7)  # weight of names and numbers, which all reports of one event have in common
@@ -374,7 +375,8 @@ def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found
         x, y = offsets[rights[p]], offsets[rights[p] + 1]
         left_flags, right_flags = flags[a:b], flags[x:y]
         span_offsets[p + 1] = filled
-        if _is_verbatim(found[found_offsets[p] : found_offsets[p + 1]], min(b - a, y - x)):
+        own = found[found_offsets[p] : found_offsets[p + 1]]
+        if own.shape[0] < _TOUCHING or _is_verbatim(own, min(b - a, y - x)):
             continue
         left_ids, right_ids, n_terms = number(stems(hashes[a:b], left_flags), stems(hashes[x:y], right_flags))
         for r in range(found_offsets[p], found_offsets[p + 1]):

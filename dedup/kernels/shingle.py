@@ -124,8 +124,8 @@ def winnow(shingles: Any, offsets: Any, window: int, prints: Any, places: Any, p
 
 
 @kernel
-def windows(shingles: Any, offsets: Any, window: int, wanted: Any, keys: Any, texts: Any, places: Any) -> int:
-    """Fill `keys` uint64, `texts`, `places` int32 for every window whose least shingle is wanted; how many.
+def windows(shingles: Any, offsets: Any, window: int, wanted: Any, keys: Any, texts: Any) -> int:
+    """Fill `keys` uint64 and `texts` int32 for every window whose least shingle is wanted; how many.
 
     `wanted` bool (shingles,); windows as in `winnow`. A key stands for the least shingle and the window's
     two ends, so that texts that share all of a window share its key. Room for one a shingle is needed.
@@ -147,7 +147,6 @@ def windows(shingles: Any, offsets: Any, window: int, wanted: Any, keys: Any, te
                 state = (shingles[begin] * _BASE) ^ shingles[last]
                 keys[count] = (state ^ (state >> np.uint64(31))) * _MIX + shingles[least]
                 texts[count] = text
-                places[count] = least - first
                 count += 1
     return count
 
