@@ -109,9 +109,12 @@ def pan(folder: Path) -> Rows:
         for row in report.pairs.to_pylist()
         if row["relation"] in COPYING | {"quotations only"}
     }
+    families = {row["id"]: set(row["families"]) for row in report.articles.to_pylist()}
     for kind in sorted(found):
         own = [pair for pair, other in listed.items() if other == kind]
-        share = sum(pair in copying for pair in own) / len(own)
+        share = sum(
+            pair in copying or bool(set.intersection(*(families[id] for id in pair))) for pair in own
+        ) / len(own)
         yield Figure(
             "pan13-train", f"{kind}: listed pairs found by scan", share, "≥ 1" if kind[:2] == "02" else ""
         )
@@ -219,19 +222,27 @@ def natural(k: int) -> Callable[[Path], Rows]:
                 folder.name, f"recall of {len(pairs)} pairs at containment ≥ {least}", share, bar, aim
             )
         guarantee = dedup.Settings().guarantee
-        runs = repeated(tokens, guarantee)
-        covered = np.zeros(runs.size, np.bool_)
+        idle, covered = np.zeros((2, tokens.hashes.size), np.bool_)
+
+        def mark(marks: np.ndarray[Any, Any], id: str, start: int, end: int) -> None:
+            own = slice(tokens.offsets[place[id]], tokens.offsets[place[id] + 1])
+            a, b = np.searchsorted(tokens.starts[own], [start, end])
+            marks[own.start + a : own.start + b] = True
+
+        for row in rows:
+            for part in row["composition"]:
+                if part["kind"] == "boilerplate":
+                    mark(idle, row["id"], part["start"], part["end"])
         for side in ("left", "right"):
             columns = (report.passages[f"{side}{name}"].to_pylist() for name in ("", "_start", "_end"))
             for id, start, end in zip(*columns, strict=True):
-                own = slice(tokens.offsets[place[id]], tokens.offsets[place[id] + 1])
-                a, b = np.searchsorted(tokens.starts[own], [start, end])
-                covered[own.start + a : own.start + b] = True
+                mark(covered, id, start, end)
+        runs = repeated(tokens, guarantee, idle)
         short = np.array([row["status"] == "short" for row in rows])
         runs &= ~np.repeat(short, tokens.lengths)
         yield Figure(
             folder.name,
-            f"tokens in shared runs of {guarantee} or more that passages cover",
+            f"tokens in shared runs of {guarantee} or more, boilerplate aside, that passages cover",
             float(covered[runs].mean()),
             "≥ 1",
         )

@@ -35,7 +35,7 @@ def main() -> None:
     answer = finish()
     arrays = {key: value for key, value in answer.items() if isinstance(value, np.ndarray)}
     facts = {key: value for key, value in answer.items() if key not in arrays}
-    np.savez(folder / "answer.npz", **arrays)
+    np.savez(folder / "answer.npz", allow_pickle=False, **arrays)
     whole = {"seconds": facts.pop("seconds", seconds), "started": started, "facts": facts}
     (folder / "answer.json").write_text(json.dumps(whole), "utf-8")
 

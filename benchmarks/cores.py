@@ -23,7 +23,7 @@ def second_core(options: Options) -> Part:
     part = Part(
         "core2",
         "A second core",
-        [f"{megabytes:.1f} MB of generated articles; the median of {rounds}. Both are given two cores."],
+        (f"{megabytes:.1f} MB of generated articles; the median of {rounds}. Both are given two cores."),
     )
     runs: dict[int, list[float]] = {1: [], 2: []}
     digests = set()
@@ -44,9 +44,9 @@ def second_core(options: Options) -> Part:
             seconds.append(run.seconds)
             digests.add(run.facts["digest"])
     medians = {threads: statistics.median(seconds) for threads, seconds in runs.items()}
-    for threads, seconds in medians.items():
+    for threads, median in medians.items():
         same = "the same" if len(digests) == 1 else "DIFFERENT"
-        part.add({"threads": threads, "s": seconds, "MB/s": megabytes / seconds, "answers": same})
+        part.add({"threads": threads, "s": median, "MB/s": megabytes / median, "answers": same})
     part.bars.append(Bar("one thread over two", medians[1] / medians[2], "≥ 1.7"))
     part.bars.append(Bar("different answers", float(len(digests) - 1), "≤ 0"))
     return part
@@ -54,7 +54,7 @@ def second_core(options: Options) -> Part:
 
 def start(_: Options) -> Part:
     """Whole processes, from nothing to their end."""
-    part = Part("start", "Start", ["Median of 10 whole processes, after one that is not counted."])
+    part = Part("start", "Start", "Median of 10 whole processes, after one that is not counted.")
     command = Path(sys.executable).with_name("dedup")
     cases = {
         "python -c pass": [sys.executable, "-c", "pass"],
@@ -64,7 +64,7 @@ def start(_: Options) -> Part:
     medians = {}
     for name, words in cases.items():
         seconds = []
-        for _ in range(11):
+        for _again in range(11):
             begun = time.perf_counter()
             done = subprocess.run(words, check=True, capture_output=True, text=True, env=os.environ)
             seconds.append(time.perf_counter() - begun)

@@ -18,11 +18,11 @@ def growth(options: Options) -> Part:
     part = Part(
         "growth",
         f"How a scan grows, {options.cores} cores",
-        [
-            "Generated articles, default settings. `anonymous` leaves out of the peak RSS the pages of files, "
-            "which the system can drop. Disk is the most that stood in temporary files at one time, of samples "
-            "twice a second."
-        ],
+        (
+            "Generated articles, default settings. `anonymous` leaves out of the peak RSS the pages of "
+            "files, which the system can drop. Disk is the most that stood in temporary files at one time, "
+            "of samples twice a second."
+        ),
     )
     sizes = _QUICK if options.quick else _SIZES
     for size in sizes:

@@ -10,6 +10,7 @@ copying.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class Truth:
     pairs: Array  # (n, 2)
     hashes: Array  # sorted and distinct within each row
     offsets: Array
+    stories: Array | None = None  # (rows, 2) that a generated article has copy of; -1: none
 
     @classmethod
     def of(cls, path: str, pairs: Array, containment: Array) -> Truth:
@@ -45,7 +47,7 @@ class Truth:
         rows, hashes = rows[order], found.hashes[order]
         new = np.concatenate([[True], (rows[1:] != rows[:-1]) | (hashes[1:] != hashes[:-1])])[: rows.size]
         offsets = np.concatenate([[0], np.cumsum(np.bincount(rows[new], minlength=len(found)))])
-        return cls(pairs[containment >= RECALLED], hashes[new], offsets)
+        return cls(pairs[containment >= RECALLED], hashes[new], offsets, _stories(path))
 
     def containment(self, pairs: Array) -> Array:
         """Shared shingles over those of the row that has fewer."""
@@ -56,6 +58,25 @@ class Truth:
             shared = np.intersect1d(one, other, assume_unique=True).size
             shares[number] = shared / max(1, min(one.size, other.size))
         return shares
+
+    def related(self, pairs: Array) -> float | None:
+        """Share of the pairs that have copy of one story; None where it is not known."""
+        if self.stories is None or not len(pairs):
+            return None
+        one, other = self.stories[pairs[:, 0]], self.stories[pairs[:, 1]]
+        same = (one[:, :, None] == other[:, None, :]) & (one[:, :, None] >= 0)
+        return float(same.any(axis=(1, 2)).mean())
+
+
+def _stories(path: str) -> Array | None:
+    """The stories of each row of a generated corpus, from the truth beside it."""
+    import pyarrow.parquet as pq
+
+    truth = Path(path).with_suffix(".truth.parquet")
+    if not truth.exists():
+        return None
+    columns = pq.read_table(truth, columns=["family", "second"])
+    return np.stack([column.fill_null(-1).to_numpy() for column in columns.columns], axis=1)
 
 
 def judged(truth: Truth, answer: dict[str, Array]) -> dict[str, float | None]:
@@ -75,6 +96,7 @@ def judged(truth: Truth, answer: dict[str, Array]) -> dict[str, float | None]:
         "pairs": count,
         "recall": float(found.mean()) if found.size else None,
         "precision": precise,
+        "one story": truth.related(sample),
     }
 
 
@@ -82,9 +104,10 @@ def _found(pairs: Array, answer: dict[str, Array]) -> Array:
     """Which pairs the answer explains, bool (n,)."""
     if "labels" in answer:
         one, other = answer["labels"][pairs[:, 0]], answer["labels"][pairs[:, 1]]
-        return (one == other) & (one >= 0)
+        same: Array = (one == other) & (one >= 0)
+        return same
     told = _codes(answer["pairs"])
-    found = np.isin(_codes(pairs), told)
+    found: Array = np.isin(_codes(pairs), told)
     if "first" in answer:
         firsts = np.sort(answer["first"][pairs], axis=1)
         found |= (firsts[:, 0] == firsts[:, 1]) | np.isin(_codes(firsts), told)
@@ -125,10 +148,12 @@ def _within(labels: Array) -> Array:
             np.stack(np.triu_indices(size, 1), axis=1) + start
             for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)
         ]
-        return order[np.concatenate([np.empty((0, 2), np.int64), *pairs])]
+        within: Array = order[np.concatenate([np.empty((0, 2), np.int64), *pairs])]
+        return within
     left = draw.integers(0, sizes[cluster])
     right = (left + draw.integers(1, sizes[cluster])) % sizes[cluster]
-    return order[np.stack([left, right], axis=1) + starts[cluster][:, None]]
+    drawn: Array = order[np.stack([left, right], axis=1) + starts[cluster][:, None]]
+    return drawn
 
 
 def _codes(pairs: Array) -> Array:

@@ -47,12 +47,17 @@ def overlaps(tokens: Tokens, k: int, least: int) -> Overlaps:
     return Overlaps(both, counts, counts / np.maximum(sizes[both].min(axis=1), 1))
 
 
-def repeated(tokens: Tokens, k: int) -> NDArray[np.bool_]:
-    """Which tokens lie in a run of `k` that also stands in another text, bool (tokens,)."""
+def repeated(tokens: Tokens, k: int, idle: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which tokens lie in a run of `k` that also stands in another text, bool (tokens,).
+
+    Runs that hold an `idle` token, bool (tokens,), do not count.
+    """
     found = shingle(tokens, k)
     texts = np.repeat(np.arange(len(tokens)), np.diff(found.offsets))
     places = np.arange(found.hashes.size) - found.offsets[texts] + tokens.offsets[texts]
+    before = np.concatenate([[0], np.cumsum(idle)])
     long = tokens.lengths[texts] >= k
+    long[long] = before[places[long] + k] == before[places[long]]
     texts, places, values = texts[long], places[long], found.hashes[long]
     order = np.argsort(values, kind="stable")
     bounds = np.flatnonzero(np.concatenate([[True], values[order][1:] != values[order][:-1], [True]]))

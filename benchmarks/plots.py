@@ -42,7 +42,7 @@ def _sketching(axes: Any, rows: list[dict[str, Any]]) -> None:
 def _growth(axes: Any, rows: list[dict[str, Any]]) -> None:
     sizes = [row["articles"] for row in rows]
     axes.loglog(sizes, [row["s"] for row in rows], "o-", label="seconds")
-    axes.loglog(sizes, [row["s"] for row in rows][0] / sizes[0] * _array(sizes), ":", label="in proportion")
+    axes.loglog(sizes, rows[0]["s"] / sizes[0] * _array(sizes), ":", label="in proportion")
     axes.set(xlabel="articles", ylabel="s")
     memory = axes.twinx()
     memory.loglog(sizes, [row["peak MB"] for row in rows], "s--", color="tab:red", label="peak MB")

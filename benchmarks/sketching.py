@@ -31,13 +31,13 @@ def sketching(options: Options) -> Part:
     part = Part(
         "sketching",
         "Text to signatures, one core",
-        [
+        (
             f"{megabytes:.1f} MB of generated articles, in memory, to 128-permutation MinHash signatures of "
             "word 5-shingles. Each library in a process on one core (affinity and thread pools), after one "
             f"warm-up; the best of {_REPEATS} repeats in each of the rounds. `error` is the mean absolute "
             "difference between estimated and exact Jaccard of 200 pairs of known edits; all texts also had "
-            "the same signature when signed again.",
-        ],
+            "the same signature when signed again."
+        ),
     )
     runs: dict[str, list[Run]] = {name: [] for name in SKETCHERS}
     counted = []
@@ -92,7 +92,7 @@ def _checked(name: str, texts: Any, signatures: Any, seconds: float) -> Answer:
 def error(name: str) -> float:
     """Mean absolute error of the estimated Jaccard similarity of known pairs."""
     pairs = known_pairs()
-    left, right = (_signed(name, [pair[side] for pair in pairs]) for side in (0, 1))
+    left, right = (_signed(name, own) for own in ([p[0] for p in pairs], [p[1] for p in pairs]))
     estimated = (left == right).mean(axis=1)
     return float(np.abs(estimated - np.array([exact for _, _, exact in pairs])).mean())
 

@@ -29,7 +29,7 @@ def worstcases(options: Options) -> Part:
     part = Part(
         "worst",
         f"Worst cases, {options.cores} cores",
-        ["`ordinary s` is a scan of ordinary generated articles of as many bytes of text; `×` is the ratio."],
+        ("`ordinary s` is a scan of ordinary generated articles of as many bytes of text; `×` is the ratio."),
     )
     each = text_bytes(options.corpus(2_000)) / 2_000
     for name, (words, generate, full) in CASES.items():

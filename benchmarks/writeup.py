@@ -1,4 +1,4 @@
-"""What a run of the benchmarks leaves: tables in Markdown, the raw figures as JSON, the machine, the plots."""
+"""What a run of the benchmarks leaves: tables in Markdown, raw figures as JSON, the machine, the plots."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Part:
 
     name: str
     title: str
-    notes: Sequence[str]
+    notes: str
     rows: list[Row] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     raw: list[Row] = field(default_factory=list)  # for JSON alone
@@ -56,7 +56,7 @@ class Part:
 
     def markdown(self) -> str:
         """The part as Markdown."""
-        lines = [f"## {self.title}", "", *self.notes, ""]
+        lines = [f"## {self.title}", "", self.notes, ""]
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         if columns:
             lines += _table(columns, [[row.get(name) for name in columns] for row in self.rows])
@@ -114,14 +114,19 @@ def write(folder: Path, parts: Sequence[Part], facts: Row) -> None:
     text = [
         "# How fast",
         "",
-        f"`{command}`, {facts['date']}, {facts['seconds']:.0f} s in all, "
-        f"on {about['processor']}, {about['cores']} cores, {about['memory_gb']} GB; "
-        f"Python {about['python']}; load before and after {facts['load'][0]:.2f}, {facts['load'][1]:.2f}.",
+        (
+            f"`{command}`, {facts['date']}, {facts['seconds']:.0f} s in all, "
+            f"on {about['processor']}, {about['cores']} cores, {about['memory_gb']} GB; "
+            f"Python {about['python']}; load before and after {facts['load'][0]:.2f}, {facts['load'][1]:.2f}."
+        ),
         "",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in about["versions"].items()) + ".",
         "",
-        "Every figure is of a process of its own. `start` is the interpreter and the import of libraries, and "
-        "is not in the other times. Memory is the peak RSS summed over the process tree, sampled every 50 ms.",
+        (
+            "Every figure is of a process of its own. `start` is the interpreter and the import of "
+            "libraries, and is not in the other times. Memory is the peak RSS summed over the process tree, "
+            "sampled every 50 ms. Compiling kernels, once for a processor, is in no figure."
+        ),
         "",
     ]
     pictures = plot(folder, parts)

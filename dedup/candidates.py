@@ -31,7 +31,7 @@ _BLOCK = 128  # tokens in the smallest block that is signed for itself
 _BRIEF = 32  # shingles in a text under which each of them is a fingerprint: its runs may all be short
 _REACH = 34  # articles in a bucket up to which all meet
 _FEW = 8  # of a larger one that each of the others meets
-_FEW_CLOSER = 8  # the same, in the buckets of windows
+_FEW_CLOSER = 16  # the same, in the buckets of windows
 _ACCOUNTED = 0.5  # of what a text shares, that it shares with one other, for it not to be scattered
 _TOUCHED = 0.1  # share of a text's postings that it must share to be scattered
 _RARE = 8  # texts that share a fingerprint for which `_RARE_BESIDE` is enough
@@ -81,6 +81,7 @@ def candidate_pairs(
     missed, crowded = work.paired(parts, ranks, _REACH, _FEW, met)
     if missed.size:
         scattered = (work.strongest(met) < _ACCOUNTED * shared) & (shared > _TOUCHED * (shared + alone))
+        scattered |= tokens.lengths < _SHORT
         closer = work.spread(lambda part, first: _closer(part, first, settings, missed, crowded, scattered))
         work.paired(closer, ranks, 0, _FEW_CLOSER, met)
     found = list(in_order(lambda part: _reduced(met.part(part)[0]), range(_PARTS), threads))
@@ -261,7 +262,7 @@ def _closer(
     own = np.repeat(scattered[first : first + len(tokens)], np.diff(shingles.offsets))
     wanted |= own & among(shingles.hashes * kernels.SPREAD, crowded)
     kernels.leave_out_idle(tokens.flags, tokens.offsets, shingles.offsets, settings.shingle, wanted)
-    keys, texts = windows(shingles, settings.window, wanted)
+    keys, texts = windows(shingles, settings.shingle, settings.window, wanted)
     return Postings(keys * kernels.SPREAD, texts, np.full(keys.size, kernels.OF_WINDOW, np.int32))
 
 

@@ -36,17 +36,17 @@ def winnow(shingles: Shingles, window: int) -> Fingerprints:
 
 
 def windows(
-    shingles: Shingles, window: int, wanted: NDArray[np.bool_]
+    shingles: Shingles, k: int, window: int, wanted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
     """The windows whose fingerprint is `wanted`, bool (shingles,): key uint64 and text number int32 (windows,).
 
-    Texts that share a verbatim run of `window + k - 1` tokens share the key of a window inside it. There are
+    `k`: tokens in a shingle. Texts that share a verbatim run of `window + k - 1` tokens share the key of a window inside it. There are
     several times more windows than fingerprints, so only fingerprints that too many texts share to meet
     each other are looked at this closely.
     """
     keys = np.empty(shingles.hashes.size, np.uint64)
     texts = np.empty(shingles.hashes.size, np.int32)
-    count = kernels.windows(shingles.hashes, shingles.offsets, window, wanted, keys, texts)
+    count = kernels.windows(shingles.hashes, shingles.offsets, k, window, wanted, keys, texts)
     return keys[:count], texts[:count]
 
 

@@ -124,11 +124,13 @@ def winnow(shingles: Any, offsets: Any, window: int, prints: Any, places: Any, p
 
 
 @kernel
-def windows(shingles: Any, offsets: Any, window: int, wanted: Any, keys: Any, texts: Any) -> int:
+def windows(
+    shingles: Any, offsets: Any, k: int, window: int, wanted: Any, keys: Any, texts: Any
+) -> int:  # fmt: skip
     """Fill `keys` uint64 and `texts` int32 for every window whose least shingle is wanted; how many.
 
-    `wanted` bool (shingles,); windows as in `winnow`. A key stands for the least shingle and the window's
-    two ends, so that texts that share all of a window share its key. Room for one a shingle is needed.
+    `wanted` bool (shingles,) of `k` tokens; windows as in `winnow`. A key stands for all tokens of the window, so
+    that texts share it if and only if they share all of the window. Room for one a shingle is needed.
     """
     count = 0
     for text in range(offsets.size - 1):
@@ -144,7 +146,9 @@ def windows(shingles: Any, offsets: Any, window: int, wanted: Any, keys: Any, te
             elif shingles[last] <= shingles[least]:
                 least = last
             if wanted[least]:
-                state = (shingles[begin] * _BASE) ^ shingles[last]
+                state = shingles[last]
+                for place in range(begin, last, k):  # shingles side by side cover every token
+                    state = (state ^ shingles[place]) * _BASE
                 keys[count] = (state ^ (state >> np.uint64(31))) * _MIX + shingles[least]
                 texts[count] = text
                 count += 1
