@@ -78,14 +78,17 @@ def _name_tokens() -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.bo
     return tokens.hashes, tokens.offsets, (tokens.flags[tokens.offsets[:-1]] & CAPITAL) != 0
 
 
-def mentions(tokens: Tokens) -> NDArray[np.int32]:
-    """Where agencies are named, credited or not: text number and character, int32 (n, 2), in order.
+def mentions(tokens: Tokens) -> dict[int, list[int]]:
+    """The characters where agencies are named, credited or not, by text number.
 
     Only there can `credits` find any; most articles name none.
     """
-    found: NDArray[np.int32] = find_names(tokens.hashes, tokens.flags, tokens.offsets, *_name_tokens())
-    found[:, 1] = tokens.starts[tokens.offsets[found[:, 0]] + found[:, 1]]
-    return found
+    found = find_names(tokens.hashes, tokens.flags, tokens.offsets, *_name_tokens())
+    places = tokens.starts[tokens.offsets[found[:, 0]] + found[:, 1]]
+    out: dict[int, list[int]] = {}
+    for text, place in zip(found[:, 0].tolist(), places.tolist(), strict=True):
+        out.setdefault(text, []).append(place)
+    return out
 
 
 def credits(text: str, places: Sequence[int] | None = None) -> list[Credit]:
@@ -93,18 +96,36 @@ def credits(text: str, places: Sequence[int] | None = None) -> list[Credit]:
 
     `places`: the characters where agencies are named, if that is known.
     """
-    pattern = _names_pattern()
     found = []
     for start, line, head, tail in _lines(text):
-        if places is not None and not any(start <= place < start + len(line) for place in places):
+        own = None
+        if places is not None:
+            own = [place - start for place in places if start <= place < start + len(line)]
+            if not own:
+                continue
+        named = _named(line, own)
+        if not named:
             continue
-        if not pattern.search(line):
-            continue
-        masked = pattern.sub(lambda name: _NAME * len(name[0]), line)
+        masked = line
+        for first, stop, _ in named:
+            masked = f"{masked[:first]}{_NAME * (stop - first)}{masked[stop:]}"
         kind, span = _kind(masked, head, tail)
         if kind:
-            said = {names()[name] for name in pattern.findall(line[span[0] : span[1]])}
+            said = {agency for first, stop, agency in named if span[0] <= first and stop <= span[1]}
             found += [Credit(kind, agency, start + span[0], start + span[1]) for agency in sorted(said)]
+    return found
+
+
+def _named(line: str, places: Sequence[int] | None) -> list[tuple[int, int, str]]:
+    """The agencies named in a line, one behind another: place and agency; looked for at `places` if given."""
+    pattern = _names_pattern()
+    if places is None:
+        return [(*match.span(), names()[match[0]]) for match in pattern.finditer(line)]
+    found: list[tuple[int, int, str]] = []
+    for place in places:
+        match = None if found and place < found[-1][1] else pattern.match(line, place)
+        if match:
+            found.append((*match.span(), names()[match[0]]))
     return found
 
 

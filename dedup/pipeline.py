@@ -260,10 +260,9 @@ def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:
     paragraphs = Paragraphs.of(tokens)
     paragraphs.texts[:] += np.int32(batch[0])
     said = []
-    named = mentions(tokens)
-    for text in np.unique(named[:, 0]).tolist():
+    for text, places in mentions(tokens).items():
         body = texts[text].as_py()
-        for credit in credits(body, named[named[:, 0] == text, 1].tolist()):
+        for credit in credits(body, places):
             said.append((batch[0] + text, credit, body[credit.start : credit.end]))
     characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
     return _Batch(tokens, characters, digests(tokens), said, paragraphs)

@@ -22,7 +22,7 @@ LIGHTLY = 0.45  # share of it in shared runs, for it to be edited rather than re
 
 CREDITS = ("credit", "dateline", "byline", "picture")  # kinds of `agencies.Credit`
 UNKNOWN = np.iinfo(np.int64).min  # a time that is not known
-_NEVER = np.iinfo(np.int64).max
+NEVER = np.iinfo(np.int64).max
 
 _AGENCY_ITSELF, _DATELINE, _CREDIT, _EARLIEST, _COMPLETE, _PURE = 3.0, 1.5, 1.0, 1.0, 1.0, 0.5
 
@@ -224,7 +224,7 @@ def origins(found: Families, sources: Sources, lengths: NDArray[np.int64]) -> Or
     points += np.where((own >= 0) & (own == agency[family]), _AGENCY_ITSELF, named)
     times = sources.published[found.members]
     known = np.add.reduceat((times != UNKNOWN).astype(np.int64), firsts)
-    earliest = np.minimum.reduceat(np.where(times == UNKNOWN, _NEVER, times), firsts)
+    earliest = np.minimum.reduceat(np.where(times == UNKNOWN, NEVER, times), firsts)
     points += np.where((known[family] > 1) & (times == earliest[family]), _EARLIEST, 0.0)
     order = np.lexsort((-points, family))
     best = order[found.offsets[:-1]]

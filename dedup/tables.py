@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from dedup.csr import Offsets, offsets_of, sums, taken
 from dedup.families import Families
 from dedup.kernels import compose as parts_of
 from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
-from dedup.provenance import CREDITS, UNKNOWN, Origins, Sources, agencies, relations, roles
+from dedup.provenance import CREDITS, NEVER, UNKNOWN, Origins, Sources, agencies, relations, roles
 from dedup.store import Articles
 from dedup.threads import in_order
 from dedup.tokens import Tokens, tokenise
@@ -267,48 +267,61 @@ def _families(found: Found, names: pa.Array, members: _Members) -> pa.Table:
         "origin_share": members.origin_shares[rows],
         "credited": members.credited[rows],
     }
-    evidence = [list(_evidence(found, family)) for family in order.tolist()]
     columns = {
         "family": names.take(pa.array(order)),
         "size": sizes[order],
         "origin": _picked(found.ids, found.origins.texts[order]),
         "agency": _picked(agencies(), found.origins.agencies[order]),
         "confidence": found.origins.confidence[order],
-        "evidence": evidence,
+        "evidence": _evidence(found, order),
         "members": _lists(bounds, of_members, schema.MEMBER),
     }
     return _table(columns, schema.FAMILIES)
 
 
-def _evidence(found: Found, family: int) -> Iterator[dict[str, Any]]:
-    """Credit lines of the agency, the origin's first, and the origin's time where it is the first."""
-    own = slice(found.families.offsets[family], found.families.offsets[family + 1])
-    texts = found.families.members[own].astype(np.int64)
-    origin, agency = int(found.origins.texts[family]), int(found.origins.agencies[family])
-    sources = found.sources
-    if agency >= 0:
-        texts = texts[np.argsort(texts != origin, kind="stable")]
-        places, rows = sources.said(texts)
-        for place, row in zip(places.tolist(), rows.tolist(), strict=True):
-            if sources.agencies[row] == agency:
-                yield _credit(found, int(texts[place]), row)
-    times = sources.published[texts[texts != origin]]
-    first, times = int(sources.published[origin]), times[times != UNKNOWN]
-    if first != UNKNOWN and times.size and first <= times.min():
-        when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=first)
-        yield {"kind": "first published", "article": found.ids[origin].as_py(), "value": when.isoformat()}
+def _evidence(found: Found, order: Rows) -> pa.Array:
+    """Credit lines of each family's agency, its origin's first, and the origin's time where it is the first.
 
-
-def _credit(found: Found, text: int, row: int) -> dict[str, Any]:
-    sources = found.sources
-    return {
-        "kind": CREDITS[sources.kinds[row]],
-        "article": found.ids[text].as_py(),
-        "value": agencies()[sources.agencies[row]],
-        "text": sources.words[row],
-        "start": int(sources.starts[row]),
-        "end": int(sources.ends[row]),
+    `order`: the families' numbers.
+    """
+    families, sources = found.families, found.sources
+    texts, family = families.members, families.owners
+    places, rows = sources.said(texts)
+    theirs = sources.agencies[rows] == found.origins.agencies[family[places]]
+    places, rows = places[theirs], rows[theirs]
+    first = _first_published(found)
+    ranks = np.empty(order.size, np.int64)
+    ranks[order] = np.arange(order.size)
+    owners = np.concatenate([ranks[family[places]], ranks[first]])
+    later = np.concatenate([texts[places] != found.origins.texts[family[places]], np.full(first.size, 2)])
+    sort = np.lexsort((np.arange(owners.size), later, owners))
+    times = (sources.published[found.origins.texts[first]]).astype("datetime64[us]").tolist()
+    none = [None] * first.size
+    columns = {
+        "kind": [CREDITS[kind] for kind in sources.kinds[rows].tolist()] + ["first published"] * first.size,
+        "article": _picked(found.ids, np.concatenate([texts[places], found.origins.texts[first]])),
+        "value": [agencies()[agency] for agency in sources.agencies[rows].tolist()]
+        + [time.replace(tzinfo=UTC).isoformat() for time in times],
+        "text": [sources.words[row] for row in rows.tolist()] + none,
+        "start": sources.starts[rows].tolist() + none,
+        "end": sources.ends[rows].tolist() + none,
     }
+    sorted_columns = {
+        field.name: pa.array(columns[field.name], field.type).take(pa.array(sort)) for field in schema.EVIDENCE
+    }
+    return _lists(offsets_of(np.bincount(owners, minlength=order.size)), sorted_columns, schema.EVIDENCE)
+
+
+def _first_published(found: Found) -> Rows:
+    """The families whose origin was published first, as far as that is known."""
+    families, published = found.families, found.sources.published
+    if not len(families):
+        return np.empty(0, np.int64)
+    own = published[found.origins.texts]
+    times = published[families.members]
+    other = (families.members != found.origins.texts[families.owners]) & (times != UNKNOWN)
+    earliest = np.minimum.reduceat(np.where(other, times, NEVER), families.offsets[:-1])
+    return np.flatnonzero((own != UNKNOWN) & (earliest != NEVER) & (own <= earliest))
 
 
 def _articles(

@@ -20,27 +20,29 @@ def find_names(hashes: Any, flags: Any, offsets: Any, names: Any, bounds: Any, c
     `hashes`, `flags`, `offsets` as in `Tokens`; name i is `names[bounds[i]:bounds[i + 1]]`, token hashes, and
     begins with a capital letter if `capitals[i]`.
     """
-    firsts = np.zeros(65536, np.uint8)  # few tokens begin like a name: one look tells the others
-    for name in range(bounds.size - 1):
-        firsts[names[bounds[name]] & _LOW] = 1
+    heads = np.full(65536, -1, np.int32)  # chains of names by the lower half of their first token's hash
+    nexts = np.empty(bounds.size, np.int32)
+    for name in range(bounds.size - 2, -1, -1):
+        slot = names[bounds[name]] & _LOW
+        nexts[name] = heads[slot]
+        heads[slot] = name
     found = np.empty((256, 2), np.int32)
     count = 0
     for text in range(offsets.size - 1):
         stop = offsets[text + 1]
         for token in range(offsets[text], stop):
-            if firsts[hashes[token] & _LOW] == 0:
-                continue
-            for name in range(bounds.size - 1):
+            name = heads[hashes[token] & _LOW]
+            while name >= 0:
                 length = bounds[name + 1] - bounds[name]
-                if token + length > stop or (capitals[name] and flags[token] & CAPITAL == 0):
-                    continue
                 same = 0
-                while same < length and hashes[token + same] == names[bounds[name] + same]:
-                    same += 1
+                if token + length <= stop and (not capitals[name] or flags[token] & CAPITAL):
+                    while same < length and hashes[token + same] == names[bounds[name] + same]:
+                        same += 1
                 if same == length:
                     found = with_room(found, count + 1)
                     found[count, 0] = text
                     found[count, 1] = token - offsets[text]
                     count += 1
                     break
+                name = nexts[name]
     return found[:count]
