@@ -1,6 +1,6 @@
 """Reading: articles from files, folders, Arrow tables and Python, with every bad input reported.
 
-Plain text (one file, one article) and JSON Lines (one object, one article), each also compressed.
+Plain text (one file, one article) and JSON Lines (one object, one article), each also compressed; Parquet.
 What cannot be read becomes a `Problem` with its place; it is counted and never stops the rest.
 """
 
@@ -82,7 +82,7 @@ def _found(
     settings: Settings,
     progress: Callable[[int], None] | None,
 ) -> Iterator[Found]:
-    reading = Reading(names, settings.max_bytes, progress)
+    reading = Reading(names, settings.max_bytes, settings.batch_size, progress)
     if _is_path(source):
         return read_paths([_path(source)], reading)
     if is_arrow(source):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -10,8 +10,9 @@ import pyarrow.types as kinds
 
 from dedup.errors import InputError
 from dedup.io.dates import Instant
-from dedup.io.place import Found, Place, Row
+from dedup.io.place import Found, Row, Rows, placed
 from dedup.io.record import FIELDS, check
+from dedup.io.whole import whole
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 PLACE = ("path", "line")  # columns of a table that was read before; they go through unchanged
@@ -34,11 +35,11 @@ def read_arrow(source: Any, names: Mapping[str, str], limit: int, rows: int) -> 
         source = source.to_reader(max_chunksize=rows)
     elif not isinstance(source, pa.RecordBatchReader):
         source = pa.RecordBatchReader.from_stream(source)
-    present = _columns(source.schema, names)
-    return _articles(source, present, names, limit, rows)
+    present = columns_of(source.schema, names)
+    return articles(source, present, names, limit, rows)
 
 
-def _columns(schema: pa.Schema, names: Mapping[str, str]) -> dict[str, str]:
+def columns_of(schema: pa.Schema, names: Mapping[str, str]) -> dict[str, str]:
     """Name the columns to take, ours to theirs; refuse missing, doubled and unusable ones."""
     present = {}
     for ours in (*FIELDS, *PLACE):
@@ -78,21 +79,41 @@ def _is_string(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (kinds.is_string, kinds.is_large_string, kinds.is_string_view))
 
 
-def _articles(
-    batches: pa.RecordBatchReader, present: Mapping[str, str], names: Mapping[str, str], limit: int, rows: int
+def articles(
+    batches: Iterable[pa.RecordBatch],
+    present: Mapping[str, str],
+    names: Mapping[str, str],
+    limit: int,
+    rows: int,
+    path: str | None = None,
 ) -> Iterator[Found]:
+    """The articles of record batches, from the columns `present` (ours to theirs); `path`: their file.
+
+    A batch in which every article is valid is handed on as it is; another is looked at row by row.
+    """
     number = 0
-    for whole in batches:
-        for start in range(0, whole.num_rows, rows):
-            batch = whole.slice(start, rows)
-            columns = [_values(ours, batch.column(theirs)) for ours, theirs in present.items()]
-            theirs_of = [names.get(ours, ours) if ours in FIELDS else f"\0{ours}" for ours in present]
-            for values in zip(*columns, strict=True):
-                number += 1
-                record = dict(zip(theirs_of, values, strict=True))
-                place = Place(item=f"row {number}")
-                for found in check(record, names, place, limit):
-                    yield _placed(found, record) if isinstance(found, Row) else found
+    for large in batches:
+        for start in range(0, large.num_rows, rows):
+            batch = large.slice(start, rows)
+            columns = {ours: batch.column(theirs) for ours, theirs in present.items()}
+            valid = whole(columns, limit, path, number + 1)
+            if valid is not None:
+                yield Rows(valid, number + 1, path)
+            else:
+                yield from _row_by_row(columns, names, limit, path, number)
+            number += batch.num_rows
+
+
+def _row_by_row(
+    columns: Mapping[str, pa.Array], names: Mapping[str, str], limit: int, path: str | None, number: int
+) -> Iterator[Found]:
+    values_of = [_values(ours, column) for ours, column in columns.items()]
+    theirs_of = [names.get(ours, ours) if ours in FIELDS else f"\0{ours}" for ours in columns]
+    for values in zip(*values_of, strict=True):
+        number += 1
+        record = dict(zip(theirs_of, values, strict=True))
+        for found in check(record, names, placed(path, number), limit):
+            yield _placed(found, record) if isinstance(found, Row) else found
 
 
 def _placed(row: Row, record: Mapping[str, Any]) -> Row:

@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from reprlib import repr as shortened
 
 import pyarrow as pa
 
-from dedup.io.place import Found, Place, Row
+from dedup.io.place import Found, Place, Row, Rows
 from dedup.report.model import Inputs, Problem
 from dedup.schema import INPUT
 
 # Bytes of all strings in a batch; only an article that is longer by itself goes beyond.
 BATCH_BYTES = 32 * 2**20
+
+
+class _Ids:
+    """The ids that are taken, each with the place of its article."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, Place | int] = {}  # a number counts the rows of `_blocks`
+        self._blocks: list[Rows] = []
+        self._bounds = [0]
+
+    def taken(self, key: str, place: Place) -> Place | None:
+        """The place that has the id already; otherwise it goes to `place`."""
+        first = self._places.setdefault(key, place)
+        return None if first is place else self._place(first)
+
+    def take(self, rows: Rows, inputs: Inputs) -> pa.RecordBatch:
+        """The rows whose ids are new; the others are problems."""
+        keys = rows.batch.column("id").to_pylist()
+        base = self._bounds[-1]
+        self._blocks.append(rows)
+        self._bounds.append(base + len(keys))
+        if len(set(keys)) == len(keys) and self._places.keys().isdisjoint(keys):
+            self._places.update(zip(keys, range(base, base + len(keys)), strict=True))
+            return rows.batch
+        kept = []
+        for row, key in enumerate(keys):
+            first = self._places.setdefault(key, base + row)
+            if first == base + row:
+                kept.append(row)
+            else:
+                inputs.problems.append(_repeated(key, rows.place(row), self._place(first)))
+        return rows.batch.take(pa.array(kept, pa.int64()))
+
+    def _place(self, place: Place | int) -> Place:
+        if isinstance(place, Place):
+            return place
+        block = bisect_right(self._bounds, place) - 1
+        return self._blocks[block].place(place - self._bounds[block])
+
+
+def _repeated(key: str, place: Place, first: Place) -> Problem:
+    return place.problem(f"id {shortened(key)} is taken by {first}; that article stays, this one is set aside")
 
 
 def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[pa.RecordBatch]:
@@ -21,25 +64,30 @@ def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[p
     Of articles with the same id the first stays. `inputs` counts an article when its batch is handed
     out, and takes every problem as it comes.
     """
-    taken: dict[str, Place] = {}
+    ids = _Ids()
     rows: list[Row] = []
     size = 0
     for item in found:
         if isinstance(item, Problem):
             inputs.problems.append(item)
             continue
-        key = item.values[0]
-        first = taken.setdefault(key, item.place)
-        if first is not item.place:
-            message = f"id {shortened(key)} is taken by {first}; that article stays, this one is set aside"
-            inputs.problems.append(item.place.problem(message))
-            continue
-        if rows and (len(rows) >= max_rows or size + item.size > BATCH_BYTES):
+        if isinstance(item, Row):
+            first = ids.taken(item.values[0], item.place)
+            if first is not None:
+                inputs.problems.append(_repeated(item.values[0], item.place, first))
+                continue
+        if rows and (isinstance(item, Rows) or len(rows) >= max_rows or size + item.size > BATCH_BYTES):
             inputs.read += len(rows)
             yield _batch(rows)
             rows, size = [], 0
-        rows.append(item)
-        size += item.size
+        if isinstance(item, Row):
+            rows.append(item)
+            size += item.size
+            continue
+        batch = ids.take(item, inputs)
+        if batch.num_rows:
+            inputs.read += batch.num_rows
+            yield batch
     if rows:
         inputs.read += len(rows)
         yield _batch(rows)

@@ -11,15 +11,22 @@ from dedup.errors import InputError
 from dedup.io.blocks import Codec, Progress, blocks, peek, standard_input
 from dedup.io.folders import File, Seen, shown, walk
 from dedup.io.jsonl import read_jsonl
+from dedup.io.parquet import read_parquet
 from dedup.io.place import Found, Place, reason
 from dedup.io.text import WIDEST, read_text
 from dedup.report.model import Problem
 
-Format: TypeAlias = Literal["text", "jsonl"]
+Format: TypeAlias = Literal["text", "jsonl", "parquet"]
 
-FORMATS: dict[str, Format] = {".txt": "text", ".text": "text", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+FORMATS: dict[str, Format] = {
+    ".txt": "text",
+    ".text": "text",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
 CODECS: dict[str, Codec] = {".gz": "gzip", ".zst": "zstd"}
-EXPECTED = f"{', '.join(FORMATS)}, each also with {' or '.join(CODECS)}"
+EXPECTED = f"{', '.join(FORMATS)}, all but the last also with {' or '.join(CODECS)}"
 
 STDIN = "<stdin>"
 SNIFFED = 2**12  # bytes in which the first character that is not white space decides the format
@@ -30,6 +37,7 @@ class Reading(NamedTuple):
 
     names: Mapping[str, str]  # as from `record.names_of`
     limit: int  # bytes of UTF-8 in the longest text
+    rows: int  # taken out of a table at once
     progress: Progress | None
 
 
@@ -38,7 +46,8 @@ def format_of(path: PurePath) -> tuple[Format | None, Codec | None]:
     name = path.name.lower()
     codec = next((codec for ending, codec in CODECS.items() if name.endswith(ending)), None)
     inner = PurePath(name.rpartition(".")[0]) if codec else PurePath(name)
-    return FORMATS.get(inner.suffix), codec
+    form = FORMATS.get(inner.suffix)
+    return (None if form == "parquet" and codec else form), codec
 
 
 def read_paths(paths: Sequence[Path | None], reading: Reading) -> Iterator[Found]:
@@ -118,6 +127,10 @@ def _file(file: File, form: Format, reading: Reading) -> Iterator[Found]:
     place = Place(shown(file.path))
     codec = format_of(file.path)[1]
     source = blocks(file.path, codec, reading.progress)
+    if form == "parquet":
+        rest = reading.names, reading.limit, reading.rows, reading.progress
+        yield from read_parquet(file.path, shown(file.path), *rest)
+        return
     if form == "jsonl":
         yield from read_jsonl(source, reading.names, shown(file.path), reading.limit)
         return

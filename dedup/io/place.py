@@ -1,4 +1,4 @@
-"""Where an input stands, and what a format hands on for it: a row, or the problem that set it aside.
+"""Where an input stands, and what a format hands on for it: rows, or the problem that set it aside.
 
 Every format is a generator of `Found`. It never counts, never sees other files, and never raises for
 a bad record.
@@ -7,6 +7,8 @@ a bad record.
 from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, TypeAlias
+
+import pyarrow as pa
 
 from dedup.report.model import Problem
 
@@ -52,7 +54,24 @@ class Row(NamedTuple):
     place: Place
 
 
-Found: TypeAlias = Row | Problem
+class Rows(NamedTuple):
+    """Valid articles, one a row; row i is number `first` + i of its source."""
+
+    batch: pa.RecordBatch  # of `schema.INPUT`
+    first: int  # 1-based
+    path: str | None
+
+    def place(self, row: int) -> Place:
+        """Where a row stands."""
+        return placed(self.path, self.first + row)
+
+
+def placed(path: str | None, number: int) -> Place:
+    """The place of a row of a file (its number stands for the line) or of a table from Python."""
+    return Place(item=f"row {number}") if path is None else Place(path, number)
+
+
+Found: TypeAlias = Row | Rows | Problem
 
 
 def reason(error: OSError) -> str:
