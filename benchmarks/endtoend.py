@@ -122,15 +122,17 @@ def _pipelines(path: Path, options: Options) -> Iterator[Entry]:
     import importlib.util
 
     files = _split(path, options)
-    for bands, rows, _ in _BANDS:
+    bandings = _BANDS[:1] if options.quick else _BANDS
+    for bands, rows, _ in bandings:
         banding = {"bands": bands, "rows": rows, "workers": options.cores}
-        for words in ("whitespace", "english") if rows == 4 else ("whitespace",):
-            missing = "" if words == "whitespace" or importlib.util.find_spec("spacy") else "needs spacy"
-            setting = f"{bands} × {rows} bands, {words if words == 'whitespace' else 'spaCy'} words, clusters"
+        for words in ("split", "eng") if rows == 4 and not options.quick else ("split",):
+            missing = "" if words == "split" or importlib.util.find_spec("spacy") else "needs spacy"
+            kind = "words split at white space" if words == "split" else "spaCy words, its default"
+            setting = f"{bands} × {rows} bands, {kind}, clusters"
             arguments = {"files": files, **banding, "words": words}
-            more = ("spacy",) if words == "english" and not missing else ()
+            more = ("spacy",) if words == "eng" and not missing else ()
             yield Entry("datatrove", "datatrove", setting, options.cores, arguments, more, missing)
-    for bands, rows, _ in _BANDS:
+    for bands, rows, _ in bandings:
         banding = {"bands": bands, "rows": rows, "workers": options.cores}
         setting = f"{bands} × {rows} bands, xxh3, clusters"
         yield Entry("text-dedup", "text_dedup", setting, options.cores, {"path": str(path), **banding})

@@ -112,15 +112,13 @@ def datatrove(files: list[str], bands: int, rows: int, workers: int, words: str)
     from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupSignature
     from datatrove.pipeline.dedup.minhash import MinhashConfig
     from datatrove.pipeline.readers import ParquetReader
-    from datatrove.utils.word_tokenizers import WhitespaceTokenizer
     from loguru import logger
 
     logger.remove()
     folder = Path(tempfile.mkdtemp())
     config = MinhashConfig(n_grams=peers.SHINGLE, num_buckets=bands, hashes_per_bucket=rows)
     read = ParquetReader(str(Path(files[0]).parent), glob_pattern="*.parquet", read_metadata=False)
-    language = WhitespaceTokenizer() if words == "whitespace" else words
-    sign = MinhashDedupSignature(str(folder / "signatures"), config=config, language=language)
+    sign = MinhashDedupSignature(str(folder / "signatures"), config=config, language=_words(words))
     band = MinhashDedupBuckets(str(folder / "signatures"), str(folder / "bands"), config=config)
     join = MinhashDedupCluster(str(folder / "bands"), str(folder / "clusters"), config, save_cluster_id=True)
     for number, (steps, tasks) in enumerate((([read, sign], len(files)), ([band], bands), ([join], 1))):
@@ -129,6 +127,23 @@ def datatrove(files: list[str], bands: int, rows: int, workers: int, words: str)
             steps, tasks=tasks, workers=workers, logging_dir=logs, start_method="fork"
         ).run()
     return lambda: {"labels": _clusters(files, folder / "clusters")}
+
+
+def _words(name: str) -> Any:
+    """A tokeniser that splits at white space, which is all there is between words once text is simplified."""
+    from datatrove.utils.word_tokenizers import WordTokenizer
+
+    class Split(WordTokenizer):  # type: ignore[misc]
+        def word_tokenize(self, text: str) -> list[str]:
+            return text.split()
+
+        def sent_tokenize(self, text: str) -> list[str]:
+            return [text]
+
+        def span_tokenize(self, text: str) -> list[tuple[int, int]]:
+            return [(0, len(text))]
+
+    return Split() if name == "split" else name
 
 
 def _clusters(files: list[str], folder: Path) -> NDArray[np.int64]:

@@ -7,8 +7,10 @@ stands in the process's temporary folder and in files that it holds open but has
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,7 +59,7 @@ def measured(
 ) -> Run:
     """Run `function` ("module:name") with `arguments` on `cores` cores (see `benchmarks.child`)."""
     scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch) as name:
+    with tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "tmp").mkdir()
         job = {"function": function, "imports": imports, "arguments": arguments, "begun": time.time()}
@@ -71,7 +73,10 @@ def measured(
                 cwd=_ROOT,
                 start_new_session=True,
             )
-            run = _watched(process, folder / "tmp", sorted(os.sched_getaffinity(0))[:cores], timeout)
+            try:
+                run = _watched(process, folder / "tmp", sorted(os.sched_getaffinity(0))[:cores], timeout)
+            finally:
+                _end(process)
         return _read(run, process.returncode, folder)
 
 
@@ -109,13 +114,20 @@ def _watched(process: subprocess.Popen[bytes], folder: Path, cores: list[int], t
         if samples % _DISK_EVERY == 0:
             run.disk = max(run.disk, _disk(everyone, folder))
         if time.monotonic() > until:
-            for one in everyone:
-                subprocess.run(["kill", "-9", str(one)], check=False, capture_output=True)
-            process.wait()
+            _end(process)
             run.failed = f"took longer than {timeout:.0f} s"
         samples += 1
         time.sleep(_EVERY)
     return run
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that still runs, and its descendants."""
+    if process.poll() is None:
+        for one in tree(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+        process.wait()
 
 
 def _read(run: Run, code: int, folder: Path) -> Run:
@@ -140,8 +152,9 @@ def _memory(process: int) -> tuple[int, int]:
 def _disk(processes: list[int], folder: Path) -> int:
     """Bytes on disk of files in `folder`, and of deleted files that the processes hold open."""
     sizes: dict[tuple[int, int], int] = {}
-    for path in folder.rglob("*"):
-        _count(path, sizes)
+    for place, _, names in os.walk(folder):  # passes over folders that are gone by now
+        for name in names:
+            _count(Path(place, name), sizes)
     for process in processes:
         try:
             handles = list(Path(f"/proc/{process}/fd").iterdir())

@@ -13,15 +13,10 @@ TABLES = ("articles", "pairs", "passages", "families")
 
 
 def scanned(path: str, settings: dict[str, Any]) -> Any:
-    """Scan a Parquet file; as a table where it cannot be read by its path."""
-    import pyarrow.parquet as pq
-
+    """Scan a Parquet file by its path."""
     import dedup
 
-    report = dedup.scan(path, dedup.Settings(**settings))
-    if report.articles.num_rows:
-        return report
-    return dedup.scan(pq.read_table(path), dedup.Settings(**settings))
+    return dedup.scan(path, dedup.Settings(**settings))
 
 
 def scan(path: str, **settings: Any) -> Finish:

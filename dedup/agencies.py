@@ -97,12 +97,8 @@ def credits(text: str, places: Sequence[int] | None = None) -> list[Credit]:
     `places`: the characters where agencies are named, if that is known.
     """
     found = []
-    for start, line, head, tail in _lines(text):
-        own = None
-        if places is not None:
-            own = [place - start for place in places if start <= place < start + len(line)]
-            if not own:
-                continue
+    for start, line, head, tail in _lines(text) if places is None else _lines_at(text, places):
+        own = None if places is None else [place - start for place in places if start <= place < start + len(line)]
         named = _named(line, own)
         if not named:
             continue
@@ -163,3 +159,25 @@ def _lines(text: str) -> Iterator[tuple[int, str, bool, bool]]:
         end = at - 1
     for start, stop in sorted(set(head) | set(tail)):
         yield start, text[start:stop].rstrip(), (start, stop) in head, (start, stop) in tail
+
+
+def _lines_at(text: str, places: Sequence[int]) -> Iterator[tuple[int, str, bool, bool]]:
+    """Those of `_lines` in which one of `places` may lie, found from there."""
+    spans: dict[tuple[int, int], list[bool]] = {}
+    for place in places:
+        at = text.rfind("\n", 0, place) + 1
+        end = text.find("\n", place)
+        end = len(text) if end < 0 else end
+        if _filled(text[:at], _HEAD):
+            spans.setdefault((at, min(end, at + _LINE)), [False, False])[0] = True
+        if _filled(text[end:], _TAIL):
+            spans.setdefault((max(at, end - _LINE), end), [False, False])[1] = True
+    for (start, stop), (head, tail) in sorted(spans.items()):
+        yield start, text[start:stop].rstrip(), head, tail
+
+
+def _filled(text: str, most: int) -> bool:
+    """Has a text fewer than `most` lines that are not blank?"""
+    if text.count("\n") < most:
+        return True
+    return sum(1 for line in text.split("\n") if line.strip()) < most

@@ -9,7 +9,7 @@ so that not all articles meet, those that share the whole window around it meet 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,8 +34,6 @@ _FEW = 8  # of a larger one that each of the others meets
 _FEW_CLOSER = 16  # the same, in the buckets of windows
 _ACCOUNTED = 0.5  # of what a text shares, that it shares with one other, for it not to be scattered
 _TOUCHED = 0.1  # share of a text's postings that it must share to be scattered
-_RARE = 8  # texts that share a fingerprint for which `_RARE_BESIDE` is enough
-_RARE_BESIDE = 4  # tokens beside a rare fingerprint that two texts share, for it to be evidence by itself
 _SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
 _BUCKETS = 3  # in which two texts meet, for them to be compared on weak evidence
 _PURITIES = 8  # steps in which the share of a text that others have is looked at
@@ -74,7 +72,8 @@ def candidate_pairs(
 
     `batches` bound the texts handled in one go. `progress` is called with texts done and texts in all.
     """
-    work = _Work(tokens, compared, batches, settings, scratch, threads, progress)
+    missing = np.zeros(len(tokens), np.bool_)
+    work = _Work(tokens, compared, batches, settings, scratch, threads, progress, missing)
     parts = work.spread(lambda part, _: postings(part, settings, bands))
     shared, alone, ranks = work.ranked(parts)
     met = scratch.parts(_PARTS, np.uint64)
@@ -82,6 +81,7 @@ def candidate_pairs(
     if missed.size:
         scattered = (work.strongest(met) < _ACCOUNTED * shared) & (shared > _TOUCHED * (shared + alone))
         scattered |= tokens.lengths < _SHORT
+        work = replace(work, compared=compared & (work.missing | scattered))
         closer = work.spread(lambda part, first: _closer(part, first, settings, missed, crowded, scattered))
         work.paired(closer, ranks, 0, _FEW_CLOSER, met)
     found = list(in_order(lambda part: _reduced(met.part(part)[0]), range(_PARTS), threads))
@@ -100,16 +100,16 @@ class _Work:
     scratch: Scratch
     threads: int
     progress: Callable[[int, int], None] | None
+    missing: NDArray[np.bool_]  # (n,) set for texts that may miss something
 
     def spread(self, work: Callable[[Tokens, int], Postings]) -> Parts:
-        """Postings of all texts by the first byte of their keys; `work` is given texts and the first's number."""
+        """Postings of the compared texts by the first byte of their keys.
+
+        `work` is given texts, those that are not compared empty, and the number of the first.
+        """
 
         def run(batch: tuple[int, int]) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
-            found = work(self.tokens.part(*batch), batch[0])
-            kept = self.compared[batch[0] : batch[1]]
-            if not kept.all():
-                chosen = kept[found.texts]
-                found = Postings(*(column[chosen] for column in found))
+            found = work(self.tokens.some(*batch, self.compared[slice(*batch)]), batch[0])
             columns = [np.empty_like(column) for column in found]
             bounds = np.empty(257, np.int64)
             kernels.scatter(*found, np.int32(batch[0]), bounds, *columns)
@@ -172,7 +172,8 @@ class _Work:
         missed, crowded = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
 
         def run(part: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
-            return meet(Postings(*parts.part(part)), self.tokens, ranks, self.settings, reach, few)
+            met_here = Postings(*parts.part(part))
+            return meet(met_here, self.tokens, ranks, self.settings, reach, few, self.missing)
 
         for pairs, keys, busy in in_order(run, range(256), self.threads):
             met.append([pairs], np.searchsorted(pairs, bounds))
@@ -206,10 +207,11 @@ def meet(
     settings: Settings,
     reach: int,
     few: int,
+    missing: NDArray[np.bool_],
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
     """Pairs of texts that meet, sorted, the keys of what they may miss, and those of crowded buckets.
 
-    See `kernels.fill_pairs`; a bucket is crowded where not all of its texts meet.
+    `missing` bool (n,) is set for texts that may miss something. See `kernels.fill_pairs`; a bucket is crowded where not all of its texts meet.
     `ranks`: each text's place among those that others may be compared with. Keys, which are scratch, must have the highest 8 bits in common; text numbers must rise from posting to
     posting.
     """
@@ -218,8 +220,8 @@ def meet(
     pairs, missed, busy = np.empty(most, np.uint64), np.empty(crowded, np.uint64), np.empty(crowded, np.uint64)
     beside = min(settings.guarantee - settings.shingle, kernels.MOST_BESIDE)
     filled, n_missed, n_busy = kernels.fill_pairs(
-        keys, order, texts, found.spots, tokens.hashes, tokens.offsets, ranks, settings.shingle, _RARE,
-        min(_RARE_BESIDE, beside), beside, _SHORT, reach, few, pairs, missed, busy,
+        keys, order, texts, found.spots, tokens.hashes, tokens.offsets, ranks, settings.shingle,
+        beside, _SHORT, reach, few, pairs, missed, busy, missing,
     )  # fmt: skip
     pairs = pairs[:filled].copy()
     pairs.sort()
@@ -230,7 +232,7 @@ def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
     """The buckets of a batch of texts; text numbers rise."""
     shingles = shingle(tokens, settings.shingle)
     prints = winnow(shingles, settings.window)
-    signatures, signed, _ = signatures_of(tokens, shingles, settings)
+    signatures, signed, _ = signatures_of(tokens, shingles, settings, bands)
     order = np.argsort(signed, kind="stable")
     of_bands = band_hashes(signatures[order], bands)
     room = shingles.hashes.size + of_bands.size
@@ -267,11 +269,11 @@ def _closer(
 
 
 def signatures_of(
-    tokens: Tokens, shingles: Shingles, settings: Settings
+    tokens: Tokens, shingles: Shingles, settings: Settings, bands: Bands
 ) -> tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.int64]]:
     """Signatures of every block, then of every text with several; text numbers; first tokens of the blocks.
 
-    An article's signature is the minimum of its blocks'.
+    An article's signature is the minimum of its blocks'; only the values that `bands` take are worked out.
     """
     bounds = np.empty(tokens.hashes.size + 1, np.int64)
     offsets = np.empty(len(tokens) + 1, np.int64)
@@ -282,7 +284,8 @@ def signatures_of(
     # Shingles, like tokens, stand text after text, but there are k - 1 fewer of them in each text.
     starts = bounds[: offsets[-1]] - tokens.offsets[owners] + shingles.offsets[owners]
     ends = np.append(starts, shingles.offsets[-1])
-    of_blocks = sign_shingles(Shingles(shingles.hashes, ends), settings.num_perm, settings.seed)
+    used = bands.bands * bands.rows
+    of_blocks = sign_shingles(Shingles(shingles.hashes, ends), settings.num_perm, settings.seed, used)
     several = np.flatnonzero(counts > 1)
     if not several.size:
         return of_blocks, owners, bounds[: offsets[-1]]

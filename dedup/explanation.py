@@ -121,7 +121,7 @@ def _candidate(pair: _Pair) -> Iterator[Step]:
         stop = min(a + k, int(pair.tokens.lengths[0])), min(x + k, int(pair.tokens.lengths[1]))
         yield Step("candidate", "found", "a shared fingerprint", pair.places(a, stop[0], x, stop[1]))
     bands = bands_for(settings.num_perm, settings.resemblance, settings.recall)
-    signatures, owners, starts = signatures_of(pair.tokens, pair.shingles, settings)
+    signatures, owners, starts = signatures_of(pair.tokens, pair.shingles, settings, bands)
     keys = band_hashes(signatures, bands)
     offsets, ends = pair.tokens.offsets, np.append(starts[1:], pair.tokens.offsets[2])
     found = 0

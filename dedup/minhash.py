@@ -27,15 +27,18 @@ def permutations(num_perm: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[
     return multipliers, draw.randint(0, 1 << 32, num_perm, dtype=np.uint32)
 
 
-def sign_shingles(shingles: Shingles, num_perm: int, seed: int) -> NDArray[np.uint32]:
+def sign_shingles(
+    shingles: Shingles, num_perm: int, seed: int, used: int | None = None
+) -> NDArray[np.uint32]:
     """Signatures uint32 (n_texts, num_perm) of hashed shingles; row order is input order.
 
-    Broder 1997; the permutations of datasketch 2.x "affine32" over the upper 32 bits of each shingle hash.
+    Of each only the first `used` values, if that is given. Broder 1997; the permutations of datasketch 2.x "affine32" over the upper 32 bits of each shingle hash.
     """
     mixed = np.empty(shingles.hashes.size, np.uint32)
     kernels.premix(shingles.hashes, mixed)
-    signatures = np.empty((len(shingles), num_perm), np.uint32)
-    kernels.minima(mixed, shingles.offsets, *permutations(num_perm, seed), signatures)
+    multipliers, increments = (drawn[:used] for drawn in permutations(num_perm, seed))
+    signatures = np.empty((len(shingles), multipliers.size), np.uint32)
+    kernels.minima(mixed, shingles.offsets, multipliers, increments, signatures)
     return signatures
 
 

@@ -41,7 +41,6 @@ Progress = Callable[[str, int, int | None], None]
 Batches = list[tuple[int, int]]
 
 _BATCH_BYTES = 2**22  # of text handled in one go: what is made of it stays in the second-level cache
-_HELD = 4  # part of the memory limit in which what grows with the corpus is held before it goes to disk
 
 
 def scan(
@@ -117,7 +116,7 @@ class _Run:
         self.threads = settings.threads or os.cpu_count() or 1
         self.tell = tell
         self.profile = profile
-        self.scratch = Scratch(settings.memory * 10**6 // _HELD, temp_dir)
+        self.scratch = Scratch(settings.memory * 10**6, temp_dir)
 
     def read(self, source: Input, inputs: Inputs, fields: Mapping[str, str] | None) -> Articles:
         """Read all articles, sorted by id, so that nothing depends on the order in which they come."""

@@ -16,6 +16,7 @@ class Stage:
 
     name: str
     seconds: float = 0.0
+    busy: float = 0.0  # seconds of all cores together
     rows_in: int = 0
     unit_in: str = "articles"
     rows_out: int = 0
@@ -41,8 +42,10 @@ class Profile:
         stage = Stage(name)
         self.stages.append(stage)
         begun, spilled = time.perf_counter(), scratch.spilled if scratch else 0
+        busy = time.process_time()
         try:
             yield stage
         finally:
             stage.seconds = time.perf_counter() - begun
+            stage.busy = time.process_time() - busy
             stage.spilled = scratch.spilled - spilled if scratch else 0

@@ -20,6 +20,19 @@ from numpy.typing import NDArray
 from dedup.errors import ScratchError
 
 
+_HELD = 0.25  # part of the memory in which what grows with the corpus is held
+_FULL = 0.75  # part of it from which on the process gives back what it has only looked at
+_PAGE = mmap.PAGESIZE
+
+
+def _resident() -> float:
+    """Bytes of this process in memory; without end where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_bytes().split()[1]) * _PAGE
+    except OSError:
+        return float("inf")
+
+
 class Spool:
     """An array that grows at its end; made by `Scratch.spool`."""
 
@@ -131,10 +144,10 @@ class Parts:
 
 
 class Scratch:
-    """Room for what grows with the corpus: up to `memory` bytes are held in memory, the rest under `folder`.
+    """Room for what grows with the corpus, within a process of up to `memory` bytes.
 
-    `folder` is by default the system's for temporary files. Raises `ScratchError` where it cannot be written
-    to or is full.
+    A part of that (`_HELD`) is held in memory, the rest goes to disk under `folder`, by default the system's
+    for temporary files. Raises `ScratchError` where it cannot be written to or is full.
     """
 
     def __init__(self, memory: int, folder: str | os.PathLike[str] | None = None) -> None:
@@ -155,11 +168,13 @@ class Scratch:
     def grown(self) -> None:
         """Move the largest arrays to disk while more is held in memory than may be."""
         held = sum(spool.held for spool in self._spools)
-        while held > self.memory:
+        while held > _HELD * self.memory:
             held -= max(self._spools, key=lambda spool: spool.held).spill()
 
     def let_go(self) -> None:
-        """Let the system take back the memory of what was looked at on disk."""
+        """Let the system take back the memory of what was looked at on disk, if the process has grown large."""
+        if _resident() < _FULL * self.memory:
+            return
         for spool in self._spools:
             spool.let_go()
 

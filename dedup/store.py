@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class Texts:
     """n texts in one array of UTF-8 bytes."""
 
     data: Spool  # uint8
+    let_go: Callable[[], None]  # of memory, `Scratch.let_go`
     starts: NDArray[np.int64]  # (n,) bytes
     sizes: NDArray[np.int64]  # (n,) bytes
 
@@ -74,7 +75,7 @@ class Articles:
         numbers = order.to_numpy()
         all_sizes = np.concatenate(sizes)
         starts = offsets_of(all_sizes)[:-1]
-        texts = Texts(data, starts[numbers], all_sizes[numbers])
+        texts = Texts(data, scratch.let_go, starts[numbers], all_sizes[numbers])
         return cls(table.combine_chunks().take(order).combine_chunks(), texts)
 
     def column(self, name: str) -> pa.Array:

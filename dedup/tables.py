@@ -110,7 +110,7 @@ def _places(
             filled[slice(a, b) if order is None else order[a:b]] = values
 
     for _ in in_order(run, found.batches, found.threads):
-        found.articles.texts.data.let_go()
+        found.articles.texts.let_go()
     return out
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dedup.csr import offsets_of
 from dedup.kernels.tokenise import tokenise as _fill
 from dedup.kernels.unicode import table
 
@@ -45,6 +46,16 @@ class Tokens:
         own = slice(self.offsets[first], self.offsets[stop])
         offsets = self.offsets[first : stop + 1] - self.offsets[first]
         return Tokens(self.hashes[own], self.starts[own], self.ends[own], self.flags[own], offsets)
+
+    def some(self, first: int, stop: int, wanted: NDArray[np.bool_]) -> Tokens:
+        """The texts `first` to `stop`, without places, and without tokens where they are not `wanted`."""
+        part = self.part(first, stop)
+        if wanted.all():
+            return part
+        lengths = np.where(wanted, part.lengths, 0)
+        kept = np.repeat(wanted, part.lengths)
+        none = np.empty(0, np.int32)
+        return Tokens(part.hashes[kept], none, none, part.flags[kept], offsets_of(lengths))
 
     @property
     def lengths(self) -> NDArray[np.int64]:

@@ -1,11 +1,20 @@
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dedup.agencies import credits, names
+from dedup.agencies import credits, mentions, names
+from dedup.tokens import tokenise
 
 BODY = "\n\n".join(f"Paragraph {n} of a story that goes on and on about the harbour." for n in range(20))
 
 
+def mentioned(text):
+    return mentions(tokenise(pa.array([text], pa.large_string()))).get(0, [])
+
+
 def found(text):
+    assert credits(text, mentioned(text)) == credits(text)
     return [(credit.kind, credit.agency, text[credit.start : credit.end]) for credit in credits(text)]
 
 
@@ -72,3 +81,82 @@ def test_a_long_text_without_lines_takes_no_time():
 def test_every_alias_is_unique_and_trimmed():
     assert all(alias == alias.strip() and alias for alias in names())
     assert names()["法新社"] == "AFP"
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "Reuters",
+                "AP",
+                "AFP",
+                "The Associated Press",
+                "新华社",
+                "共同",
+                "dpa",
+                "dpa's ",
+                "AP’s ",
+                "apa",
+            ),
+            *(
+                "(",
+                ")",
+                "【",
+                "】",
+                "—",
+                "-",
+                ", ",
+                "/",
+                "\n",
+                "\n\n",
+                " ",
+                " ",
+                ".",
+                "。",
+                "By ",
+                "Source: ",
+            ),
+            *(
+                "Photo ",
+                "PARIS",
+                "x",
+                "7",
+                "é",
+                "电",
+                "reuters",
+                "The",
+                "Press",
+                "and ",
+                "“",
+                "”",
+                "harbour ",
+            ),
+        ]
+    ),
+    max_size=25,
+).map("".join)
+
+
+@given(PIECES)
+@settings(deadline=None, max_examples=400)
+def test_credits_are_the_same_where_mentions_are_known(text):
+    assert credits(text, mentioned(text)) == credits(text)
+
+
+@pytest.mark.parametrize("line", ["ANKARA (AFP'nin haberi) - Liman kapandı.", "(Reuters’tan)"])
+def test_names_with_endings_behind_an_apostrophe(line):
+    text = f"{line}\n\n{BODY}"
+    assert len(credits(text)) == 1
+    assert credits(text, mentioned(text)) == credits(text)
+
+
+@pytest.mark.parametrize("alias", sorted(names()))
+def test_every_alias_is_a_mention(alias):
+    for text in (f"({alias})", f"{BODY} {alias}'s harbour", f"{BODY}\n\n({alias})", f"{alias} - {BODY}"):
+        assert text.index(alias) in mentioned(text)
+        assert credits(text, mentioned(text)) == credits(text)
+
+
+def test_mentions_are_told_by_text():
+    texts = ["Nobody.", "é AP and Reuters", "", "Reuters"]
+    assert mentions(tokenise(pa.array(texts, pa.large_string()))) == {1: [2, 9], 3: [0]}

@@ -1,18 +1,70 @@
+from collections import Counter
 from datetime import UTC, datetime
+from math import exp
+from types import SimpleNamespace
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dedup.agencies import Credit
-from dedup.provenance import Shares, Source, agency_of, credited, origin_of, relation, role
+from dedup.families import Families
+from dedup.provenance import (
+    CREDITS,
+    UNKNOWN,
+    Shares,
+    Sources,
+    agencies,
+    agencies_of,
+    origins,
+    relation,
+    roles,
+)
+from dedup.schema import INPUT
+from dedup.scratch import Scratch
+from dedup.store import Articles
+from dedup.tables import _credited
 
 NOON, NIGHT = datetime(2024, 1, 1, 12, tzinfo=UTC), datetime(2024, 1, 1, 23, tzinfo=UTC)
 
 
 def source(outlet=None, published=None, *credits):
-    return Source(outlet, published, tuple(Credit(kind, agency, 0, 1) for kind, agency in credits))
+    return outlet, published, credits
 
 
 PLAIN = source()
+
+
+def sources_of(members):
+    return Sources.of(
+        pa.array([outlet for outlet, _, _ in members], pa.string()),
+        pa.array([published for _, published, _ in members], pa.timestamp("us", tz="UTC")),
+        [
+            (number, Credit(kind, agency, 3, 5), f"({agency})")
+            for number, (_, _, credits) in enumerate(members)
+            for kind, agency in credits
+        ],
+    )
+
+
+def family_of(held):
+    """One family, whose members hold so many tokens of its copy."""
+    count = len(held)
+    spans = np.array([[2, 2 + size] for size in held], np.int32)
+    numbers = np.arange(count, dtype=np.int32)
+    return Families.of(numbers[:1], np.zeros(count, np.int64), numbers, np.arange(count + 1), spans)
+
+
+def agency_of(members, shares):
+    (found,) = agencies_of(family_of([1] * len(members)), sources_of(members), np.array(shares)).tolist()
+    return None if found < 0 else agencies()[found]
+
+
+def origin_of(members, held, lengths):
+    found = origins(family_of(held), sources_of(members), np.array(lengths))
+    return int(found.texts[0]), float(found.confidence[0])
 
 
 @pytest.mark.parametrize(
@@ -27,9 +79,9 @@ PLAIN = source()
     ],
 )
 def test_relations_of_copies(shares, expected):
-    assert relation(Shares(*shares, 0.1), {"copy", "phrase"}, PLAIN, PLAIN) == expected
+    assert relation(Shares(*shares, 0.1), {"copy", "phrase"}, same_outlet=False) == expected
     turned = {"excerpt": "extended", "extended": "excerpt"}.get(expected, expected)
-    assert relation(Shares(*shares, 0.1).turned(), {"copy"}, PLAIN, PLAIN) == turned
+    assert relation(Shares(*shares, 0.1).turned(), {"copy"}, same_outlet=False) == turned
 
 
 @pytest.mark.parametrize(
@@ -43,21 +95,54 @@ def test_relations_of_copies(shares, expected):
     ],
 )
 def test_relations_without_copies(kinds, expected):
-    assert relation(Shares(0, 0, 0, 0, 0), kinds, PLAIN, PLAIN) == expected
+    for same_outlet in (False, True):
+        assert relation(Shares(0, 0, 0, 0, 0), kinds, same_outlet=same_outlet) == expected
 
 
 def test_newer_versions_of_one_outlet_are_updates():
     shares = Shares(0.95, 0.92, 1, 1, 0.8)
-    assert relation(shares, {"copy"}, source("Post"), source("Post")) == "update"
-    assert relation(shares, {"copy"}, source("Post"), source("Star")) == "verbatim copy"
-    assert role(shares, source("Post"), source("Post"), duplicate=False) == "update"
-    assert role(shares, source("Post"), source("Post"), duplicate=True) == "verbatim copy"
+    assert relation(shares, {"copy"}, same_outlet=True) == "update"
+    assert relation(shares, {"copy"}, same_outlet=False) == "verbatim copy"
+    partial = Shares(0.3, 0.3, 0.4, 0.4, 0.1)
+    assert relation(partial, {"copy"}, same_outlet=True) == "partial reuse"
+
+    def role(shares, same_outlet, duplicate):
+        return roles(*shares.arrays(), np.array([same_outlet]), np.array([duplicate])).tolist()
+
+    assert role(shares, True, False) == ["update"]
+    assert role(shares, True, True) == ["verbatim copy"]
+    assert role(shares, False, False) == ["verbatim copy"]
+    assert role(partial, True, False) == ["partial reuse"]
+    assert role(partial, False, True) == ["verbatim copy"]
+
+
+def test_sources_are_numbered():
+    found = sources_of([source("Post", NOON, ("credit", "AP"), ("picture", "dpa")), PLAIN, source("Reuters")])
+    assert [found.outlet_names[outlet] for outlet in found.outlets[[0, 2]]] == ["Post", "Reuters"]
+    assert found.outlets[1] == -1
+    assert found.published.tolist() == [NOON.timestamp() * 10**6, UNKNOWN, UNKNOWN]
+    assert found.own.tolist() == [-1, -1, agencies().index("Reuters")]
+    assert found.offsets.tolist() == [0, 2, 2, 2]
+    assert [CREDITS[kind] for kind in found.kinds] == ["credit", "picture"]
+    assert [agencies()[agency] for agency in found.agencies] == ["AP", "dpa"]
+    assert (found.starts.tolist(), found.ends.tolist(), found.words) == ([3, 3], [5, 5], ["(AP)", "(dpa)"])
+    places, rows = found.said(np.array([1, 0, 0], np.int32))
+    assert (places.tolist(), rows.tolist()) == ([1, 2], [0, 0])  # pictures' credits are not for text
+
+
+def test_nothing_is_known_of_nothing():
+    found = sources_of([])
+    none = np.empty(0, np.int32)
+    families = Families.of(none, none.astype(np.int64), none, np.zeros(1, np.int64), none.reshape(0, 2))
+    assert found.offsets.tolist() == [0]
+    assert len(origins(families, found, np.empty(0, np.int64)).texts) == 0
+    assert len(sources_of([PLAIN, PLAIN]).outlets) == 2
 
 
 def test_the_agency_is_what_members_credit_most():
     wire = source(None, None, ("dateline", "AFP"))
     both = source(None, None, ("credit", "AP"), ("credit", "Reuters"))
-    picture = source(None, None, ("picture", "Getty"))
+    picture = source(None, None, ("picture", "dpa"))
     assert agency_of([wire, both, picture], [0.9, 0.9, 0.9]) == "AFP"
     assert agency_of([source("Reuters"), both], [0.9, 0.1]) == "Reuters"
     assert agency_of([PLAIN, picture], [1, 1]) is None
@@ -66,18 +151,85 @@ def test_the_agency_is_what_members_credit_most():
 def test_the_agency_itself_then_its_dateline_then_time_make_the_origin():
     wire, dated = source("AFP", NIGHT), source("Post", NIGHT, ("dateline", "AFP"))
     early, late = source("Star", NOON), source("Globe", NIGHT)
-    assert origin_of([late, dated, wire], [1, 1, 1], [1, 1, 1], "AFP")[0] == 2
-    assert origin_of([late, dated], [1, 1], [1, 1], "AFP")[0] == 1
-    assert origin_of([late, early], [1, 1], [1, 1], None)[0] == 1
-    assert origin_of([late, late], [0.4, 1], [1, 1], None)[0] == 1
-    confident = origin_of([late, wire], [1, 1], [1, 1], "AFP")[1]
-    unsure = origin_of([late, late], [1, 1], [1, 1], None)[1]
+    assert origin_of([late, dated, wire], [9, 9, 9], [9, 9, 9])[0] == 2
+    assert origin_of([late, dated], [9, 9], [9, 9])[0] == 1
+    assert origin_of([late, early], [9, 9], [9, 9])[0] == 1
+    assert origin_of([late, late], [4, 10], [4, 10])[0] == 1
+    assert origin_of([late, late], [10, 10], [20, 10])[0] == 1
+    confident = origin_of([late, wire], [9, 9], [9, 9])[1]
+    unsure = origin_of([late, late], [9, 9], [9, 9])[1]
     assert unsure == 0.5 < confident < 1
 
 
+SOURCES = st.tuples(
+    st.sampled_from([None, "Post", "Star", "AFP", "Reuters", ""]),
+    st.sampled_from([None, NOON, NIGHT]),
+    st.lists(st.tuples(st.sampled_from(CREDITS), st.sampled_from(["AP", "AFP", "Reuters"])), max_size=3),
+)
+
+
+@given(
+    st.lists(st.tuples(SOURCES, st.integers(8, 16)), min_size=1, max_size=6),
+    st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 8)), min_size=1, max_size=5), max_size=4),
+)
+@settings(deadline=None)
+def test_origins_are_those_of_plain_counting(texts, drawn):
+    """Families of texts, given with the tokens that they hold of the copy."""
+    members, lengths = [text for text, _ in texts], [length for _, length in texts]
+    families = [dict(sorted((text % len(texts), held) for text, held in family)) for family in drawn]
+    numbers = np.repeat(np.arange(len(families)), [len(family) for family in families])
+    flat = np.array([text for family in families for text in family], np.int32)
+    held = np.array([held for family in families for held in family.values()], np.int32)
+    spans = np.stack([np.zeros_like(held), held], axis=1)
+    leads = np.array([min(family) for family in families], np.int32)
+    grouped = Families.of(leads, numbers.astype(np.int64), flat, np.arange(flat.size + 1), spans)
+    found = origins(grouped, sources_of(members), np.array(lengths))
+    for number, family in enumerate(families):
+        votes = Counter()
+        for text, size in family.items():
+            outlet, _, credits = members[text]
+            said = {agency for kind, agency in credits if kind != "picture"}
+            said = {outlet} if outlet in agencies() else said
+            for agency in said:
+                votes[agency] += (0.01 + size / lengths[text]) / len(said)
+        agency = found.agencies[number]
+        name = None if agency < 0 else agencies()[agency]
+        assert (name is None) == (not votes)
+        assert votes[name] == pytest.approx(max(votes.values(), default=0))
+        points = []
+        times = [members[text][1] for text in family if members[text][1]]
+        for text, size in family.items():
+            outlet, published, credits = members[text]
+            kinds = {kind for kind, said in credits if said == name} - {"picture"}
+            points.append(size / max(family.values()) + 0.5 * size / lengths[text])
+            if name and outlet == name:
+                points[-1] += 3
+            elif kinds:
+                points[-1] += 1.5 if "dateline" in kinds else 1
+            points[-1] += len(times) > 1 and published == min(times)
+        best = points[list(family).index(found.texts[number])]
+        assert best == pytest.approx(max(points))
+        assert found.confidence[number] == pytest.approx(1 / sum(exp(point - best) for point in points))
+
+
 def test_credit_is_given_by_agency_or_outlet():
+    def credited(member, origin, agency, text):
+        rows = [{"id": id, "text": words} for id, words in (("a", "the original"), ("b", text))]
+        batch = pa.RecordBatch.from_pylist(rows, INPUT)
+        with Scratch(10**6) as scratch:
+            found = SimpleNamespace(
+                sources=sources_of([origin, member]), articles=Articles.stored([batch], scratch)
+            )
+            number = -1 if agency is None else agencies().index(agency)
+            return _credited(found, np.array([1], np.int32), np.array([0]), np.array([number])).tolist()
+
     origin = source("The Star")
-    assert credited(source(None, None, ("credit", "AP")), origin, "AP", "")
-    assert not credited(source(None, None, ("picture", "AP")), origin, "AP", "")
-    assert credited(source("Post"), origin, None, "as The Star reported")
-    assert not credited(source("The Star"), origin, None, "as The Star reported")
+    assert credited(source(None, None, ("credit", "AP")), origin, "AP", "") == [True]
+    assert credited(source(None, None, ("picture", "AP")), origin, "AP", "") == [False]
+    assert credited(source(None, None, ("credit", "AFP")), origin, "AP", "") == [False]
+    assert credited(source("Reuters"), origin, "Reuters", "") == [True]
+    assert credited(source("Post"), origin, None, "as The Star reported") == [True]
+    assert credited(source(), origin, None, "as The Star reported") == [True]
+    assert credited(source("Post"), origin, None, "as the star reported") == [False]
+    assert credited(source("The Star"), origin, None, "as The Star reported") == [False]
+    assert credited(source("Post"), source(), None, "None") == [False]

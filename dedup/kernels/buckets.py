@@ -234,8 +234,8 @@ def _lead(members: Any, repeats: Any, distinct: int, texts: Any, ranks: Any, hub
 
 @kernel
 def fill_pairs(
-    keys: Any, order: Any, texts: Any, spots: Any, hashes: Any, offsets: Any, ranks: Any, k: int, rare: int,
-    rare_beside: int, beside: int, short: int, reach: int, few: int, pairs: Any, missed: Any, crowded: Any,
+    keys: Any, order: Any, texts: Any, spots: Any, hashes: Any, offsets: Any, ranks: Any, k: int,
+    beside: int, short: int, reach: int, few: int, pairs: Any, missed: Any, crowded: Any, missing: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Fill `pairs` uint64 with lower text << 33 | higher text << 2 | evidence for the texts of each bucket.
 
@@ -247,12 +247,12 @@ def fill_pairs(
     Evidence: pairs are needed that together stand for all runs around the bucket's fingerprint: each text
     meets others in the order of their ranks, and those are needed with which it has `beside` tokens around
     the fingerprint in common, unless every such run is also in a needed pair before it. So are pairs of which
-    one stands there twice. Strong is the best rank that a text meets in a band, or that has `rare_beside`
-    tokens in common with it in a bucket of at most `rare` texts; and a pair of which one has fewer than
-    `short` tokens. All others are weak.
+    one stands there twice. Strong is the best rank that a text meets in a band, and a pair of which one has
+    fewer than `short` tokens. All others are weak.
 
     A text of a crowded bucket, in which not all meet, may share a run with one it does not meet. If those it
-    meets do not share all that it could, `missed` uint64 takes in the bucket's key as the text's own (`of_text`).
+    meets do not share all that it could, `missed` uint64 takes in the bucket's key as the text's own (`of_text`),
+    and `missing` bool (texts,) is set.
     `crowded` uint64 takes in the keys of such buckets. Returns how many are written to each.
     """
     filled, n_missed, n_crowded = 0, 0, 0
@@ -275,7 +275,6 @@ def fill_pairs(
                 repeats[distinct - 1] = 1
         hubs = _hubs(distinct, reach, few)
         _lead(members, repeats, distinct, texts, ranks, hubs)
-        enough = rare_beside if distinct <= rare else beside
         for one in range(1, distinct):
             told = False  # whether it met another in this band
             seen = 0  # ways (`_ways`) that needed pairs have seen
@@ -299,7 +298,7 @@ def fill_pairs(
                     shorter = min(stop - start, other_stop - other_start)
                     if ways & ~seen != 0 or repeats[one] + repeats[other] > 0:
                         evidence = NEEDED
-                    elif (seen == 0 and before + behind >= enough) or shorter < short:
+                    elif shorter < short:
                         evidence = STRONG
                     seen |= ways
                 pairs[filled] = (
@@ -312,6 +311,7 @@ def fill_pairs(
                 possible = _ways(spot, stop - start - spot - k, beside)
                 if repeats[one] or possible & ~seen != 0:
                     missed[n_missed] = of_text(keys[first], right)
+                    missing[right] = True
                     n_missed += 1
         if hubs < distinct - 1:
             crowded[n_crowded] = keys[first]

@@ -10,6 +10,9 @@ from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
 from dedup.kernels.shingle import shingles_of
 
+_FIRST = np.uint64(0x9E3779B97F4A7C15)
+_SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
+_THIRD = np.uint64(0x165667B19E3779F9)
 _STRIDE = 8  # so that no run of `_TELLING` tokens within a long one is passed over
 _TELLING = 10  # tokens in a run that is followed however common its words are
 _WALKED = 256  # places of one k-gram that are looked at
@@ -17,6 +20,9 @@ _WALKED = 256  # places of one k-gram that are looked at
 
 @inner
 def _gram(hashes: Any, at: int, k: int) -> Any:
+    if k == 3:  # the usual case, in products that do not wait for one another
+        one, two = np.uint64(hashes[at]) * _FIRST, np.uint64(hashes[at + 1]) * _SECOND
+        return (one + two + np.uint64(hashes[at + 2]) * _THIRD) >> np.uint64(32)
     state = np.uint64(0)
     for i in range(at, at + k):
         state = (state + np.uint64(hashes[i]) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)

@@ -4,14 +4,11 @@ import datasketch
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import dedup
-from dedup.candidates import Postings, meet
-from dedup.kernels import buckets
 from dedup.kernels.runs import resemble, seed
-from dedup.kernels.tokenise import BOILERPLATE
 from dedup.lsh import Bands, band_hashes, bands_for, recall_at
 from dedup.minhash import sign_shingles
 from dedup.shingles import shingle
@@ -123,27 +120,45 @@ def test_winnowing_keeps_the_last_least_of_each_window(texts, window):
         assert prints.places[prints.offsets[number] : prints.offsets[number + 1]].tolist() == expected
 
 
-@given(st.lists(WORDY, max_size=4), st.integers(1, 12), st.integers(1, 4))
+@given(st.lists(WORDY, max_size=4), st.integers(2, 4), st.integers(1, 12), st.integers(1, 4))
+@example(["a a b c", "b c a a"], 2, 3, 1)
+@example(["a b a b", "b a b a"], 2, 3, 1)
 @settings(deadline=None)
-def test_windows_around_wanted_fingerprints(texts, window, every):
-    shingles = shingle(tokenise(arrow(texts)), 3)
+def test_windows_around_wanted_fingerprints(texts, k, window, every):
+    tokens = tokenise(arrow(texts))
+    shingles = shingle(tokens, k)
     crowded = np.unique(shingles.hashes)[::every]
     wanted = among(shingles.hashes, crowded)
     assert wanted.tolist() == np.isin(shingles.hashes, crowded).tolist()
-    keys, owners, places = windows(shingles, window, wanted)
-    expected = []
+    keys, owners = windows(shingles, k, window, wanted)
+    expected = []  # owners, and all tokens of the windows
     for number in range(len(texts)):
         own = shingles.hashes[shingles.offsets[number] : shingles.offsets[number + 1]].tolist()
+        words = tokens.hashes[tokens.offsets[number] : tokens.offsets[number + 1]].tolist()
         for last in range(max(0, min(window, len(own)) - 1), len(own)):
-            inside = own[max(0, last - window + 1) : last + 1]
-            if min(inside) in crowded:
-                expected.append((number, (inside[0], inside[-1], min(inside))))
+            first = max(0, last - window + 1)
+            if min(own[first : last + 1]) in crowded:
+                expected.append((number, words[first : last + k]))
     assert owners.tolist() == [number for number, _ in expected]
-    for owner, place, (_, (_, _, least)) in zip(owners, places, expected, strict=True):
-        assert shingles.hashes[shingles.offsets[owner] + place] == least
     for key, (_, one) in zip(keys, expected, strict=True):
         for other_key, (_, other) in zip(keys, expected, strict=True):
             assert (key == other_key) == (one == other)
+
+
+@given(st.lists(WORDY, max_size=4), st.integers(2, 4), st.integers(1, 9), st.lists(st.booleans(), max_size=9))
+@settings(deadline=None)
+def test_windows_of_wanted_places(texts, k, window, pattern):
+    """Whether a window is wanted hangs on its fingerprint's place, not on the shingle."""
+    shingles = shingle(tokenise(arrow(texts)), k)
+    wanted = np.resize(np.array(pattern or [False]), shingles.hashes.size)
+    expected = []
+    for number in range(len(texts)):
+        first, stop = shingles.offsets[number : number + 2].tolist()
+        for last in range(max(first, min(first + window, stop) - 1), stop):
+            places = range(max(first, last - window + 1), last + 1)
+            if wanted[min(places, key=lambda place: (shingles.hashes[place], -place))]:
+                expected.append(number)
+    assert windows(shingles, k, window, wanted)[1].tolist() == expected
 
 
 @given(st.integers(2, 256), st.floats(0.2, 0.95), st.floats(0.5, 0.99))
@@ -168,103 +183,6 @@ def test_band_hashes_agree_where_bands_do(rows):
             for band in range(3):
                 same = left[2 * band : 2 * band + 2] == right[2 * band : 2 * band + 2]
                 assert (keys[one, band] == keys[two, band]) == same
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 19), st.integers(-1, 4)), max_size=150),
-    st.lists(st.integers(0, 1), min_size=120, max_size=120),
-    st.permutations(range(20)),
-    st.integers(1, 4),
-    st.integers(4, 8),
-    st.integers(1, 3),
-    st.sampled_from([0, 7]),
-    st.sampled_from([0, 1]),
-)
-@settings(deadline=None)
-def test_pairs_of_buckets(postings, tokens, ranks, rare, reach, few, short, idle):
-    """Twenty texts of six tokens; a posting is a key, a text and the first of two tokens of it, or -1."""
-    postings = sorted(postings, key=lambda posting: posting[1])
-    texts = [tokens[6 * text : 6 * text + 6] for text in range(20)]
-    beside, rare_beside = 2, 1
-
-    def around(one, a, other, b):
-        """How many equal tokens stand before, and behind, both places."""
-        before, behind = 0, 0
-        while before < min(a, b) and one[a - before - 1] == other[b - before - 1]:
-            before += 1
-        while max(a, b) + 2 + behind < 6 and one[a + 2 + behind] == other[b + 2 + behind]:
-            behind += 1
-        return before, behind
-
-    expected = []
-    for key in {key for key, _, _ in postings}:
-        members = {}
-        for other, text, place in postings:
-            if other == key:
-                members.setdefault(text, []).append(place)
-        ordered = sorted(members.items(), key=lambda member: ranks[member[0]])
-        hubs = len(ordered) - 1 if len(ordered) <= reach else few
-        for number, (right, there) in enumerate(ordered):
-            told, seen = False, set()
-            for left, here in ordered[: min(number, hubs)]:
-                evidence = buckets.WEAK
-                if here[0] < 0 or there[0] < 0:
-                    if not told:
-                        evidence = buckets.STRONG
-                        told = True
-                else:
-                    before, behind = around(texts[left], here[0], texts[right], there[0])
-                    runs = {i for i in range(beside + 1) if i <= before and beside - i <= behind}
-                    needed, first = not runs <= seen, not seen
-                    seen |= runs
-                    enough = before + behind >= (rare_beside if len(ordered) <= rare else beside)
-                    if needed or len(here) > 1 or len(there) > 1:
-                        evidence = buckets.NEEDED
-                    elif (first and enough) or short == 7:
-                        evidence = buckets.STRONG
-                if evidence == buckets.NEEDED or not idle or max(here[0], there[0]) < 0:
-                    expected.append((*sorted((left, right)), evidence))
-    keys = np.array([key for key, _, _ in postings], np.uint64)
-    order = np.argsort(keys, kind="stable").astype(np.int32)
-    items = np.array([text for _, text, _ in postings], np.int32)
-    places = np.array([place for _, _, place in postings], np.int32)
-    offsets = np.arange(0, 126, 6)
-    contexts = np.full(items.size, buckets.BAND)
-    at = np.flatnonzero(places >= 0)
-    inside = np.empty(at.size, np.uint64)
-    buckets.contexts(np.array(tokens, np.uint32), offsets, items[at], places[at], 2, inside)
-    contexts[at] = inside
-    if idle:
-        flags = np.full(120, BOILERPLATE, np.uint8)
-        buckets.mark_idle(flags, offsets, items, np.maximum(places, 0), 2, contexts)
-        contexts[places < 0] = buckets.BAND
-    pairs = np.empty(buckets.count_pairs(keys[order], order, items, reach, few), np.uint64)
-    filled = buckets.fill_pairs(
-        keys[order], order, items, contexts, np.full(20, 6, np.int32), np.array(ranks, np.int32),
-        rare, rare_beside, beside, short, reach, few, pairs,
-    )  # fmt: skip
-    found = [
-        (int(pair) >> 33, int(pair) >> 2 & 0x7FFFFFFF, int(pair) & 3) for pair in pairs[:filled].tolist()
-    ]
-    assert sorted(found) == sorted(expected)
-
-
-def test_a_large_bucket_costs_no_more_than_its_size():
-    count = 200_000
-    numbers = np.arange(count, dtype=np.int32)
-    found = Postings(np.zeros(count, np.uint64), np.full(count, buckets.WINDOW), numbers)
-    pairs, crowded = meet(found, np.ones(count, np.int32), numbers[::-1].copy(), dedup.Settings(), 34)
-    assert count <= len(pairs) <= 9 * count
-    assert crowded.tolist() == [0]
-
-
-@given(st.lists(st.integers(0, 2**56 - 1), max_size=60))
-@settings(deadline=None)
-def test_sort_postings_is_stable(values):
-    keys, items = buckets.sort_postings(np.array(values, np.uint64), np.arange(len(values), dtype=np.int32))
-    assert list(zip(keys.tolist(), items.tolist(), strict=True)) == sorted(
-        zip(values, range(len(values)), strict=True)
-    )
 
 
 @given(st.lists(st.integers(0, 40), max_size=40), st.lists(st.integers(0, 40), max_size=40))

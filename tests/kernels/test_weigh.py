@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from dedup.kernels import buckets
 from dedup.kernels import weigh as kernels
 from dedup.kernels.tokenise import BOILERPLATE, PARAGRAPH, SENTENCE
+from dedup.tokens import Tokens
+from dedup.weigh import Paragraphs, mark_repeated
 
 PHRASES = [[1], [2, 3], [4, 4, 5]]
 TEXTS = st.lists(
@@ -71,17 +73,17 @@ def test_paragraphs(texts, least):
     ]
     hashes, flags, offsets = lay(tokens)
     room = int(offsets[-1]) + len(texts)
-    columns = np.empty(room, np.uint64), *np.empty((3, room), np.int64)
+    columns = [np.empty(room, dtype) for dtype in (np.uint64, np.int32, np.int64, np.int32)]
     count = kernels.paragraphs(hashes, flags, offsets, least, *columns)
     keys, *rest = (column[:count].tolist() for column in columns)
     expected = [
-        (t, int(offsets[t]) + first, int(offsets[t]) + stop)
+        (t, int(offsets[t]) + first, stop - first)
         for t, text in enumerate(tokens)
         for first, stop in pieces([flag for _, flag in text], PARAGRAPH)
         if stop - first >= least
     ]
     assert list(zip(*rest, strict=True)) == expected
-    contents = [hashes[first:stop].tolist() for _, first, stop in expected]
+    contents = [hashes[first : first + length].tolist() for _, first, length in expected]
     for one in range(count):
         for other in range(count):
             assert (keys[one] == keys[other]) == (contents[one] == contents[other])
@@ -106,13 +108,20 @@ def test_repeated(texts, data):
         return np.array([row[at] for row in rows], dtype)
 
     bounds = np.searchsorted(column(rows, 3), np.arange(len(texts) + 1))
+    keys = column(ordered, 1, np.uint64)
     kernels.mark_repeated(
-        column(ordered, 1, np.uint64), column(ordered, 3), column(ordered, 4), column(ordered, 4) + 2,
-        np.array(outlets, np.int64), np.array(days, np.int64), offsets,
-        column(rows, 1, np.uint64), bounds, np.full(len(rows), 2), 3, 0.2, 0.5, flags,
+        column(ordered, 0, np.uint64) * np.uint64(9) + keys, keys, column(ordered, 3, np.int32),
+        column(ordered, 4), np.full(len(rows), 2, np.int32), np.array(days, np.int64), offsets,
+        column(rows, 1, np.uint64), bounds, np.full(len(rows), 2, np.int32), 3, 0.2, 0.5, flags,
     )  # fmt: skip
-    expected = set()
-    for outlet in range(2):
+    expected = repeated(texts, outlets, days, [tuple(row) for row in ordered])
+    assert set(np.flatnonzero(flags & BOILERPLATE).tolist()) == expected
+
+
+def repeated(texts, outlets, days, ordered):
+    """Tokens of the paragraphs that outlets repeat; rows of outlet, number, day, text and first token."""
+    found = set()
+    for outlet in {0, 1} & set(outlets):
         for number in range(5):
             own = [row for row in ordered if row[:2] == (outlet, number)]
             stories = 1
@@ -121,8 +130,39 @@ def test_repeated(texts, data):
                 common = sum(2 for p in texts[one] if p != number and p in texts[other])
                 stories += one != other and shorter >= 4 and common < 0.2 * shorter
             if stories >= 3 and (own[0][2] < 0 or own[0][2] != own[-1][2]):
-                expected |= {t for row in own for t in (row[4], row[4] + 1)}
-    assert set(np.flatnonzero(flags & BOILERPLATE).tolist()) == expected
+                found |= {t for row in own for t in (row[4], row[4] + 1)}
+    return found
+
+
+@given(PARAGRAPHS, st.data())
+@settings(deadline=None)
+def test_repeated_of_outlets(texts, data):
+    """The stage, of paragraphs of four tokens: outlets that are not known are left alone."""
+    outlets = data.draw(st.lists(st.integers(-1, 1), min_size=len(texts), max_size=len(texts)))
+    days = data.draw(st.lists(st.integers(-1, 2), min_size=len(texts), max_size=len(texts)))
+    parts = [
+        [[(number, PARAGRAPH if at == 0 else 0) for at in range(4)] for number in text] for text in texts
+    ]
+    hashes, flags, offsets = lay([[token for part in text for token in part] for text in parts])
+    none = np.empty(0, np.int32)
+    tokens = Tokens(hashes, none, none, flags, offsets)
+    mark_repeated(tokens, Paragraphs.of(tokens), np.array(outlets, np.int64), np.array(days, np.int64))
+    rows = [
+        (outlets[t], number, days[t], t, (int(offsets[t]) + 4 * at) // 2)
+        for t, text in enumerate(texts)
+        for at, number in enumerate(text)
+    ]
+    halves = repeated(texts, outlets, days, sorted(rows, key=lambda row: row[:4]))
+    assert set((np.flatnonzero(flags & BOILERPLATE) // 2).tolist()) == halves
+
+
+@given(st.lists(st.lists(st.sampled_from([0, PARAGRAPH, BOILERPLATE, BOILERPLATE | SENTENCE]), max_size=9)))
+@settings(deadline=None)
+def test_telling_tokens(texts):
+    _, flags, offsets = lay([[(0, flag) for flag in text] for text in texts])
+    counts = np.empty(len(texts), np.int64)
+    kernels.count_telling(flags, offsets, counts)
+    assert counts.tolist() == [max(1, sum(not flag & BOILERPLATE for flag in text)) for text in texts]
 
 
 @given(st.lists(st.lists(st.integers(1, 6), max_size=8), max_size=4), st.integers(1, 8))

@@ -1,0 +1,178 @@
+import errno
+import tempfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dedup.errors import DedupError, ScratchError
+from dedup.scratch import _HELD, Scratch
+
+CHUNKS = st.lists(st.tuples(st.integers(0, 2), st.lists(st.integers(0, 255), max_size=30)), max_size=12)
+DTYPES = (np.uint8, np.int32, np.uint64)
+
+
+@given(CHUNKS, st.sampled_from([0, 1, 50, 300, 10**6]), st.booleans())
+@settings(deadline=None)
+def test_disk_gives_the_same_values_as_memory(chunks, memory, looked_at):
+    with Scratch(memory) as scratch:
+        spools = [scratch.spool(dtype) for dtype in DTYPES]
+        expected = [[], [], []]
+        for number, values in chunks:
+            spools[number].append(np.array(values, np.int64))
+            expected[number] += values
+            assert sum(spool.held for spool in spools) <= _HELD * memory
+            if looked_at:
+                assert spools[number].array().tolist() == expected[number]
+                scratch.let_go()
+        for spool, values, dtype in zip(spools, expected, DTYPES, strict=True):
+            assert spool.array().dtype == dtype
+            assert spool.array().tolist() == values
+            assert spool.size == len(values)
+            assert (spool.file is not None) >= (spool.array().nbytes > _HELD * memory)
+        assert scratch.spilled == sum(spool.array().nbytes for spool in spools if spool.file is not None)
+
+
+@pytest.mark.parametrize("memory", [0, 10**6])
+def test_values_may_be_written_to(memory):
+    with Scratch(memory) as scratch:
+        spool = scratch.spool(np.int32)
+        values = np.arange(5000, dtype=np.int32)
+        spool.append(values)
+        values[:] = 0  # what was put in is a copy
+        spool.array()[7] = -1
+        scratch.let_go()
+        spool.append(values[:3])
+        assert spool.array().tolist() == [*range(7), -1, *range(8, 5000), 0, 0, 0]
+        if not memory:
+            spool.array()[8] = -2
+            scratch.let_go()
+            assert spool.array()[8] == -2
+        spool.clear()
+        assert spool.size == 0
+        assert spool.array().tolist() == []
+        spool.append(values[:2])
+        assert spool.array().tolist() == [0, 0]
+
+
+@given(
+    st.lists(st.lists(st.lists(st.integers(0, 99), max_size=4), min_size=3, max_size=3), max_size=5),
+    st.sampled_from([0, 60, 10**6]),
+)
+@settings(deadline=None)
+def test_parts(pieces, memory):
+    """Each piece holds values for three parts."""
+    with Scratch(memory) as scratch:
+        parts = scratch.parts(3, np.int32, np.uint64)
+        for piece in pieces:
+            values = np.array([value for own in piece for value in own], np.int32)
+            parts.append([values, values.astype(np.uint64) * 2**40], np.cumsum([0, *map(len, piece)]))
+        assert len(parts) == 3
+        assert parts.size == sum(len(own) for piece in pieces for own in piece)
+        for part in range(3):
+            small, large = parts.part(part)
+            assert small.tolist() == [value for piece in pieces for value in piece[part]]
+            assert large.tolist() == [value * 2**40 for value in small.tolist()]
+            assert (small.dtype, large.dtype) == (np.int32, np.uint64)
+            small[:] = -1  # a copy
+            assert parts.part(part)[0].tolist() == [value for piece in pieces for value in piece[part]]
+        parts.clear()
+
+
+def test_the_largest_goes_to_disk_first():
+    with Scratch(int(1000 / _HELD)) as scratch:
+        small, large = scratch.spool(np.uint8), scratch.spool(np.uint8)
+        large.append(np.zeros(900, np.uint8))
+        small.append(np.zeros(90, np.uint8))
+        assert (large.file, small.file) == (None, None)
+        small.append(np.zeros(90, np.uint8))
+        assert large.file is not None
+        assert small.file is None
+        assert scratch.spilled == 900
+
+
+def test_nothing_is_left_in_the_folder(tmp_path):
+    with Scratch(0, tmp_path) as scratch:
+        spool = scratch.spool(np.uint8)
+        spool.append(np.ones(10**6, np.uint8))
+        assert scratch.spilled == 10**6
+        assert list(tmp_path.iterdir()) == []  # nor while it is in use: files have no name
+        file = spool.file
+    assert file.closed
+    assert list(tmp_path.iterdir()) == []
+
+    def fail():
+        with Scratch(0, tmp_path) as broken:
+            broken.spool(np.uint8).append(np.ones(10, np.uint8))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+class Full:
+    """A file on a disk that takes so many bytes, a few at a time."""
+
+    def __init__(self, file, room, code):
+        self.file, self.room, self.code = file, room, code
+
+    def write(self, data):
+        taken = min(len(data), self.room, 100)
+        if not taken:
+            raise OSError(self.code, "message of the system")
+        self.room -= taken
+        return self.file.write(data[:taken])
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """Let files have so much room, and then fail with a code."""
+    make = tempfile.TemporaryFile
+
+    def limit(room, code=errno.ENOSPC):
+        monkeypatch.setattr(tempfile, "TemporaryFile", lambda **options: Full(make(**options), room, code))
+
+    return limit
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_with_its_remedy(tmp_path, disk, code):
+    disk(1000, code)
+    scratch = Scratch(0, tmp_path)
+    spool = scratch.spool(np.uint8)
+    spool.append(np.arange(200, dtype=np.uint8))
+    with pytest.raises(ScratchError, match=r"is full .*--temp-dir") as caught:
+        spool.append(np.ones(900, np.uint8))
+    assert str(tmp_path) in str(caught.value)
+    assert isinstance(caught.value, DedupError)
+    assert isinstance(caught.value, OSError)
+    scratch.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_disk_is_told(tmp_path, disk):
+    disk(0, errno.EIO)
+    with Scratch(0, tmp_path) as scratch:
+        spool = scratch.spool(np.uint8)
+        with pytest.raises(ScratchError, match=r"message of the system; .*--temp-dir"):
+            spool.append(np.ones(1, np.uint8))
+
+
+def test_a_disk_that_takes_little_at_once_takes_all(tmp_path, disk):
+    disk(10**6)
+    with Scratch(0, tmp_path) as scratch:
+        spool = scratch.spool(np.int32)
+        spool.append(np.arange(1000))
+        assert spool.array().tolist() == list(range(1000))
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with Scratch(0, tmp_path / "none") as scratch:
+        spool = scratch.spool(np.uint8)
+        with pytest.raises(ScratchError, match=r"none: No such file or directory; .*--temp-dir"):
+            spool.append(np.ones(1, np.uint8))
