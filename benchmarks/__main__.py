@@ -38,7 +38,7 @@ PARTS: dict[str, Callable[[Options], Part | list[Part]]] = {
 def main() -> None:
     """Run the parts asked for, and write what came out after each."""
     options, only, out = _options()
-    begun, load = time.perf_counter(), os.getloadavg()[0]
+    begun, load = time.perf_counter(), [os.getloadavg()[0]] * 2
     date = datetime.now(UTC).date().isoformat()
     folder = out or Path(__file__).parent / "results" / f"{date}-{label()}"
     parts: list[Part] = []
@@ -47,7 +47,14 @@ def main() -> None:
         made = PARTS[name](options)
         parts += made if isinstance(made, list) else [made]
         seconds = time.perf_counter() - begun
-        facts = {"date": date, "seconds": seconds, "load": [load, os.getloadavg()[0]], "first_scan": compiled}
+        load[1] = os.getloadavg()[0]
+        facts = {
+            "date": date,
+            "seconds": seconds,
+            "load": load,
+            "first_scan": compiled,
+            "quick": options.quick,
+        }
         write(folder, parts, facts)
     print(f"{folder}: {time.perf_counter() - begun:.0f} s")
 

@@ -129,6 +129,11 @@ def write(folder: Path, parts: Sequence[Part], facts: Row) -> None:
         ),
         "",
     ]
+    if facts.get("quick"):
+        text += [
+            "A quick run: sizes are too small to judge the bars by; loading compiled kernels is much of a scan.",
+            "",
+        ]
     pictures = plot(folder, parts)
     for part in parts:
         text.append(part.markdown())

@@ -44,6 +44,13 @@ _CREDIT_WORDS = re.compile(
 )
 
 
+# What may stand behind a name and an apostrophe: the English and the Turkish cases.
+_ENDINGS = (
+    "s", "a", "e", "ya", "ye", "da", "de", "ta", "te", "dan", "den", "tan", "ten", "ı", "i", "u", "ü", "yı", "yi",
+    "yu", "yü", "ın", "in", "un", "ün", "nın", "nin", "nun", "nün", "la", "le", "yla", "yle",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Credit:
     """One agency credited in one place, in characters; `kind` is credit, dateline, byline or picture."""
@@ -67,14 +74,16 @@ def _names_pattern() -> re.Pattern[str]:
     longest_first = sorted(names(), key=lambda name: (-len(name), name))
     unspaced = "|".join(re.escape(name) for name in longest_first if _UNSPACED.search(name))
     spaced = "|".join(re.escape(name) for name in longest_first if not _UNSPACED.search(name))
-    return re.compile(rf"(?<![^\W_])(?:{spaced})(?![^\W_])|{unspaced}")
+    ended = rf"['’](?!(?:{'|'.join(_ENDINGS)})(?![^\W_]))[^\W_]"  # another word: what stands before is no name
+    return re.compile(rf"(?<![^\W_])(?:{spaced})(?!{ended}|[^\W_])|{unspaced}")
 
 
 @cache
 def _name_tokens() -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.bool_]]:
     """The aliases' token hashes, their bounds, and whether each begins with a capital letter."""
     aliases = sorted(names())
-    tokens = tokenise(pa.array([*aliases, *(f"{alias}'s" for alias in aliases)], pa.large_string()))
+    ended = [f"{alias}'{ending}" for alias in aliases for ending in _ENDINGS if not _UNSPACED.search(alias)]
+    tokens = tokenise(pa.array(aliases + ended, pa.large_string()))
     return tokens.hashes, tokens.offsets, (tokens.flags[tokens.offsets[:-1]] & CAPITAL) != 0
 
 

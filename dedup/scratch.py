@@ -5,6 +5,7 @@ Files have no name in the folder: the system takes them away with the process, h
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import mmap
 import os
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.errors import ScratchError
@@ -33,6 +35,13 @@ def _resident() -> float:
         return float("inf")
 
 
+def _trim() -> None:
+    """Let the C library give back what it keeps for later, where it knows how to."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
+
+
 class Spool:
     """An array that grows at its end; made by `Scratch.spool`."""
 
@@ -40,6 +49,7 @@ class Spool:
         self.dtype = np.dtype(dtype)
         self.size = 0
         self.held = 0  # bytes in memory
+        self.handed_out = False  # as an array in memory, so that to move it to disk would free nothing
         self.file: IO[bytes] | None = None
         self._scratch = scratch
         self._chunks: list[NDArray[Any]] = []
@@ -64,6 +74,7 @@ class Spool:
             if self.file is None or not self.size:
                 self._chunks = [np.concatenate([np.empty(0, self.dtype), *self._chunks])]
                 self._whole = self._chunks[0]
+                self.handed_out = True
             else:
                 self._map = mmap.mmap(self.file.fileno(), 0)
                 self._whole = np.frombuffer(self._map, self.dtype)
@@ -86,6 +97,7 @@ class Spool:
     def clear(self) -> None:
         """Forget all values, and give back their memory and their disk."""
         self._chunks, self._whole, self._map, self.held, self.size = [], None, None, 0, 0
+        self.handed_out = False
         if self.file is not None:
             self.file.close()
             self.file = None
@@ -168,8 +180,10 @@ class Scratch:
     def grown(self) -> None:
         """Move the largest arrays to disk while more is held in memory than may be."""
         held = sum(spool.held for spool in self._spools)
-        while held > _HELD * self.memory:
-            held -= max(self._spools, key=lambda spool: spool.held).spill()
+        movable = [spool for spool in self._spools if spool.held and not spool.handed_out]
+        movable.sort(key=lambda spool: spool.held)
+        while held > _HELD * self.memory and movable:
+            held -= movable.pop().spill()
 
     def let_go(self) -> None:
         """Let the system take back the memory of what was looked at on disk, if the process has grown large."""
@@ -177,6 +191,8 @@ class Scratch:
             return
         for spool in self._spools:
             spool.let_go()
+        pa.default_memory_pool().release_unused()
+        _trim()
 
     def file(self) -> IO[bytes]:
         """A file without a name."""

@@ -70,6 +70,7 @@ class Articles:
             data.append(raw[bounds[0] : bounds[-1]])
             sizes.append(np.diff(bounds))
             details.append(batch.select(_DETAILS.names))
+            scratch.let_go()
         table = pa.Table.from_batches(details, _DETAILS)
         order = pc.sort_indices(table["id"])
         numbers = order.to_numpy()

@@ -143,6 +143,15 @@ def test_credits_are_the_same_where_mentions_are_known(text):
     assert credits(text, mentioned(text)) == credits(text)
 
 
+LINES = ["", "", " ", "harbour", "Reuters", "(AP)", " – AFP ", "PARIS (AFP) - Open.", "x" * 238 + " – AFP"]
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=24).map("\n".join))
+@settings(deadline=None, max_examples=200)
+def test_lines_with_credits_are_the_same_where_mentions_are_known(text):
+    assert credits(text, mentioned(text)) == credits(text)
+
+
 @pytest.mark.parametrize("line", ["ANKARA (AFP'nin haberi) - Liman kapandı.", "(Reuters’tan)"])
 def test_names_with_endings_behind_an_apostrophe(line):
     text = f"{line}\n\n{BODY}"

@@ -107,7 +107,7 @@ def test_a_text_that_everyone_holds_is_paired_in_a_crowd(words):
     assert missed(texts, [True] * len(texts), 12, [pair for pair, _, needed in found if needed]) == []
 
 
-@pytest.mark.parametrize("guarantee", [12, 67, 68, 120])
+@pytest.mark.parametrize("guarantee", [12, 40, 63, 64])
 def test_long_guarantees(guarantee):
     """Two texts share a run, of which others share nearly all, from either end."""
     for seed in range(60):

@@ -16,7 +16,7 @@ def test_each_setting_keeps_its_bounds(name):
         with pytest.raises(SettingsError, match=rf"^{name}=.*the default is"):
             Settings(**{name: value})
     small = {"shingle": low} if name == "guarantee" else {}
-    large = {"guarantee": 256} if name == "shingle" else {}
+    large = {"guarantee": 64} if name == "shingle" else {}
     assert getattr(Settings(**{name: low, **small}), name) == low
     assert getattr(Settings(**{name: high, **large}), name) == high
 
@@ -40,7 +40,7 @@ def test_settings_are_frozen_and_know_which_change_the_answer():
     settings = Settings()
     with pytest.raises(FrozenInstanceError):
         settings.recall = 0.5
-    assert set(settings.asdict()) - set(settings.answer()) == {"threads", "batch_size"}
+    assert set(settings.asdict()) - set(settings.answer()) == {"threads", "batch_size", "memory"}
 
 
 def test_wrong_settings_are_refused_before_anything_is_read():

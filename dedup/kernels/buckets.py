@@ -9,7 +9,6 @@ import numpy as np
 from dedup.kernels import inner, kernel
 from dedup.kernels.tokenise import BOILERPLATE
 
-MOST_BESIDE = 62  # tokens on either side of a fingerprint that are told apart, at most
 WEAK, STRONG, NEEDED = range(3)  # evidence that a bucket gives of a pair
 OF_BAND, OF_WINDOW = -1, -2  # in place of a posting's place: no fingerprint, but a band, or a whole window
 

@@ -146,7 +146,7 @@ def windows(
             elif shingles[last] <= shingles[least]:
                 least = last
             if wanted[least]:
-                state = shingles[last]
+                state = shingles[last] * _MIX  # unlike the first, though they be the same
                 for place in range(begin, last, k):  # shingles side by side cover every token
                     state = (state ^ shingles[place]) * _BASE
                 keys[count] = (state ^ (state >> np.uint64(31))) * _MIX + shingles[least]

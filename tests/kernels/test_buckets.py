@@ -183,7 +183,7 @@ def met(postings, texts, ranks, k, beside, short, reach, few):
             if number and not all_meet and at >= 0:
                 possible = runs(texts[right], at, texts[right], at)
                 if len(there) > 1 or possible - seen:
-                    missed.append(of_text(key, right))
+                    missed.append((key, right))
     return pairs, missed, crowded
 
 
@@ -219,14 +219,16 @@ def test_pairs_of_buckets(meetings, ranks, beside, reach, few, short):
     most, postings_in_crowds = buckets.count_pairs(keys, order, found.texts, reach, few)
     pairs = np.empty(most, np.uint64)
     missed, crowded = np.empty(postings_in_crowds, np.uint64), np.empty(postings_in_crowds, np.uint64)
+    missing = np.zeros(20, np.bool_)
     filled, n_missed, n_crowded = buckets.fill_pairs(
         keys, order, found.texts, found.spots, tokens.hashes, tokens.offsets, np.array(ranks, np.int32), 2,
-        beside, short, reach, few, pairs, missed, crowded,
+        beside, short, reach, few, pairs, missed, crowded, missing,
     )  # fmt: skip
     expected = met(postings, texts, ranks, 2, beside, short, reach, few)
     assert filled == most
     assert sorted(unpacked(pairs)) == sorted(expected[0])
-    assert sorted(missed[:n_missed].tolist()) == sorted(expected[1])
+    assert sorted(missed[:n_missed].tolist()) == sorted(of_text(*miss) for miss in expected[1])
+    assert set(np.flatnonzero(missing).tolist()) == {text for _, text in expected[1]}
     assert crowded[:n_crowded].tolist() == expected[2]
 
 
@@ -235,10 +237,12 @@ def test_pairs_of_buckets(meetings, ranks, beside, reach, few, short):
 def test_meeting(meetings, ranks, guarantee, reach, few):
     postings, texts, found, tokens = laid(meetings)
     chosen = dedup.Settings(shingle=2, guarantee=guarantee)
-    pairs, missed, crowded = meet(found, tokens, np.array(ranks, np.int32), chosen, reach, few)
+    missing = np.zeros(20, np.bool_)
+    pairs, missed, crowded = meet(found, tokens, np.array(ranks, np.int32), chosen, reach, few, missing)
     expected = met(postings, texts, ranks, 2, guarantee - 2, candidates._SHORT, reach, few)
     assert unpacked(pairs) == sorted(expected[0])
-    assert sorted(missed.tolist()) == sorted(expected[1])
+    assert sorted(missed.tolist()) == sorted(of_text(*miss) for miss in expected[1])
+    assert set(np.flatnonzero(missing).tolist()) == {text for _, text in expected[1]}
     assert crowded.tolist() == expected[2]
 
 
@@ -249,10 +253,11 @@ def test_a_large_bucket_costs_no_more_than_its_size(spot):
     found = Postings(np.zeros(count, np.uint64), numbers, np.full(count, spot, np.int32))
     offsets = 12 * np.arange(count + 1)
     tokens = Tokens(np.zeros(12 * count, np.uint32), PLACES, PLACES, np.zeros(12 * count, np.uint8), offsets)
-    pairs, missed, crowded = meet(found, tokens, numbers[::-1].copy(), dedup.Settings(), 34, 8)
+    missing = np.zeros(count, np.bool_)
+    pairs, missed, crowded = meet(found, tokens, numbers[::-1].copy(), dedup.Settings(), 34, 8, missing)
     assert count <= len(pairs) <= 9 * count
     assert crowded.tolist() == [0]
-    assert not missed.size  # every run is that of a text that all meet
+    assert not missed.size | missing.sum()  # every run is that of a text that all meet
 
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(4, 7), st.integers(0, 2)), max_size=40).map(sorted)
