@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Bar:
-    """A figure and what it should reach: "≥ 15"; without a value it could not be measured."""
+    """A figure and what it should reach: "≥ 15", or no bar; without a value it could not be measured."""
 
     measure: str
     value: float | None
@@ -31,10 +31,15 @@ class Bar:
     @property
     def met(self) -> bool | None:
         """Does the value reach the bar?"""
-        if self.value is None:
+        if self.value is None or not self.bar:
             return None
         limit = float(self.bar.split()[1])
         return self.value >= limit if self.bar[0] == "≥" else self.value <= limit
+
+    @property
+    def word(self) -> str:
+        """Whether it is met, in a table."""
+        return "not measured" if self.value is None else {True: "yes", False: "NO", None: ""}[self.met]
 
 
 @dataclass
@@ -61,9 +66,8 @@ class Part:
         if columns:
             lines += _table(columns, [[row.get(name) for name in columns] for row in self.rows])
         if self.bars:
-            words = {True: "yes", False: "NO", None: "not measured"}
-            cells = [[bar.measure, bar.value, bar.bar, bar.aim, words[bar.met]] for bar in self.bars]
-            lines += ["", *_table(["bar", "measured", "bar", "aim", "met"], cells)]
+            cells = [[bar.measure, bar.value, bar.bar, bar.aim, bar.word] for bar in self.bars]
+            lines += ["", *_table(["measure", "measured", "bar", "aim", "met"], cells)]
         return "\n".join(lines) + "\n"
 
 
@@ -130,10 +134,8 @@ def write(folder: Path, parts: Sequence[Part], facts: Row) -> None:
         "",
     ]
     if facts.get("quick"):
-        text += [
-            "A quick run: sizes are too small to judge the bars by; loading compiled kernels is much of a scan.",
-            "",
-        ]
+        note = "A quick run: too small to judge by; loading compiled kernels is much of the time of a scan."
+        text += [note, ""]
     pictures = plot(folder, parts)
     for part in parts:
         text.append(part.markdown())

@@ -74,7 +74,9 @@ def _names_pattern() -> re.Pattern[str]:
     longest_first = sorted(names(), key=lambda name: (-len(name), name))
     unspaced = "|".join(re.escape(name) for name in longest_first if _UNSPACED.search(name))
     spaced = "|".join(re.escape(name) for name in longest_first if not _UNSPACED.search(name))
-    ended = rf"['’](?!(?:{'|'.join(_ENDINGS)})(?![^\W_]))[^\W_]"  # another word: what stands before is no name
+    ended = (
+        rf"['’](?!(?:{'|'.join(_ENDINGS)})(?![^\W_]))[^\W_]"  # another word: what stands before is no name
+    )
     return re.compile(rf"(?<![^\W_])(?:{spaced})(?!{ended}|[^\W_])|{unspaced}")
 
 
@@ -107,7 +109,11 @@ def credits(text: str, places: Sequence[int] | None = None) -> list[Credit]:
     """
     found = []
     for start, line, head, tail in _lines(text) if places is None else _lines_at(text, places):
-        own = None if places is None else [place - start for place in places if start <= place < start + len(line)]
+        own = (
+            None
+            if places is None
+            else [place - start for place in places if start <= place < start + len(line)]
+        )
         named = _named(line, own)
         if not named:
             continue

@@ -217,7 +217,11 @@ def meet(
     """
     keys, order, texts = _sorted(found)
     most, crowded = kernels.count_pairs(keys, order, texts, reach, few)
-    pairs, missed, busy = np.empty(most, np.uint64), np.empty(crowded, np.uint64), np.empty(crowded, np.uint64)
+    pairs, missed, busy = (
+        np.empty(most, np.uint64),
+        np.empty(crowded, np.uint64),
+        np.empty(crowded, np.uint64),
+    )
     beside = settings.guarantee - settings.shingle  # fewer than the bits of a word, as `kernels` want it
     filled, n_missed, n_busy = kernels.fill_pairs(
         keys, order, texts, found.spots, tokens.hashes, tokens.offsets, ranks, settings.shingle,

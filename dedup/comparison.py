@@ -107,4 +107,3 @@ def _article(value: str | Article, side: str) -> Article:
     if isinstance(value, Article):
         return value
     raise TypeError(f"{side} is of type {type(value).__name__}; give a text or a dedup.Article")
-

@@ -19,5 +19,9 @@ class ScratchError(DedupError, OSError):
     """Temporary files could not be written; nothing else was touched."""
 
 
+class CheckpointError(DedupError, ValueError):
+    """A checkpoint is of another scan, damaged, or none at all."""
+
+
 class OutputError(DedupError, OSError):
     """A report could not be written; what stood there before is untouched."""

@@ -118,7 +118,14 @@ def _clustered(
         own_heads = heads[base : some[-1] + 1] - first
         ends, edges, sides = (column[first : heads[some[-1]]] for column in entries)
         found: tuple[NDArray[np.int32], NDArray[np.int32]] = kernels.cluster(
-            some - base, own_heads, ends - np.int32(base), edges, sides, *spans, own[base : some[-1]], copy_share
+            some - base,
+            own_heads,
+            ends - np.int32(base),
+            edges,
+            sides,
+            *spans,
+            own[base : some[-1]],
+            copy_share,
         )
         found[0][:, 1] += np.int32(base)
         return found
@@ -126,7 +133,9 @@ def _clustered(
     found = list(in_order(run, pairwise(cuts.tolist()), threads))
     members = np.concatenate([np.empty((0, 3), np.int32), *(part for part, _ in found)])
     counts = [int(part[-1, 0]) + 1 if len(part) else 0 for part, _ in found]
-    numbers = members[:, 0] + np.repeat(offsets_of(np.array(counts, np.int64))[:-1], [len(p) for p, _ in found])
+    numbers = members[:, 0] + np.repeat(
+        offsets_of(np.array(counts, np.int64))[:-1], [len(p) for p, _ in found]
+    )
     nodes = texts[members[:, 1]].astype(np.int32)
     leads = np.flatnonzero(np.diff(numbers, prepend=-1))
     copies = np.concatenate([np.empty((0, 2), np.int32), *(part for _, part in found)])

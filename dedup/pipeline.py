@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from dedup import tables
 from dedup.agencies import Credit, credits, mentions
 from dedup.align import Aligned
 from dedup.candidates import Candidates, candidate_pairs
+from dedup.checkpoint import Arrays, Checkpoint
 from dedup.compose import compose
 from dedup.cover import apart, cover
 from dedup.csr import batches, offsets_of
@@ -30,6 +32,15 @@ from dedup.profile import Profile
 from dedup.provenance import Sources, origins
 from dedup.repeats import digests, first_of
 from dedup.report.model import Inputs, Report
+from dedup.resume import (
+    articles_of_arrays,
+    articles_to_arrays,
+    facts_of,
+    families_of_arrays,
+    families_to_arrays,
+    rows_of_array,
+    rows_to_array,
+)
 from dedup.scratch import Scratch
 from dedup.settings import Settings
 from dedup.store import Articles, TextsById
@@ -49,6 +60,7 @@ def scan(
     *,
     fields: Mapping[str, str] | None = None,
     temp_dir: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     profile: Profile | None = None,
 ) -> Report:
@@ -57,12 +69,16 @@ def scan(
     `source`: a path or paths, a pyarrow Table, or `dedup.Article`s or mappings (see `dedup.io.batches`).
     `fields` maps our field names to the source's. `progress` is called with the stage, how much of it is
     done, and how much there is (None: not known). `profile` takes in what each stage took. What does not
-    fit into `settings.memory` goes to temporary files in `temp_dir` (by default the system's). The report does
-    not depend on the order of the source, on `threads`, `batch_size` or `memory`. Raises `SettingsError`, `InputError` and `ScratchError`; a bad article is a problem in the report instead.
+    fit into `settings.memory` goes to temporary files in `temp_dir` (by default the system's). `checkpoint` is
+    a folder that keeps what each finished stage made, so that a scan of the same files with the same settings
+    goes on from there. The report does not depend on the order of the source, on `threads`, `batch_size` or
+    `memory`. Raises `SettingsError`, `CheckpointError`, `InputError` and `ScratchError`; a bad article is a problem in the report instead.
     """
     run = _Run(Settings.of(settings), temp_dir, progress or _silent, profile or Profile())
     ready()
     bands_for(run.settings.num_perm, run.settings.resemblance, run.settings.recall)
+    if checkpoint is not None:
+        run.checkpoint = Checkpoint(checkpoint, facts_of(source, run.settings, fields, _version()))
     inputs = Inputs()
     articles = run.read(source, inputs, fields)
     digested = run.tokenise(articles)
@@ -84,6 +100,19 @@ def _version() -> str:
     return __version__
 
 
+# Credits as tokenising finds them, by number of the article.
+_CREDITS = pa.schema(
+    [
+        ("article", pa.int64()),
+        ("kind", pa.string()),
+        ("agency", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("words", pa.string()),
+    ]
+)
+
+
 class Digested(NamedTuple):
     """Everything that later stages need of n articles besides their texts."""
 
@@ -102,7 +131,7 @@ class _Batch(NamedTuple):
     tokens: Tokens
     characters: NDArray[np.int64]
     keys: NDArray[np.uint8]
-    credits: list[tuple[int, Credit, str]]
+    credits: list[dict[str, Any]]  # rows of `_CREDITS`
     paragraphs: Paragraphs
 
 
@@ -117,6 +146,16 @@ class _Run:
         self.tell = tell
         self.profile = profile
         self.scratch = Scratch(settings.memory * 10**6, temp_dir)
+        self.checkpoint: Checkpoint | None = None
+
+    def kept(self, stage: str) -> Arrays | None:
+        """What an earlier run made in a stage, if it finished it."""
+        return self.checkpoint.load(stage) if self.checkpoint else None
+
+    def keep(self, stage: str, arrays: Callable[[], Arrays]) -> None:
+        """Keep what a stage made."""
+        if self.checkpoint:
+            self.checkpoint.save(stage, arrays())
 
     def read(self, source: Input, inputs: Inputs, fields: Mapping[str, str] | None) -> Articles:
         """Read all articles, sorted by id, so that nothing depends on the order in which they come."""
@@ -128,27 +167,50 @@ class _Run:
             self.tell("read", done, None)
 
         with self.stage("read") as stage:
-            stream = read(source, inputs=inputs, settings=self.settings, fields=fields, progress=progress)
-            articles = Articles.stored(stream, self.scratch)
-            inputs.problems.sort(key=lambda problem: (problem.path or "", problem.line or 0, problem.message))
+            kept = self.kept("read")
+            if kept is not None:
+                articles = articles_of_arrays(kept, inputs, self.scratch)
+            else:
+                stream = read(source, inputs=inputs, settings=self.settings, fields=fields, progress=progress)
+                articles = Articles.stored(stream, self.scratch)
+                inputs.problems.sort(key=lambda found: (found.path or "", found.line or 0, found.message))
+                self.keep("read", lambda: articles_to_arrays(articles, inputs))
             self.profile.text_bytes = int(articles.texts.sizes.sum())
             stage.rows_in = stage.rows_out = len(articles)
         return articles
 
     def tokenise(self, articles: Articles) -> Digested:
         """Tokenise all texts; mark boilerplate, find credits and exact repeats."""
-        count = len(articles)
-        own = batches(articles.texts.sizes, self.settings.batch_size, _BATCH_BYTES)
+        kept = self.kept("tokens")
+        if kept is None:
+            kept = self._tokenised(articles)
+            arrays = kept
+            self.keep("tokens", lambda: arrays)
+        none = np.empty(0, np.int32)
+        tokens = Tokens(kept["hashes"], none, none, kept["flags"], kept["offsets"])
+        credited = [_credit(row) for row in rows_of_array(kept["credits"])]
+        sources = Sources.of(articles.column("outlet"), articles.column("published"), credited)
+        judged = tokens.lengths >= self.settings.min_tokens
+        return Digested(
+            tokens, kept["characters"], kept["keys"], sources, judged, first_of(kept["keys"], judged),
+            self._batches(articles),
+        )  # fmt: skip
+
+    def _batches(self, articles: Articles) -> Batches:
+        return batches(articles.texts.sizes, self.settings.batch_size, _BATCH_BYTES)
+
+    def _tokenised(self, articles: Articles) -> Arrays:
+        count, own = len(articles), self._batches(articles)
         hashes, flags = self.scratch.spool(np.uint32), self.scratch.spool(np.uint8)
         columns = [self.scratch.spool(dtype) for dtype in (np.uint64, np.int32, np.int64, np.int32)]
-        lengths, characters, keys, said = [], [], [], []
+        lengths, characters = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        keys, said = [np.empty((0, 16), np.uint8)], []
         with self.stage("tokenise") as stage:
             made = in_order(partial(_digested, articles), own, self.threads)
             for (_, stop), batch in zip(own, made, strict=True):
                 part = batch.paragraphs
-                for spool, column in zip(
-                    columns, (part.keys, part.texts, part.firsts + hashes.size, part.lengths), strict=True
-                ):
+                placed = part.keys, part.texts, part.firsts + hashes.size, part.lengths
+                for spool, column in zip(columns, placed, strict=True):
                     spool.append(column)
                 hashes.append(batch.tokens.hashes)
                 flags.append(batch.tokens.flags)
@@ -158,24 +220,26 @@ class _Run:
                 said += batch.credits
                 self.scratch.let_go()
                 self.tell("tokenise", stop, count)
-            offsets = offsets_of(np.concatenate([np.empty(0, np.int64), *lengths]))
-            none = np.empty(0, np.int32)
-            tokens = Tokens(hashes.array(), none, none, flags.array(), offsets)
+            offsets = offsets_of(np.concatenate(lengths))
             stage.rows_in, stage.rows_out, stage.unit_out = count, hashes.size, "tokens"
         with self.stage("weigh") as stage:
-            outlets, published = articles.column("outlet"), articles.column("published")
-            sources = Sources.of(outlets, published, said)
+            none = np.empty(0, np.int32)
+            tokens = Tokens(hashes.array(), none, none, flags.array(), offsets)
+            outlets = Sources.of(articles.column("outlet"), articles.column("published"), []).outlets
             paragraphs = Paragraphs(*(spool.array() for spool in columns))
-            mark_repeated(tokens, paragraphs, sources.outlets, _days(published))
+            mark_repeated(tokens, paragraphs, outlets, _days(articles.column("published")))
             stage.rows_in, stage.unit_in, stage.rows_out = paragraphs.keys.size, "paragraphs", count
             for spool in columns:
                 spool.clear()
-            digest = np.concatenate([np.empty((0, 16), np.uint8), *keys])
-            judged = tokens.lengths >= self.settings.min_tokens
-            firsts = first_of(digest, judged)
             self.scratch.let_go()
-        of_all = np.concatenate([np.empty(0, np.int64), *characters])
-        return Digested(tokens, of_all, digest, sources, judged, firsts, own)
+        return {
+            "hashes": tokens.hashes,
+            "flags": tokens.flags,
+            "offsets": offsets,
+            "characters": np.concatenate(characters),
+            "keys": np.concatenate(keys),
+            "credits": rows_to_array(said, _CREDITS),
+        }
 
     def pair(self, digested: Digested) -> Candidates:
         """Find the pairs of articles to compare; of exact repeats only the first is compared."""
@@ -184,15 +248,23 @@ class _Run:
         count = len(digested.tokens)
         compared = digested.judged & (digested.first_of == np.arange(count))
         with self.stage("pair") as stage:
-            pairs = candidate_pairs(
-                digested.tokens, compared, digested.batches, settings, bands, self.scratch,
-                threads=self.threads, progress=lambda done, total: self.tell("pair", done, total),
-            )  # fmt: skip
+            kept = self.kept("pairs")
+            if kept is not None:
+                pairs = Candidates(**kept)
+            else:
+                pairs = candidate_pairs(
+                    digested.tokens, compared, digested.batches, settings, bands, self.scratch,
+                    threads=self.threads, progress=lambda done, total: self.tell("pair", done, total),
+                )  # fmt: skip
+                self.keep("pairs", pairs._asdict)
             stage.rows_in, stage.rows_out, stage.unit_out = int(compared.sum()), len(pairs.pairs), "pairs"
         return pairs
 
     def align(self, digested: Digested, found: Candidates) -> tuple[Aligned, Families]:
         """Verify candidates and cluster articles; pairs that hubs stand for, where they prove not to, too."""
+        kept = self.kept("families")
+        if kept is not None:
+            return families_of_arrays(kept)
         tokens, share = digested.tokens, self.settings.copy_share
         with self.stage("align") as stage:
             chosen = cover(found, len(tokens))
@@ -209,6 +281,7 @@ class _Run:
             clusters = with_duplicates(clusters, digested.first_of, tokens.lengths)
             stage.rows_in, stage.unit_in = len(aligned.pairs), "pairs"
             stage.rows_out, stage.unit_out = len(clusters), "families"
+        self.keep("families", lambda: families_to_arrays(aligned, clusters))
         return aligned, clusters
 
     def build(
@@ -231,8 +304,20 @@ class _Run:
             matched, covered = aligned.shares(weights(tokens))
             built = tables.build(
                 tables.Found(
-                    articles, digested.characters, tokens, digested.judged, digested.first_of, digested.keys,
-                    aligned, matched, covered, found, traced, digested.sources, parts, digested.batches,
+                    articles,
+                    digested.characters,
+                    tokens,
+                    digested.judged,
+                    digested.first_of,
+                    digested.keys,
+                    aligned,
+                    matched,
+                    covered,
+                    found,
+                    traced,
+                    digested.sources,
+                    parts,
+                    digested.batches,
                     self.threads,
                 )  # fmt: skip
             )
@@ -262,9 +347,15 @@ def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:
     for text, places in mentions(tokens).items():
         body = texts[text].as_py()
         for credit in credits(body, places):
-            said.append((batch[0] + text, credit, body[credit.start : credit.end]))
+            words = body[credit.start : credit.end]
+            said.append({"article": batch[0] + text, "words": words, **asdict(credit)})
     characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
     return _Batch(tokens, characters, digests(tokens), said, paragraphs)
+
+
+def _credit(row: dict[str, Any]) -> tuple[int, Credit, str]:
+    """A credit, of which article, and its words."""
+    return row["article"], Credit(row["kind"], row["agency"], row["start"], row["end"]), row["words"]
 
 
 def _days(published: pa.Array) -> NDArray[np.int64]:

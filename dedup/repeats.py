@@ -28,7 +28,9 @@ def first_of(keys: NDArray[np.uint8], judged: NDArray[np.bool_]) -> NDArray[np.i
     some = np.flatnonzero(judged)
     low, high = np.ascontiguousarray(keys).view(np.uint64)[some].T
     order = np.lexsort((low, high))
-    new = np.concatenate([[True], np.diff(low[order]) != 0]) | np.concatenate([[True], np.diff(high[order]) != 0])
+    new = np.concatenate([[True], np.diff(low[order]) != 0]) | np.concatenate(
+        [[True], np.diff(high[order]) != 0]
+    )
     new = new[: order.size]
     leads = np.flatnonzero(new)[np.cumsum(new) - 1]
     firsts[some[order]] = some[order[leads]]

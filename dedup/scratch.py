@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from dedup.errors import ScratchError
 
-
 _HELD = 0.25  # part of the memory in which what grows with the corpus is held
 _FULL = 0.75  # part of it from which on the process gives back what it has only looked at
 _PAGE = mmap.PAGESIZE
@@ -172,6 +171,12 @@ class Scratch:
         """A new array."""
         self._spools.append(Spool(self, dtype))
         return self._spools[-1]
+
+    def given(self, values: NDArray[Any]) -> Spool:
+        """An array that is there already; nothing is to be put at its end."""
+        spool = Spool(self, values.dtype)
+        spool.size, spool.handed_out, spool._whole = values.size, True, values
+        return spool
 
     def parts(self, count: int, *dtypes: Any) -> Parts:
         """New arrays in `count` parts, one for each dtype."""

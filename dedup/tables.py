@@ -88,7 +88,10 @@ def _places(
 
     Texts are tokenised once more, a batch at a time: that is as fast as having kept the places on disk.
     """
-    orders = [None if np.all(texts[1:] >= texts[:-1]) else np.argsort(texts, kind="stable") for texts, _, _ in wanted]
+    orders = [
+        None if np.all(texts[1:] >= texts[:-1]) else np.argsort(texts, kind="stable")
+        for texts, _, _ in wanted
+    ]
     sorted_texts = [
         texts if order is None else texts[order] for (texts, _, _), order in zip(wanted, orders, strict=True)
     ]
@@ -307,7 +310,8 @@ def _evidence(found: Found, order: Rows) -> pa.Array:
         "end": sources.ends[rows].tolist() + none,
     }
     sorted_columns = {
-        field.name: pa.array(columns[field.name], field.type).take(pa.array(sort)) for field in schema.EVIDENCE
+        field.name: pa.array(columns[field.name], field.type).take(pa.array(sort))
+        for field in schema.EVIDENCE
     }
     return _lists(offsets_of(np.bincount(owners, minlength=order.size)), sorted_columns, schema.EVIDENCE)
 

@@ -48,6 +48,18 @@ _TABLES = ("articles", "passages", "pairs", "families")
     type=click.IntRange(min=0),
     help="Families and examples in a terminal report; 0 shows all. [20; FILE: all]",
 )
+@click.option(
+    "--temp-dir",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, writable=True),
+    help="Where to put what does not fit into memory; it is gone when the scan ends, however it ends.",
+)
+@click.option(
+    "--checkpoint",
+    metavar="DIR",
+    help="Keep finished stages in DIR, and go on from there if they are of the same input and settings.",
+)
+@click.option("--profile", is_flag=True, help="Show where the time went, stage by stage.")
 @color_option
 @fail_option
 @quiet_option
@@ -63,6 +75,9 @@ def scan(
     table: str | None,
     names: dict[str, str],
     limit: int | None,
+    temp_dir: str | None,
+    checkpoint: str | None,
+    profile: bool,
     color: str,
     fail_on_copy: bool,
     quiet: bool,
@@ -75,12 +90,23 @@ def scan(
     settings = settings_of(values)
     chosen = _check(output, format, table)
     from dedup.pipeline import scan as run
+    from dedup.profile import Profile
 
+    taken = Profile()
     with telling_compilation(quiet=quiet), Stages(quiet=quiet) as progress:
-        report = run(list(paths), settings, fields=names or None, progress=progress)
+        report = run(
+            list(paths), settings, fields=names or None, temp_dir=temp_dir, checkpoint=checkpoint,
+            progress=progress, profile=taken,
+        )  # fmt: skip
         progress.close()
         tell_problems(report.inputs.problems, quiet=quiet, complete=_where(chosen, output))
-        _write(report, output, format=chosen, table=table or "articles", limit=limit, color=color)
+        with taken.stage("write") as stage:
+            _write(report, output, format=chosen, table=table or "articles", limit=limit, color=color)
+            stage.rows_in = stage.rows_out = report.articles.num_rows
+    if profile:
+        from dedup.report.profile import render_profile
+
+        render_profile(taken, color)
     if output != "-":
         from dedup.report.quotes import count
 

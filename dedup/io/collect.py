@@ -55,7 +55,9 @@ class _Ids:
 
 
 def _repeated(key: str, place: Place, first: Place) -> Problem:
-    return place.problem(f"id {shortened(key)} is taken by {first}; that article stays, this one is set aside")
+    return place.problem(
+        f"id {shortened(key)} is taken by {first}; that article stays, this one is set aside"
+    )
 
 
 def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[pa.RecordBatch]:

@@ -27,7 +27,9 @@ def read_parquet(
     try:
         with parquet.ParquetFile(path) as file:
             present = columns_of(file.schema_arrow, names)
-            yield from articles(_batches(file, list(present.values()), rows, progress), present, names, limit, rows, shown)
+            yield from articles(
+                _batches(file, list(present.values()), rows, progress), present, names, limit, rows, shown
+            )
             if not file.metadata.num_rows:
                 yield place.problem("the file has no rows", "skipped")
     except InputError as error:

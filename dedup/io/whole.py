@@ -15,9 +15,7 @@ import pyarrow.types as kinds
 from dedup.schema import INPUT
 
 
-def whole(
-    columns: Mapping[str, pa.Array], limit: int, path: str | None, first: int
-) -> pa.RecordBatch | None:
+def whole(columns: Mapping[str, pa.Array], limit: int, path: str | None, first: int) -> pa.RecordBatch | None:
     """A batch of `schema.INPUT` if every row is a valid article without a doubt; else None.
 
     `limit`: bytes of UTF-8 in the longest text; `path` and `first`: their file, if any, and the first row's number.
@@ -65,7 +63,11 @@ def _times(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """Times in UTC; those without a zone are taken as UTC."""
     if kinds.is_timestamp(column.type) and column.type.tz is not None:
         return column.cast(kind)
-    if not kinds.is_timestamp(column.type) and not kinds.is_date(column.type) and not kinds.is_null(column.type):
+    if (
+        not kinds.is_timestamp(column.type)
+        and not kinds.is_date(column.type)
+        and not kinds.is_null(column.type)
+    ):
         try:
             return column.cast(kind)
         except pa.ArrowInvalid:

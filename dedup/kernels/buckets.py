@@ -79,7 +79,10 @@ def leave_out_idle(flags: Any, offsets: Any, shingle_offsets: Any, k: int, wante
 def _before(hashes: Any, first: int, at: int, other_first: int, other: int, most: int) -> int:
     """How many tokens before two places, each in a text that begins at `first`, are the same, up to `most`."""
     same = 0
-    while same < min(most, at - first, other - other_first) and hashes[at - 1 - same] == hashes[other - 1 - same]:
+    while (
+        same < min(most, at - first, other - other_first)
+        and hashes[at - 1 - same] == hashes[other - 1 - same]
+    ):
         same += 1
     return same
 

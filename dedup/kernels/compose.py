@@ -73,7 +73,9 @@ def _cover(
             continue
         if gain < least:
             return
-        for place in range(tokens_of_spans(copies, copy_bounds[pair], copy_bounds[pair + 1], side, seen, found)):
+        for place in range(
+            tokens_of_spans(copies, copy_bounds[pair], copy_bounds[pair + 1], side, seen, found)
+        ):
             if labels[found[place]] == 0:
                 labels[found[place]] = 2 + 2 * best
         scores[best] = -1.0

@@ -151,7 +151,9 @@ def _core(
             holds |= spans[row, 2 * sides[entry]] <= most < spans[row, 2 * sides[entry] + 1]
         if holds:
             holders += 1
-            for place in range(tokens_of_spans(spans, bounds[edge], bounds[edge + 1], sides[entry], seen, found)):
+            for place in range(
+                tokens_of_spans(spans, bounds[edge], bounds[edge + 1], sides[entry], seen, found)
+            ):
                 depth[found[place]] += 1
     for token in range(length):
         core[token] = depth[token] > 0 and 2 * depth[token] >= holders
@@ -227,7 +229,9 @@ def cluster(
                 inside = 0
                 for token in found[:shared]:
                     inside += core[token]
-                if news[place] > news[best] or (news[place] == news[best] and ends[entry] < ends[opened[best]]):
+                if news[place] > news[best] or (
+                    news[place] == news[best] and ends[entry] < ends[opened[best]]
+                ):
                     best = place
                 if 2 * inside >= shared:
                     for token in found[:shared]:
@@ -237,7 +241,9 @@ def cluster(
             if count == first_member + 1:
                 entry = opened[best]
                 edge, side = edges[entry], sides[entry]
-                for token in found[: tokens_of_spans(spans, bounds[edge], bounds[edge + 1], side, seen, found)]:
+                for token in found[
+                    : tokens_of_spans(spans, bounds[edge], bounds[edge + 1], side, seen, found)
+                ]:
                     own[token] = 1
                 members[count, 0], members[count, 1], members[count, 2] = family, entry, 0
                 count += 1

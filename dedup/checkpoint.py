@@ -1,0 +1,141 @@
+"""Checkpoint: finished stages of a scan on disk, so that an interrupted one goes on where it was.
+
+A folder holds `checkpoint.json` (format, version, what the scan is of, and for each finished stage its
+arrays with sizes and checksums) and one file for each array. A stage counts once the header that
+names it has replaced the one before, so a scan that is killed leaves the stages before it as they were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from dedup.errors import CheckpointError
+from dedup.report.atomic import failure, replace_file
+
+_FORMAT = 1
+_HEADER = "checkpoint.json"
+_BLOCK = 2**24  # bytes checked at once
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Checkpoint:
+    """The stages kept in `folder`, of a scan that `facts` describe: names and values that JSON can hold.
+
+    Raises `CheckpointError` if the folder holds something else, or stages of a scan with other facts, and
+    `OutputError` where it cannot be written to.
+    """
+
+    def __init__(self, folder: str | Path, facts: Mapping[str, Any]) -> None:
+        self.folder = Path(folder)
+        self.facts = json.loads(json.dumps(facts))
+        self._stages: dict[str, dict[str, dict[str, Any]]] = {}
+        self._open()
+
+    def _open(self) -> None:
+        header = self.folder / _HEADER
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for left in self.folder.glob(".dedup-*.tmp"):  # of a scan that was killed while it wrote
+                left.unlink(missing_ok=True)
+            found = sorted(entry.name for entry in self.folder.iterdir())
+            if not found:
+                return
+            if _HEADER not in found:
+                if all(name.endswith(".array") for name in found):
+                    return  # killed in its first stage
+                raise CheckpointError(
+                    f"{self.folder}: holds {found[0]}, and no {_HEADER}: it is no checkpoint; name an empty folder"
+                )
+            stored = json.loads(header.read_bytes())
+        except OSError as error:
+            raise failure(self.folder, error) from error
+        except ValueError as error:
+            raise CheckpointError(
+                f"{header}: is damaged ({error}); remove the folder and scan anew"
+            ) from error
+        self._check(stored)
+        self._stages = stored["stages"]
+
+    def _check(self, stored: dict[str, Any]) -> None:
+        """Refuse stages of another scan, saying what differs."""
+        if stored.get("format") != _FORMAT:
+            raise CheckpointError(
+                f"{self.folder}: is a checkpoint of format {stored.get('format')}, not {_FORMAT}; "
+                "remove it, or use the version of dedup that made it"
+            )
+        theirs = stored["facts"]
+        for name in sorted({*theirs, *self.facts}):
+            if theirs.get(name) != self.facts.get(name):
+                raise CheckpointError(
+                    f"{self.folder}: was made with {name}={_shown(theirs.get(name))}, and this scan has "
+                    f"{name}={_shown(self.facts.get(name))}; use the same, or name another folder"
+                )
+
+    def load(self, stage: str) -> Arrays | None:
+        """The arrays of a finished stage, mapped from disk; None if it is not finished.
+
+        Raises `CheckpointError` if a file is not what was written.
+        """
+        if stage not in self._stages:
+            return None
+        arrays: Arrays = {}
+        for name, facts in self._stages[stage].items():
+            path = self._path(stage, name)
+            if not path.exists() or _digest(path) != facts["digest"]:
+                raise CheckpointError(f"{path}: is missing or damaged; remove {self.folder} and scan anew")
+            shape, dtype = tuple(facts["shape"]), np.dtype(facts["dtype"])
+            empty = 0 in shape
+            arrays[name] = (
+                np.empty(shape, dtype) if empty else np.asarray(np.memmap(path, dtype, "c", 0, shape))
+            )
+        return arrays
+
+    def save(self, stage: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the arrays of a stage that has been finished."""
+        facts = {}
+        for name, array in arrays.items():
+            values = np.ascontiguousarray(array)
+            path = self._path(stage, name)
+            replace_file(path, partial(_fill, values))
+            facts[name] = {"shape": values.shape, "dtype": values.dtype.str, "digest": _digest(path)}
+        self._stages = {**self._stages, stage: facts}
+        header = {"format": _FORMAT, "facts": self.facts, "stages": self._stages}
+        text = json.dumps(header, ensure_ascii=False, indent=1) + "\n"
+        replace_file(self.folder / _HEADER, partial(_write, text))
+
+    def _path(self, stage: str, name: str) -> Path:
+        return self.folder / f"{stage}.{name}.array"
+
+
+def _write(text: str, stream: BinaryIO) -> None:
+    stream.write(text.encode())
+
+
+def _fill(values: NDArray[Any], stream: BinaryIO) -> None:
+    """Write an array's bytes, a part at a time."""
+    if values.size:
+        data = memoryview(values).cast("B")
+        for first in range(0, len(data), _BLOCK):
+            stream.write(data[first : first + _BLOCK])
+
+
+def _digest(path: Path) -> str:
+    state = xxhash.xxh3_64()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            state.update(block)
+    return state.hexdigest()
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 200 else f"{text[:199]}…"

@@ -1,0 +1,124 @@
+"""Resume: what stages hand on, as arrays that a checkpoint can keep, and back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from numpy.typing import NDArray
+
+from dedup.align import Aligned
+from dedup.checkpoint import Arrays
+from dedup.errors import InputError
+from dedup.families import Families
+from dedup.io.folders import Seen, walk
+from dedup.report.model import Inputs, Problem
+from dedup.scratch import Scratch
+from dedup.settings import Settings
+from dedup.store import Articles, Texts
+
+
+def facts_of(
+    source: Any, settings: Settings, fields: Mapping[str, str] | None, version: str
+) -> dict[str, Any]:
+    """What a checkpoint is of: version, settings, field names and, for each path, its files.
+
+    Raises `InputError` if the source is not made of files, which alone can be told to be the same.
+    """
+    paths = [source] if isinstance(source, str | os.PathLike) else source
+    if not isinstance(paths, list | tuple) or not all(isinstance(path, str | os.PathLike) for path in paths):
+        raise InputError(
+            "a checkpoint is of files and folders; write the articles to a file, or do without it"
+        )
+    facts: dict[str, Any] = {"version": version, "fields": dict(sorted((fields or {}).items()))}
+    facts |= {name: value for name, value in settings.answer().items()}
+    facts["paths"] = [os.fsdecode(path) for path in paths]
+    for path in facts["paths"]:
+        if path == "-":
+            raise InputError("a checkpoint is of files, not of standard input; write it to a file first")
+        facts[f"files of {path}"] = _files(Path(path))
+    return facts
+
+
+def _files(path: Path) -> dict[str, Any]:
+    """Number, size and a digest of names, sizes and times of the files under a path."""
+    state, count, size = xxhash.xxh3_64(), 0, 0
+    for item in walk(path, Seen()) if path.is_dir() else [None]:
+        if isinstance(item, Problem):
+            continue
+        file = path if item is None else item.path
+        try:
+            found = file.stat()
+        except OSError:
+            continue
+        state.update(f"{file}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        count, size = count + 1, size + found.st_size
+    return {"files": count, "bytes": size, "digest": state.hexdigest()}
+
+
+def articles_to_arrays(articles: Articles, inputs: Inputs) -> Arrays:
+    """Articles as read, and what was set aside."""
+    facts = json.dumps({"read": inputs.read, "problems": [asdict(problem) for problem in inputs.problems]})
+    texts = articles.texts
+    return {
+        "details": _packed(articles.details),
+        "inputs": np.frombuffer(facts.encode(), np.uint8),
+        "data": texts.data.array(),
+        "starts": texts.starts,
+        "sizes": texts.sizes,
+    }
+
+
+def articles_of_arrays(kept: Arrays, inputs: Inputs, scratch: Scratch) -> Articles:
+    """The same articles again; `inputs` takes in what was set aside."""
+    facts = json.loads(kept["inputs"].tobytes())
+    inputs.read = facts["read"]
+    inputs.problems += [Problem(**problem) for problem in facts["problems"]]
+    texts = Texts(scratch.given(kept["data"]), scratch.let_go, kept["starts"], kept["sizes"])
+    return Articles(_unpacked(kept["details"]), texts)
+
+
+def rows_to_array(rows: Iterable[Mapping[str, Any]], kind: pa.Schema) -> NDArray[np.uint8]:
+    """Records as bytes."""
+    return _packed(pa.Table.from_pylist(list(rows), kind))
+
+
+def rows_of_array(kept: NDArray[np.uint8]) -> list[dict[str, Any]]:
+    """The same records again."""
+    rows: list[dict[str, Any]] = _unpacked(kept).to_pylist()
+    return rows
+
+
+def _packed(table: pa.Table) -> NDArray[np.uint8]:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return np.frombuffer(sink.getvalue(), np.uint8)
+
+
+def _unpacked(data: NDArray[np.uint8]) -> pa.Table:
+    return pa.ipc.open_stream(pa.py_buffer(data)).read_all().combine_chunks()
+
+
+def families_to_arrays(aligned: Aligned, found: Families) -> Arrays:
+    """Aligned pairs and the families they make."""
+    parts = {"aligned": aligned, "families": found}
+    return {
+        f"{part}-{name}": getattr(value, name)
+        for part, value in parts.items()
+        for name in value.__dataclass_fields__
+    }
+
+
+def families_of_arrays(kept: Arrays) -> tuple[Aligned, Families]:
+    """The same again."""
+    aligned = {name: kept[f"aligned-{name}"] for name in Aligned.__dataclass_fields__}
+    found = {name: kept[f"families-{name}"] for name in Families.__dataclass_fields__}
+    return Aligned(**aligned), Families(**found)
