@@ -8,6 +8,7 @@ names it has replaced the one before, so a scan that is killed leaves the stages
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -34,7 +35,7 @@ class Checkpoint:
     `OutputError` where it cannot be written to.
     """
 
-    def __init__(self, folder: str | Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], facts: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
         self.facts = json.loads(json.dumps(facts))
         self._stages: dict[str, dict[str, dict[str, Any]]] = {}
@@ -53,7 +54,7 @@ class Checkpoint:
                 if all(name.endswith(".array") for name in found):
                     return  # killed in its first stage
                 raise CheckpointError(
-                    f"{self.folder}: holds {found[0]}, and no {_HEADER}: it is no checkpoint; name an empty folder"
+                    f"{self.folder}: holds {found[0]} and no {_HEADER}, so it is none; name an empty folder"
                 )
             stored = json.loads(header.read_bytes())
         except OSError as error:
@@ -123,7 +124,7 @@ def _write(text: str, stream: BinaryIO) -> None:
 def _fill(values: NDArray[Any], stream: BinaryIO) -> None:
     """Write an array's bytes, a part at a time."""
     if values.size:
-        data = memoryview(values).cast("B")
+        data = values.reshape(-1).view(np.uint8).data
         for first in range(0, len(data), _BLOCK):
             stream.write(data[first : first + _BLOCK])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ from dedup.io import batches as read
 from dedup.kernels.align import COPY
 from dedup.kernels.ready import ready
 from dedup.lsh import bands_for
-from dedup.profile import Profile
+from dedup.profile import Profile, Stage
 from dedup.provenance import Sources, origins
 from dedup.repeats import digests, first_of
 from dedup.report.model import Inputs, Report
@@ -68,11 +69,14 @@ def scan(
 
     `source`: a path or paths, a pyarrow Table, or `dedup.Article`s or mappings (see `dedup.io.batches`).
     `fields` maps our field names to the source's. `progress` is called with the stage, how much of it is
-    done, and how much there is (None: not known). `profile` takes in what each stage took. What does not
-    fit into `settings.memory` goes to temporary files in `temp_dir` (by default the system's). `checkpoint` is
-    a folder that keeps what each finished stage made, so that a scan of the same files with the same settings
+    done, and how much there is (None: not known). `profile` takes in what each stage took. What does not fit
+    into `settings.memory` goes to temporary files in `temp_dir` (by default the system's). `checkpoint` is a
+    folder that keeps what each finished stage made, so that a scan of the same files with the same settings
     goes on from there. The report does not depend on the order of the source, on `threads`, `batch_size` or
-    `memory`. Raises `SettingsError`, `CheckpointError`, `InputError` and `ScratchError`; a bad article is a problem in the report instead.
+    `memory`.
+
+    Raises `SettingsError`, `CheckpointError`, `InputError` and `ScratchError`; a bad article is a problem in
+    the report instead.
     """
     run = _Run(Settings.of(settings), temp_dir, progress or _silent, profile or Profile())
     ready()
@@ -175,6 +179,7 @@ class _Run:
                 articles = Articles.stored(stream, self.scratch)
                 inputs.problems.sort(key=lambda found: (found.path or "", found.line or 0, found.message))
                 self.keep("read", lambda: articles_to_arrays(articles, inputs))
+                self.scratch.give_back()
             self.profile.text_bytes = int(articles.texts.sizes.sum())
             stage.rows_in = stage.rows_out = len(articles)
         return articles
@@ -209,7 +214,12 @@ class _Run:
             made = in_order(partial(_digested, articles), own, self.threads)
             for (_, stop), batch in zip(own, made, strict=True):
                 part = batch.paragraphs
-                placed = part.keys, part.texts, part.firsts + hashes.size, part.lengths
+                placed: tuple[NDArray[Any], ...] = (
+                    part.keys,
+                    part.texts,
+                    part.firsts + hashes.size,
+                    part.lengths,
+                )
                 for spool, column in zip(columns, placed, strict=True):
                     spool.append(column)
                 hashes.append(batch.tokens.hashes)
@@ -302,31 +312,21 @@ class _Run:
             stage.rows_out, stage.unit_out = len(parts), "parts"
         with self.stage("tables") as stage:
             matched, covered = aligned.shares(weights(tokens))
-            built = tables.build(
-                tables.Found(
-                    articles,
-                    digested.characters,
-                    tokens,
-                    digested.judged,
-                    digested.first_of,
-                    digested.keys,
-                    aligned,
-                    matched,
-                    covered,
-                    found,
-                    traced,
-                    digested.sources,
-                    parts,
-                    digested.batches,
-                    self.threads,
-                )  # fmt: skip
-            )
+            everything = tables.Found(
+                articles, digested.characters, tokens, digested.judged, digested.first_of, digested.keys,
+                aligned, matched, covered, found, traced, digested.sources, parts, digested.batches,
+                self.threads,
+            )  # fmt: skip
+            built = tables.build(everything)
             stage.rows_in = stage.rows_out = len(articles)
         return built
 
-    def stage(self, name: str) -> Any:
-        """Time a stage, and count what it writes to disk."""
-        return self.profile.stage(name, self.scratch)
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """Time a stage, count what it writes to disk, and give back the memory that it leaves behind."""
+        with self.profile.stage(name, self.scratch) as stage:
+            yield stage
+            self.scratch.let_go()
 
     def _aligned(self, tokens: Tokens, pairs: NDArray[np.int32]) -> Aligned:
         def progress(done: int, total: int) -> None:

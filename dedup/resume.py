@@ -34,11 +34,9 @@ def facts_of(
     """
     paths = [source] if isinstance(source, str | os.PathLike) else source
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str | os.PathLike) for path in paths):
-        raise InputError(
-            "a checkpoint is of files and folders; write the articles to a file, or do without it"
-        )
+        raise InputError("a checkpoint is of files and folders; write the articles to a file first")
     facts: dict[str, Any] = {"version": version, "fields": dict(sorted((fields or {}).items()))}
-    facts |= {name: value for name, value in settings.answer().items()}
+    facts |= settings.answer()
     facts["paths"] = [os.fsdecode(path) for path in paths]
     for path in facts["paths"]:
         if path == "-":
@@ -109,12 +107,8 @@ def _unpacked(data: NDArray[np.uint8]) -> pa.Table:
 
 def families_to_arrays(aligned: Aligned, found: Families) -> Arrays:
     """Aligned pairs and the families they make."""
-    parts = {"aligned": aligned, "families": found}
-    return {
-        f"{part}-{name}": getattr(value, name)
-        for part, value in parts.items()
-        for name in value.__dataclass_fields__
-    }
+    arrays = {f"aligned-{name}": getattr(aligned, name) for name in Aligned.__dataclass_fields__}
+    return arrays | {f"families-{name}": getattr(found, name) for name in Families.__dataclass_fields__}
 
 
 def families_of_arrays(kept: Arrays) -> tuple[Aligned, Families]:

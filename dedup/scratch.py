@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from dedup.errors import ScratchError
 
 _HELD = 0.25  # part of the memory in which what grows with the corpus is held
-_FULL = 0.75  # part of it from which on the process gives back what it has only looked at
+_FULL = 0.6  # part of it from which on the process gives back what it has only looked at
 _PAGE = mmap.PAGESIZE
 
 
@@ -191,9 +191,12 @@ class Scratch:
             held -= movable.pop().spill()
 
     def let_go(self) -> None:
-        """Let the system take back the memory of what was looked at on disk, if the process has grown large."""
-        if _resident() < _FULL * self.memory:
-            return
+        """Give memory back to the system if the process has grown large."""
+        if _resident() >= _FULL * self.memory:
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Give memory back to the system: what was only looked at on disk, and what allocators keep for later."""
         for spool in self._spools:
             spool.let_go()
         pa.default_memory_pool().release_unused()

@@ -26,4 +26,5 @@ def gather(data: Any, starts: Any, bounds: Any, out: Any) -> None:
     """Copy the pieces that begin at `starts` int64 (n,) of `data` to `bounds` int64 (n + 1,) of `out`."""
     for piece in range(starts.size):
         start, at = starts[piece], bounds[piece]
-        out[at : bounds[piece + 1]] = data[start : start + bounds[piece + 1] - at]
+        for place in range(bounds[piece + 1] - at):
+            out[at + place] = data[start + place]

@@ -8,7 +8,7 @@ from dedup.profile import Profile, Stage
 
 
 def render_profile(profile: Profile, color: str) -> None:
-    """Print one line a stage: seconds, seconds of all cores, speed in text, rows in and out, bytes spilled."""
+    """Print one line a stage: seconds, also of all cores, speed in text, rows in and out, bytes spilled."""
     from rich.console import Console
     from rich.table import Table
 
@@ -19,16 +19,9 @@ def render_profile(profile: Profile, color: str) -> None:
     whole.spilled = sum(stage.spilled for stage in profile.stages)
     for stage in (*profile.stages, whole):
         rate = profile.text_bytes / 1e6 / stage.seconds if stage.seconds else 0.0
-        rows = (
-            ("", "")
-            if stage is whole
-            else (_rows(stage.rows_in, stage.unit_in), _rows(stage.rows_out, stage.unit_out))
-        )
+        counts = (stage.rows_in, stage.unit_in), (stage.rows_out, stage.unit_out)
+        rows = [f"{count:,} {unit}" if stage is not whole else "" for count, unit in counts]
         spilled = f"{stage.spilled / 1e6:,.0f} MB" if stage.spilled else ""
         table.add_row(stage.name, f"{stage.seconds:.2f}", f"{stage.busy:.2f}", f"{rate:,.1f}", *rows, spilled)
     plain = color == "never" or (color == "auto" and not sys.stderr.isatty())
     Console(stderr=True, no_color=plain, width=None if sys.stderr.isatty() else 110).print(table)
-
-
-def _rows(count: int, unit: str) -> str:
-    return f"{count:,} {unit}"
