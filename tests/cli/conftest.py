@@ -24,7 +24,17 @@ class Scan:
     def __init__(self, report):
         self.outcome, self.calls = report, []
 
-    def scan(self, source, settings=None, *, fields=None, progress=None):
+    def scan(
+        self,
+        source,
+        settings=None,
+        *,
+        fields=None,
+        temp_dir=None,
+        checkpoint=None,
+        progress=None,
+        profile=None,
+    ):
         self.calls.append((source, settings, fields))
         progress("read", 1, None)
         progress("align", 2, 2)
