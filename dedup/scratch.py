@@ -59,6 +59,7 @@ class Spool:
         """Put a copy of `values` at the end."""
         values = np.ascontiguousarray(values, self.dtype)
         self.size += values.size
+        self.handed_out = False
         self._whole = self._map = None
         if self.file is not None:
             self._write(values)

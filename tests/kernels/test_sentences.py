@@ -249,8 +249,8 @@ def test_rework_is_its_steps_for_each_pair(texts):
 
 def steps(left, left_flags, right, right_flags, found):
     """Fragments of one pair in tokens."""
-    explained = {i + t for i, _, length in found.tolist() if length >= 8 for t in range(length)}
-    if len(explained) >= 0.9 * min(left.size, right.size):
+    explained = {i + t for i, _, length in found.tolist() if length >= 5 for t in range(length)}
+    if len(found) < 3 or len(explained) >= 0.7 * min(left.size, right.size):
         return []
     ids = kernels.number(kernels.stems(left, left_flags), kernels.stems(right, right_flags))
     blank = ids[2]
