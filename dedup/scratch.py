@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from dedup.errors import ScratchError
 
 _HELD = 0.25  # part of the memory in which what grows with the corpus is held
-_FULL = 0.6  # part of it from which on the process gives back what it has only looked at
+_FULL = 0.7  # part of it from which on the process gives back what it has only looked at
 _PAGE = mmap.PAGESIZE
 
 
@@ -79,6 +79,16 @@ class Spool:
                 self._map = mmap.mmap(self.file.fileno(), 0)
                 self._whole = np.frombuffer(self._map, self.dtype)
         return self._whole
+
+    def read(self, first: int, out: NDArray[Any]) -> None:
+        """Fill `out` with the values from `first` on; from disk they are read, and leave no pages mapped."""
+        if self.file is None:
+            out[:] = self.array()[first : first + out.size]
+            return
+        left, at = memoryview(out).cast("B"), first * self.dtype.itemsize
+        while left:
+            count = os.preadv(self.file.fileno(), [left], at)
+            left, at = left[count:], at + count
 
     def let_go(self) -> None:
         """Let the system take back the memory of what was looked at on disk."""
@@ -140,12 +150,13 @@ class Parts:
     def part(self, number: int) -> list[NDArray[Any]]:
         """The columns of one part, copied."""
         pieces = self._pieces[number]
-        columns = []
-        for spool in self._spools:
-            whole = spool.array()
-            columns.append(
-                np.concatenate([np.empty(0, spool.dtype), *(whole[first:stop] for first, stop in pieces)])
-            )
+        size = sum(stop - first for first, stop in pieces)
+        columns = [np.empty(size, spool.dtype) for spool in self._spools]
+        for spool, column in zip(self._spools, columns, strict=True):
+            at = 0
+            for first, stop in pieces:
+                spool.read(first, column[at : at + stop - first])
+                at += stop - first
         return columns
 
     def clear(self) -> None:
@@ -197,7 +208,7 @@ class Scratch:
             self.give_back()
 
     def give_back(self) -> None:
-        """Give memory back to the system: what was only looked at on disk, and what allocators keep for later."""
+        """Give memory back: what was only looked at on disk, and what allocators keep for later."""
         for spool in self._spools:
             spool.let_go()
         pa.default_memory_pool().release_unused()

@@ -22,7 +22,9 @@ class Settings:
     """
 
     shingle: int = _setting(5, "tokens in a shingle", 2, 32)
-    guarantee: int = _setting(12, "every shared verbatim run of at least this many tokens is found", 2, 64)
+    guarantee: int = _setting(
+        12, "every shared verbatim run of at least this many tokens is found, boilerplate aside", 2, 64
+    )
     num_perm: int = _setting(128, "permutations in a MinHash signature", 1, 65536)
     seed: int = _setting(1, "seed of the permutations", 0, 2**32 - 1)
     resemblance: float = _setting(0.5, "resemblance at which the stated recall holds", 0.01, 1.0)

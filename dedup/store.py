@@ -16,6 +16,7 @@ from dedup.csr import offsets_of
 from dedup.kernels.rows import gather
 from dedup.schema import INPUT
 from dedup.scratch import Scratch, Spool
+from dedup.threads import ahead
 from dedup.tokens import utf8
 
 _DETAILS = pa.schema([field for field in INPUT if field.name != "text"])
@@ -65,7 +66,7 @@ class Articles:
         """Take in batches of `schema.INPUT` in any order; ids must be unique."""
         data = scratch.spool(np.uint8)
         details, sizes = [], [np.empty(0, np.int64)]
-        for batch in batches:
+        for batch in ahead(batches):
             raw, bounds = utf8(batch["text"])
             data.append(raw[bounds[0] : bounds[-1]])
             sizes.append(np.diff(bounds))

@@ -73,12 +73,16 @@ def build(found: Found) -> dict[str, pa.Table]:
     )
     names = pa.array(_family_names(found), pa.string())
     members = _members(found)
-    return {
-        "articles": _articles(found, names, members, places[4], places[5]),
-        "passages": _passages(found, texts, places[:4]),
-        "pairs": _pairs(found),
-        "families": _families(found, names, members),
-    }
+    built = {}
+    for name, table in (
+        ("articles", lambda: _articles(found, names, members, places[4], places[5])),
+        ("passages", lambda: _passages(found, texts, places[:4])),
+        ("pairs", lambda: _pairs(found)),
+        ("families", lambda: _families(found, names, members)),
+    ):
+        found.articles.texts.let_go()
+        built[name] = table()
+    return built
 
 
 def _places(

@@ -33,3 +33,14 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterat
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The same items, of which the next is worked out in a thread of its own while one is used."""
+    end = object()
+    source = iter(items)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(next, source, end)
+        while (item := future.result()) is not end:
+            future = pool.submit(next, source, end)
+            yield item  # type: ignore[misc]
