@@ -46,8 +46,8 @@ _CREDIT_WORDS = re.compile(
 
 # What may stand behind a name and an apostrophe: the English and the Turkish cases.
 _ENDINGS = (
-    "s", "a", "e", "ya", "ye", "da", "de", "ta", "te", "dan", "den", "tan", "ten", "ı", "i", "u", "ü", "yı", "yi",
-    "yu", "yü", "ın", "in", "un", "ün", "nın", "nin", "nun", "nün", "la", "le", "yla", "yle",
+    "s", "a", "e", "ya", "ye", "da", "de", "ta", "te", "dan", "den", "tan", "ten", "ı", "i", "u", "ü", "yı",
+    "yi", "yu", "yü", "ın", "in", "un", "ün", "nın", "nin", "nun", "nün", "la", "le", "yla", "yle",
 )  # fmt: skip
 
 

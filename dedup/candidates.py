@@ -50,7 +50,7 @@ class Candidates(NamedTuple):
 
 
 class Postings(NamedTuple):
-    """Bucket keys uint64, text numbers int32, and where in the texts they stand int32 (`kernels.postings`)."""
+    """Bucket keys uint64, text numbers int32, and where in the texts they stand, int32."""
 
     keys: NDArray[np.uint64]
     texts: NDArray[np.int32]
@@ -211,8 +211,9 @@ def meet(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
     """Pairs of texts that meet, sorted, the keys of what they may miss, and those of crowded buckets.
 
-    `missing` bool (n,) is set for texts that may miss something. See `kernels.fill_pairs`; a bucket is crowded where not all of its texts meet.
-    `ranks`: each text's place among those that others may be compared with. Keys, which are scratch, must have the highest 8 bits in common; text numbers must rise from posting to
+    `missing` bool (n,) is set for texts that may miss something. See `kernels.fill_pairs`; a bucket is
+    crowded where not all of its texts meet. `ranks`: each text's place among those that others may be compared with.
+    Keys, which are scratch, must have the highest 8 bits in common; text numbers must rise from posting to
     posting.
     """
     keys, order, texts = _sorted(found)
@@ -241,10 +242,10 @@ def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
     of_bands = band_hashes(signatures[order], bands)
     room = shingles.hashes.size + of_bands.size
     keys, texts, spots = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32)
+    band_offsets = offsets_of(np.bincount(signed, minlength=len(tokens)))
     count = kernels.postings(
         tokens.flags, tokens.offsets, settings.shingle, shingles.hashes, shingles.offsets,
-        prints.places, prints.offsets, _BRIEF, of_bands, offsets_of(np.bincount(signed, minlength=len(tokens))),
-        keys, texts, spots,
+        prints.places, prints.offsets, _BRIEF, of_bands, band_offsets, keys, texts, spots,
     )  # fmt: skip
     return Postings(keys[:count], texts[:count], spots[:count])
 

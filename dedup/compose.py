@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,20 +40,17 @@ def compose(
         places = np.ascontiguousarray(passages[chosen][:, [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]])
         spans += [places, offsets_of(chosen)[bounds]]
     both = aligned.pairs[pairs]
-    entries = _entries(both, len(tokens))
-    in_families = _index(found, len(tokens))
+    shared: tuple[Any, ...] = (*_entries(both, len(tokens)), *spans, *_index(found, len(tokens)))
 
     def run(batch: tuple[int, int]) -> NDArray[np.int32]:
         part = tokens.part(*batch)
-        made: NDArray[np.int32] = kernels.compose(
-            batch[0], part.offsets, part.flags, *entries, *spans, *in_families, origins
-        )
+        made: NDArray[np.int32] = kernels.compose(*(batch[0], part.offsets, part.flags, *shared, origins))
         return made
 
     return np.concatenate([np.empty((0, 6), np.int32), *in_order(run, batches, threads)])
 
 
-def _entries(pairs: NDArray[np.int32], count: int) -> tuple[NDArray[np.generic], ...]:
+def _entries(pairs: NDArray[np.int32], count: int) -> tuple[NDArray[Any], ...]:
     """Each pair from both of its texts: bounds by text; the other text, the pair and the side."""
     own = pairs.ravel()
     order = np.argsort(own, kind="stable")

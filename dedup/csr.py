@@ -31,11 +31,12 @@ def taken(offsets: Offsets, items: NDArray[Any]) -> tuple[Offsets, NDArray[np.in
 def sums(values: NDArray[Any], offsets: Offsets) -> NDArray[Any]:
     """The sum of each item's rows; 0 for an item without any."""
     totals = np.concatenate([np.zeros(1, values.dtype), np.cumsum(values)])
-    return totals[offsets[1:]] - totals[offsets[:-1]]
+    added: NDArray[Any] = totals[offsets[1:]] - totals[offsets[:-1]]
+    return added
 
 
 def batches(sizes: NDArray[np.int64], rows: int, most: int) -> list[tuple[int, int]]:
-    """Bounds, half-open, of batches of at most `rows` items and, but for a larger item, sizes of `most` in all."""
+    """Bounds, half-open, of batches of at most `rows` items and, larger items aside, of `most` in size."""
     ends = np.cumsum(sizes)
     bounds = [0]
     while bounds[-1] < sizes.size:

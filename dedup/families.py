@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def families(
     texts, nodes = np.unique(aligned.pairs[edges], return_inverse=True)
     nodes = nodes.reshape(-1, 2).astype(np.int32)
     firsts = np.arange(texts.size, dtype=np.int32)
-    kernels.components(*np.ascontiguousarray(nodes.T), firsts)
+    kernels.components(nodes[:, 0].copy(), nodes[:, 1].copy(), firsts)
     order = np.argsort(firsts, kind="stable")  # nodes, component after component
     places = np.empty(texts.size, np.int32)
     places[order] = np.arange(texts.size, dtype=np.int32)
@@ -87,7 +88,7 @@ def families(
     return _clustered(parts, heads, entries, (spans, bounds), texts[order], lengths, copy_share, threads)
 
 
-def _entries(nodes: NDArray[np.int32], count: int) -> tuple[Offsets, tuple[NDArray[np.generic], ...]]:
+def _entries(nodes: NDArray[np.int32], count: int) -> tuple[Offsets, tuple[NDArray[Any], ...]]:
     """Each edge int32 (edges, 2) from both of its `count` nodes: bounds; neighbour, edge and side."""
     own = nodes.ravel()
     order = np.lexsort((nodes[:, ::-1].ravel(), own))
@@ -99,7 +100,7 @@ def _entries(nodes: NDArray[np.int32], count: int) -> tuple[Offsets, tuple[NDArr
 def _clustered(
     parts: Offsets,
     heads: Offsets,
-    entries: tuple[NDArray[np.generic], ...],
+    entries: tuple[NDArray[Any], ...],
     spans: tuple[NDArray[np.int32], Offsets],
     texts: NDArray[np.int32],
     lengths: NDArray[np.int64],

@@ -32,7 +32,8 @@ def sign_shingles(
 ) -> NDArray[np.uint32]:
     """Signatures uint32 (n_texts, num_perm) of hashed shingles; row order is input order.
 
-    Of each only the first `used` values, if that is given. Broder 1997; the permutations of datasketch 2.x "affine32" over the upper 32 bits of each shingle hash.
+    Of each only the first `used` values, if that is given. Broder 1997; the permutations of datasketch 2.x
+    "affine32" over the upper 32 bits of each shingle hash.
     """
     mixed = np.empty(shingles.hashes.size, np.uint32)
     kernels.premix(shingles.hashes, mixed)

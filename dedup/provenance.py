@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -106,7 +107,7 @@ def roles(
 ) -> NDArray[np.object_]:
     """What members are to their family's origin, names of `schema.ROLES` (n,).
 
-    `matched` and `covered` (n, 2) as for `relations`, the origin on the left; `duplicate` (n,): its very words.
+    `matched` and `covered` (n, 2) as for `relations`, the origin on the left; `duplicate` (n,): its words.
     """
     names = _copied(matched, covered)
     names[same_outlet & (names != "partial reuse")] = "update"
@@ -122,7 +123,7 @@ def agencies() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is known of n articles besides their texts; credits of article i are `offsets[i]:offsets[i + 1]`."""
+    """What is known of n articles besides their texts; credits of article i: `offsets[i]:offsets[i + 1]`."""
 
     outlets: NDArray[np.int64]  # (n,) number of the outlet, -1: unknown
     outlet_names: list[str]
@@ -160,7 +161,7 @@ class Sources:
             [words for _, _, words in credits],
         )
 
-    def said(self, articles: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def said(self, articles: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The credits for text of some articles: the place among `articles`, and the credit's number."""
         bounds, rows = taken(self.offsets, articles)
         telling = self.kinds[rows] != CREDITS.index("picture")

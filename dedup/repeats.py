@@ -12,8 +12,8 @@ from dedup.tokens import Tokens
 
 
 def digests(tokens: Tokens) -> NDArray[np.uint8]:
-    """A digest (XXH3-128) of each text's tokens, uint8 (n, 16); the same one means the same normalised text."""
-    data = memoryview(np.ascontiguousarray(tokens.hashes)).cast("B")
+    """A digest (XXH3-128) of each text's tokens, uint8 (n, 16); equal ones mean the same normalised text."""
+    data = np.ascontiguousarray(tokens.hashes).view(np.uint8).data
     bounds = (4 * tokens.offsets).tolist()
     whole = b"".join(xxhash.xxh3_128_digest(data[first:stop]) for first, stop in pairwise(bounds))
     return np.frombuffer(whole, np.uint8).reshape(-1, 16)

@@ -85,7 +85,7 @@ class Spool:
         if self.file is None:
             out[:] = self.array()[first : first + out.size]
             return
-        left, at = memoryview(out).cast("B"), first * self.dtype.itemsize
+        left, at = out.view(np.uint8).data, first * self.dtype.itemsize
         while left:
             count = os.preadv(self.file.fileno(), [left], at)
             left, at = left[count:], at + count

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,15 +74,16 @@ def build(found: Found) -> dict[str, pa.Table]:
     )
     names = pa.array(_family_names(found), pa.string())
     members = _members(found)
+    steps: dict[str, Callable[[], pa.Table]] = {
+        "articles": lambda: _articles(found, names, members, places[4], places[5]),
+        "passages": lambda: _passages(found, texts, places[:4]),
+        "pairs": lambda: _pairs(found),
+        "families": lambda: _families(found, names, members),
+    }
     built = {}
-    for name, table in (
-        ("articles", lambda: _articles(found, names, members, places[4], places[5])),
-        ("passages", lambda: _passages(found, texts, places[:4])),
-        ("pairs", lambda: _pairs(found)),
-        ("families", lambda: _families(found, names, members)),
-    ):
+    for name, step in steps.items():
         found.articles.texts.let_go()
-        built[name] = table()
+        built[name] = step()
     return built
 
 
@@ -128,7 +130,7 @@ def _family_names(found: Found) -> list[str]:
     names = []
     firsts = found.first_of[found.families.members]
     bounds = found.families.offsets.tolist()
-    for first, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, stop in pairwise(bounds):
         texts = np.unique(firsts[first:stop]).tolist()
         name = xxhash.xxh3_64_hexdigest(b"".join(sorted(whole[16 * text : 16 * text + 16] for text in texts)))
         seen[name] += 1
@@ -230,7 +232,7 @@ def _members(found: Found) -> _Members:
 def _towards_origins(
     found: Found, origins: Rows, members: Rows, same: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What origins (left) and members share: matched and covered, float64 (n, 2) each; all of it if `same`."""
+    """What origins (left) and members share: matched and covered, float64 (n, 2); all of it if `same`."""
     pairs = found.aligned.pairs.astype(np.int64)
     keys = pairs[:, 0] << 32 | pairs[:, 1]
     wanted = np.minimum(origins, members) << 32 | np.maximum(origins, members)
@@ -251,7 +253,7 @@ def _credited(
 ) -> NDArray[np.bool_]:
     """Does each member name the agency, or the origin's outlet, that its copy came from?"""
     sources = found.sources
-    out = (agency >= 0) & (sources.own[texts] == agency)
+    out: NDArray[np.bool_] = (agency >= 0) & (sources.own[texts] == agency)
     places, rows = sources.said(texts)
     out[places[sources.agencies[rows] == agency[places]]] = True
     outlets = sources.outlets[origins]

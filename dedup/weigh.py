@@ -54,9 +54,8 @@ class Paragraphs:
     def of(cls, tokens: Tokens) -> Paragraphs:
         """Cut texts into paragraphs."""
         room = np.count_nonzero(tokens.flags & PARAGRAPH) + len(tokens)
-        keys, texts, firsts, lengths = (
-            np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int64), np.empty(room, np.int32)
-        )  # fmt: skip
+        keys, firsts = np.empty(room, np.uint64), np.empty(room, np.int64)
+        texts, lengths = np.empty((2, room), np.int32)
         count = kernels.paragraphs(
             tokens.hashes, tokens.flags, tokens.offsets, _LEAST, keys, texts, firsts, lengths
         )

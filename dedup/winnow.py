@@ -38,11 +38,11 @@ def winnow(shingles: Shingles, window: int) -> Fingerprints:
 def windows(
     shingles: Shingles, k: int, window: int, wanted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """The windows whose fingerprint is `wanted`, bool (shingles,): key uint64 and text number int32 (windows,).
+    """The windows whose fingerprint is `wanted`, bool (shingles,): keys uint64 and text numbers int32.
 
-    `k`: tokens in a shingle. Texts that share a verbatim run of `window + k - 1` tokens share the key of a window inside it. There are
-    several times more windows than fingerprints, so only fingerprints that too many texts share to meet
-    each other are looked at this closely.
+    `k`: tokens in a shingle. Texts that share a verbatim run of `window + k - 1` tokens share the key of a
+    window inside it. There are several times more windows than fingerprints, so only fingerprints that too
+    many texts share to meet each other are looked at this closely.
     """
     keys = np.empty(shingles.hashes.size, np.uint64)
     texts = np.empty(shingles.hashes.size, np.int32)

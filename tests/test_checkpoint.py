@@ -33,6 +33,16 @@ def written(path, target, **options):
 STAGES = ["tokenise", "pair", "align", "build"]
 
 
+def noting(done, name, call):
+    """A function that notes that it is called."""
+
+    def noted(*arguments, **options):
+        done.append(name)
+        return call(*arguments, **options)
+
+    return noted
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_scan_goes_on_where_it_was_interrupted(tmp_path, monkeypatch, news, stage):
     expected = written(news, tmp_path / "whole.json")
@@ -50,11 +60,7 @@ def test_a_scan_goes_on_where_it_was_interrupted(tmp_path, monkeypatch, news, st
         for name in ("read", "_tokenised", "candidate_pairs", "_aligned"):
             home = pipeline if name == "candidate_pairs" else pipeline._Run
 
-            def noted(*arguments, _name=name, _call=getattr(home, name), **options):
-                done.append(_name)
-                return _call(*arguments, **options)
-
-            patch.setattr(home, name, noted)
+            patch.setattr(home, name, noting(done, name, getattr(home, name)))
         assert written(news, tmp_path / "resumed.json", checkpoint=kept) == expected
     assert ("_tokenised" in done) == (stage == "tokenise")
     assert ("candidate_pairs" in done) == (stage in ("tokenise", "pair"))
@@ -66,7 +72,7 @@ def test_another_scan_is_refused_by_name(tmp_path, news):
     with pytest.raises(CheckpointError, match="made with shingle=5, and this scan has shingle=4"):
         dedup.scan(news, {"shingle": 4}, checkpoint=kept)
     news.write_text(news.read_text() + "\n")
-    with pytest.raises(CheckpointError, match="files of .*news.jsonl"):
+    with pytest.raises(CheckpointError, match=r"files of .*news\.jsonl"):
         dedup.scan(news, checkpoint=kept)
 
 

@@ -18,8 +18,8 @@ def read_parquet(
 ) -> Iterator[Found]:
     """Yield the articles of a file, row group after row group; places are the file and the row's number.
 
-    Only the columns that are wanted are read. A file that cannot be read, or that lacks a column, is a problem;
-    so is the rest of one that is damaged. `limit` and `rows` as for `read_arrow`.
+    Only the columns that are wanted are read. A file that cannot be read, or that lacks a column, is a
+    problem; so is the rest of one that is damaged. `limit` and `rows` as for `read_arrow`.
     """
     from pyarrow import parquet
 

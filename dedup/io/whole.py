@@ -18,7 +18,8 @@ from dedup.schema import INPUT
 def whole(columns: Mapping[str, pa.Array], limit: int, path: str | None, first: int) -> pa.RecordBatch | None:
     """A batch of `schema.INPUT` if every row is a valid article without a doubt; else None.
 
-    `limit`: bytes of UTF-8 in the longest text; `path` and `first`: their file, if any, and the first row's number.
+    `limit`: bytes of UTF-8 in the longest text; `path` and `first`: their file, if any, and the number of the
+    first row.
     """
     count = len(columns["id"])
     arrays = []

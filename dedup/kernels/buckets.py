@@ -33,11 +33,11 @@ def postings(
 ) -> int:  # fmt: skip
     """Fill `keys` uint64, `texts` and `spots` int32 with the buckets of each text, and where it meets them.
 
-    `flags`, `offsets` as in `Tokens`; `shingles` uint64 of `k` tokens and `shingle_offsets` as in
-    `Shingles`; `places` int32 and `place_offsets`: the fingerprints. A text of fewer than `brief` shingles has
-    all of them as fingerprints. Fingerprints all of whose tokens are boilerplate are left out. `bands` uint64 (signatures, b): bucket keys of each text's signatures,
-    `band_offsets` int64 (texts + 1). A spot is the fingerprint's first token in its text, or OF_BAND. Returns
-    how many there are.
+    `flags`, `offsets` as in `Tokens`; `shingles` uint64 of `k` tokens, `shingle_offsets` as in `Shingles`;
+    `places` int32 and `place_offsets`: the fingerprints. A text of fewer than `brief` shingles has all of
+    them as fingerprints; those all of whose tokens are boilerplate are left out. `bands` uint64 (signatures, b):
+    bucket keys of each text's signatures, `band_offsets` int64 (texts + 1). A spot is the fingerprint's first
+    token in its text, or OF_BAND. Returns how many there are.
     """
     count = 0
     for text in range(offsets.size - 1):
@@ -77,7 +77,7 @@ def leave_out_idle(flags: Any, offsets: Any, shingle_offsets: Any, k: int, wante
 
 @inner
 def _before(hashes: Any, first: int, at: int, other_first: int, other: int, most: int) -> int:
-    """How many tokens before two places, each in a text that begins at `first`, are the same, up to `most`."""
+    """How many tokens before two places, in texts that begin at `first`, are the same, up to `most`."""
     same = 0
     while (
         same < min(most, at - first, other - other_first)
@@ -196,7 +196,7 @@ def of_text(key: Any, text: int) -> Any:
 
 @kernel
 def own_keys(shingles: Any, offsets: Any, first_text: int, out: Any) -> None:
-    """Fill `out` uint64 with the own keys (`of_text`) of the shingles of texts from number `first_text` on."""
+    """Fill `out` uint64 with the own keys (`of_text`) of the shingles of texts, `first_text` and on."""
     for text in range(offsets.size - 1):
         for place in range(offsets[text], offsets[text + 1]):
             out[place] = of_text(shingles[place] * SPREAD, first_text + text)
@@ -243,8 +243,8 @@ def fill_pairs(
 
     `keys` uint64 sorted; `order` int32 the posting of each key, of which `texts` int32 holds the text, rising
     within a bucket, repeats allowed, and `spots` int32 the place of the shingle of `k` tokens in it;
-    `hashes` and `offsets` as in `Tokens`; `ranks` int32 by text. In a bucket of up to `reach` texts all meet; in
-    a larger one each meets the `few` that have the best ranks, so that n texts give at most n * few pairs.
+    `hashes` and `offsets` as in `Tokens`; `ranks` int32 by text. In a bucket of up to `reach` texts all meet;
+    in a larger one each meets the `few` that have the best ranks, so that n texts give at most n * few pairs.
 
     Evidence: pairs are needed that together stand for all runs around the bucket's fingerprint: each text
     meets others in the order of their ranks, and those are needed with which it has `beside` tokens around
@@ -253,9 +253,9 @@ def fill_pairs(
     fewer than `short` tokens. All others are weak.
 
     A text of a crowded bucket, in which not all meet, may share a run with one it does not meet. If those it
-    meets do not share all that it could, `missed` uint64 takes in the bucket's key as the text's own (`of_text`),
-    and `missing` bool (texts,) is set.
-    `crowded` uint64 takes in the keys of such buckets. Returns how many are written to each.
+    meets do not share all that it could, `missed` uint64 takes in the bucket's key as the text's own
+    (`of_text`), and `missing` bool (texts,) is set. `crowded` uint64 takes in the keys of such buckets.
+    Returns how many are written to each.
     """
     filled, n_missed, n_crowded = 0, 0, 0
     first = 0

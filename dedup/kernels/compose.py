@@ -31,7 +31,7 @@ def _common(one: int, other: int, heads: Any, families: Any) -> int:
 @inner
 def _is_origin(other: int, text: int, heads: Any, families: Any, origins: Any) -> bool:
     """Is another text the origin of a family that a text is in?"""
-    for a in range(heads[text], heads[text + 1]):
+    for a in range(heads[text], heads[text + 1]):  # noqa: SIM110 - compiled code has no any()
         if origins[families[a]] == other:
             return True
     return False

@@ -166,8 +166,8 @@ def cluster(
 ) -> Any:  # fmt: skip
     """Families of the components c, whose nodes are `parts[c]` to `parts[c + 1]`, int64.
 
-    Node n, of `lengths` int64 tokens, has the entries `heads[n]:heads[n + 1]`: a neighbour (`ends` int32), the
-    edge to it (`edges` int32), and on which side of the edge n stands (`sides` uint8). Edge e has the rows
+    Node n, of `lengths` int64 tokens, has the entries `heads[n]:heads[n + 1]`: a neighbour (`ends` int32),
+    the edge to it (`edges` int32), and on which side of the edge n stands (`sides` uint8). Edge e has rows
     `bounds[e]:bounds[e + 1]` of `spans` int32 (n, 4): left first and stop, right first and stop, in tokens.
 
     Greedy: the node whose copy stands most in its neighbours, as far as no family explains it, represents a

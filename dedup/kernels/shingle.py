@@ -129,8 +129,8 @@ def windows(
 ) -> int:  # fmt: skip
     """Fill `keys` uint64 and `texts` int32 for every window whose least shingle is wanted; how many.
 
-    `wanted` bool (shingles,) of `k` tokens; windows as in `winnow`. A key stands for all tokens of the window, so
-    that texts share it if and only if they share all of the window. Room for one a shingle is needed.
+    `wanted` bool (shingles,) of `k` tokens; windows as in `winnow`. A key stands for all tokens of a window,
+    so that texts share it if and only if they share the whole window. Room for one a shingle is needed.
     """
     count = 0
     for text in range(offsets.size - 1):

@@ -64,9 +64,9 @@ def mark_navigation(hashes: Any, flags: Any, offsets: Any, phrases: Any, bounds:
 def paragraphs(
     hashes: Any, flags: Any, offsets: Any, least: int, keys: Any, texts: Any, firsts: Any, lengths: Any
 ) -> int:
-    """Fill the hash, text number, first token and length of every paragraph of at least `least` tokens; how many.
+    """Fill the hash, text number, first token and length of every paragraph of `least` tokens or more.
 
-    The arrays need room for one per text and PARAGRAPH flag.
+    Returns how many there are. The arrays need room for one per text and PARAGRAPH flag.
     """
     count = 0
     for text in range(offsets.size - 1):
