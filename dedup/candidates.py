@@ -211,10 +211,10 @@ def meet(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
     """Pairs of texts that meet, sorted, the keys of what they may miss, and those of crowded buckets.
 
-    `missing` bool (n,) is set for texts that may miss something. See `kernels.fill_pairs`; a bucket is
-    crowded where not all of its texts meet. `ranks`: each text's place among those that others may be compared with.
-    Keys, which are scratch, must have the highest 8 bits in common; text numbers must rise from posting to
-    posting.
+    `missing` bool (n,) is set for texts that may miss something; a bucket is crowded where not all of its
+    texts meet (see `kernels.fill_pairs`). `ranks`: each text's place among those that others may be compared
+    with. Keys, which are scratch, must have the highest 8 bits in common; text numbers must rise from posting
+    to posting.
     """
     keys, order, texts = _sorted(found)
     most, crowded = kernels.count_pairs(keys, order, texts, reach, few)

@@ -35,9 +35,9 @@ def postings(
 
     `flags`, `offsets` as in `Tokens`; `shingles` uint64 of `k` tokens, `shingle_offsets` as in `Shingles`;
     `places` int32 and `place_offsets`: the fingerprints. A text of fewer than `brief` shingles has all of
-    them as fingerprints; those all of whose tokens are boilerplate are left out. `bands` uint64 (signatures, b):
-    bucket keys of each text's signatures, `band_offsets` int64 (texts + 1). A spot is the fingerprint's first
-    token in its text, or OF_BAND. Returns how many there are.
+    them as fingerprints; those all of whose tokens are boilerplate are left out. `bands` uint64
+    (signatures, b): bucket keys of each text's signatures, `band_offsets` int64 (texts + 1). A spot is the
+    fingerprint's first token in its text, or OF_BAND. Returns how many there are.
     """
     count = 0
     for text in range(offsets.size - 1):
