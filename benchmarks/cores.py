@@ -24,7 +24,8 @@ def second_core(options: Options) -> Part:
         "core2",
         "A second core",
         (
-            f"{megabytes:.1f} MB of generated articles; the median of {rounds}. Both are given two cores, and give the same answer to the byte."
+            f"{megabytes:.1f} MB of generated articles; the median of {rounds}. Both are given two cores, "
+            "and give the same answer to the byte."
         ),
     )
     runs: dict[int, list[float]] = {1: [], 2: []}
