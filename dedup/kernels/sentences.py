@@ -364,8 +364,8 @@ def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found
 
     `hashes`, `flags`, `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers; `found` and
     `found_offsets` (pairs + 1): their runs; quotations that both share weigh nothing, nor does boilerplate.
-    Fills `span_offsets` int64 (pairs + 1). Pairs that are all but verbatim are
-    passed over. After Sanchez-Perez, Sidorov & Gelbukh 2014, sections 3.1 and 3.2.
+    Fills `span_offsets` int64 (pairs + 1). Pairs that are all but verbatim are passed over. After
+    Sanchez-Perez, Sidorov & Gelbukh 2014, sections 3.1 and 3.2.
     """
     out = np.empty((lefts.size + 16, 4), np.int32)
     filled = 0
