@@ -131,52 +131,55 @@ def _crowd() -> Any:
 
 
 def _compile_here() -> None:
-    """Compile half of the kernels."""
-    from dedup.agencies import mentions
-    from dedup.kernels.rows import gather
+    """Compile half of the kernels: those that need no text."""
+    from dedup.align import Aligned
+    from dedup.compose import compose
+    from dedup.cover import apart
+    from dedup.families import families
     from dedup.kernels.runs import resemble, seed
     from dedup.kernels.sentences import rework
-    from dedup.weigh import Paragraphs, mark_navigation, mark_repeated, weights
+    from dedup.tokens import Tokens
+    from dedup.weigh import Paragraphs, mark_repeated
 
     hashes, flags, *texts = _pair()
     bounds = np.zeros(2, np.int64)
     runs = seed(hashes, *texts, 3, 8, 64, bounds)
     rework(hashes, flags, *texts, runs, bounds, bounds.copy())
     resemble(hashes, *texts, 5, np.zeros(1))
-    tokens = _crowd()
-    mark_navigation(tokens)
-    days = np.zeros(len(tokens), np.int64)
-    mark_repeated(tokens, Paragraphs.of(tokens), days, days)
-    mentions(tokens)
-    weights(tokens)
-    gather(np.zeros(1, np.uint8), bounds[:1], bounds, np.zeros(1, np.uint8))
+    places = np.zeros(64, np.int32)
+    tokens = Tokens(hashes, places, places, flags, texts[0])
+    mark_repeated(tokens, Paragraphs.of(tokens), bounds, bounds)
+    pairs, whole = np.array([[0, 1]], np.int32), np.full((1, 2), 9, np.int64)
+    passages = np.array([[0, 9, 0, 9, 9, 0]], np.int32)
+    aligned = Aligned(pairs, passages, np.arange(2), whole, whole, np.ones(1))
+    clusters = families(aligned, tokens.lengths, 0.2)
+    apart(pairs, clusters, 2)
+    compose(tokens, aligned, clusters, np.zeros(len(clusters), np.int64), [(0, 2)])
 
 
 def _compile_there() -> None:
     """Compile the rest."""
-    from dedup.align import Aligned
+    from dedup.agencies import mentions
     from dedup.candidates import candidate_pairs
-    from dedup.compose import compose
-    from dedup.cover import apart, cover
-    from dedup.families import families
+    from dedup.cover import cover
     from dedup.kernels.align import assemble
+    from dedup.kernels.rows import gather
     from dedup.lsh import Bands
     from dedup.scratch import Scratch
     from dedup.settings import Settings
+    from dedup.weigh import mark_navigation, weights
 
     bounds, none = np.zeros(2, np.int64), np.empty((0, 4), np.int32)
     totals = np.zeros((1, 4), np.int64)
     assemble(*_pair(), none[:, :3].copy(), bounds, none, bounds, 12, totals, bounds.copy())
+    gather(np.zeros(1, np.uint8), bounds[:1], bounds, np.zeros(1, np.uint8))
     tokens, batches = _crowd(), [(0, 40)]
+    mark_navigation(tokens)
+    mentions(tokens)
+    weights(tokens)
     compared = np.ones(40, np.bool_)
     found = candidate_pairs(tokens, compared, batches, Settings(), Bands(2, 2), Scratch(2**24))
     cover(found, 40)
-    whole = np.full((1, 2), 9, np.int64)
-    passages = np.array([[0, 9, 0, 9, 9, 0]], np.int32)
-    aligned = Aligned(found.pairs[:1], passages, np.arange(2), whole, whole, np.ones(1))
-    clusters = families(aligned, tokens.lengths, 0.2)
-    apart(found.pairs, clusters, 40)
-    compose(tokens, aligned, clusters, np.zeros(len(clusters), np.int64), batches)
 
 
 if __name__ == "__main__":
