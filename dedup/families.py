@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.align import Aligned
-from dedup.csr import Offsets, offsets_of, owners, taken
+from dedup.csr import Offsets, offsets_of, owners, sums, taken
 from dedup.kernels import families as kernels
 from dedup.kernels.align import COPY, FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.threads import in_order
@@ -44,6 +44,11 @@ class Families:
     def owners(self) -> NDArray[np.int64]:
         """The family that each row of `members` belongs to, int64 (members,)."""
         return owners(self.offsets)
+
+    @property
+    def held(self) -> NDArray[np.int64]:
+        """How many tokens of each member are the family's copy, int64 (members,)."""
+        return sums((self.spans[:, 1] - self.spans[:, 0]).astype(np.int64), self.span_offsets)
 
     @classmethod
     def of(

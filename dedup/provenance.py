@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.agencies import Credit, names
-from dedup.csr import Offsets, offsets_of, owners, sums, taken
+from dedup.csr import Offsets, offsets_of, owners, taken
 from dedup.families import Families
 from dedup.schema import PASSAGE_KINDS
 
@@ -48,12 +48,6 @@ class Shares:
         """What is matched and what is covered, (1, 2) each."""
         matched, covered = (self.left_matched, self.right_matched), (self.left_covered, self.right_covered)
         return np.array([matched]), np.array([covered])
-
-    def turned(self) -> Shares:
-        """The same, seen from the other article."""
-        return Shares(
-            self.right_matched, self.left_matched, self.right_covered, self.left_covered, self.resemblance
-        )
 
 
 def relation(shares: Shares, kinds: set[str], *, same_outlet: bool) -> str:
@@ -208,7 +202,7 @@ def origins(found: Families, sources: Sources, lengths: NDArray[np.int64]) -> Or
     time, for holding all of the family's copy and for holding little else. The confidence is the best
     member's share of all members' exponentiated points.
     """
-    held = sums((found.spans[:, 1] - found.spans[:, 0]).astype(np.int64), found.span_offsets)
+    held = found.held
     shares = held / np.maximum(lengths[found.members], 1)
     agency = agencies_of(found, sources, shares)
     if not len(found):

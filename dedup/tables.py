@@ -219,8 +219,7 @@ def _members(found: Found) -> _Members:
     one_outlet = (outlets == sources.outlets[origins]) & (outlets >= 0)
     names = roles(matched, covered, one_outlet, same)
     names[texts == origins] = "origin"
-    held = sums((families.spans[:, 1] - families.spans[:, 0]).astype(np.int64), families.span_offsets)
-    shares = held / np.maximum(found.tokens.lengths[texts], 1)
+    shares = families.held / np.maximum(found.tokens.lengths[texts], 1)
     credited = _credited(found, texts, origins, found.origins.agencies[family])
     order = np.lexsort((texts, -shares, texts != origins, family))
     return _Members(

@@ -81,7 +81,10 @@ def origin_of(members, held, lengths):
 def test_relations_of_copies(shares, expected):
     assert relation(Shares(*shares, 0.1), {"copy", "phrase"}, same_outlet=False) == expected
     turned = {"excerpt": "extended", "extended": "excerpt"}.get(expected, expected)
-    assert relation(Shares(*shares, 0.1).turned(), {"copy"}, same_outlet=False) == turned
+    assert (
+        relation(Shares(shares[1], shares[0], shares[3], shares[2], 0.1), {"copy"}, same_outlet=False)
+        == turned
+    )
 
 
 @pytest.mark.parametrize(
