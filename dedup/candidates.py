@@ -2,8 +2,8 @@
 
 Winnowed shingles guarantee that no long verbatim run is missed; banded signatures of passages (blocks of
 paragraphs) and of whole articles find edited copy with a stated recall. A bucket of n articles gives O(n)
-candidate pairs: each article meets its neighbours and the bucket's first. Where a fingerprint is crowded,
-so that not all articles meet, those that share the whole window around it meet in smaller buckets.
+candidate pairs: in a small one all meet, in a crowded one each meets the few that share most with others.
+Runs that an article may miss that way are looked for once more, by the whole window around the fingerprint.
 """
 
 from __future__ import annotations
