@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +62,19 @@ class Credit:
     end: int
 
 
+# Credits of many articles; `kind` to `end` as in `Credit`, `words` as they stand.
+CREDITS = pa.schema(
+    [
+        ("article", pa.int64()),
+        ("kind", pa.string()),
+        ("agency", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("words", pa.string()),
+    ]
+)
+
+
 @cache
 def names() -> dict[str, str]:
     """Every alias with the agency it stands for."""
@@ -100,6 +114,30 @@ def mentions(tokens: Tokens) -> dict[int, list[int]]:
     for text, place in zip(found[:, 0].tolist(), places.tolist(), strict=True):
         out.setdefault(text, []).append(place)
     return out
+
+
+def credit_rows(texts: pa.Array, named: Mapping[int, Sequence[int]], first: int) -> pa.RecordBatch:
+    """The credits, `CREDITS`, of texts in which agencies are `named` (see `mentions`), in text order.
+
+    `first`: the number of the first text.
+    """
+    columns: list[list[Any]] = [[] for _ in CREDITS]
+    for text, places in named.items():
+        body = texts[text].as_py()
+        for found in credits(body, places):
+            row = (
+                first + text,
+                found.kind,
+                found.agency,
+                found.start,
+                found.end,
+                body[found.start : found.end],
+            )
+            for column, value in zip(columns, row, strict=True):
+                column.append(value)
+    return pa.record_batch(
+        [pa.array(column, field.type) for column, field in zip(columns, CREDITS, strict=True)], CREDITS
+    )
 
 
 def credits(text: str, places: Sequence[int] | None = None) -> list[Credit]:

@@ -9,7 +9,7 @@ Runs that an article may miss that way are looked for once more, by the whole wi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,12 +20,12 @@ from dedup.kernels import buckets as kernels
 from dedup.kernels.tokenise import PARAGRAPH
 from dedup.lsh import Bands, band_hashes
 from dedup.minhash import sign_shingles
-from dedup.scratch import Parts, Scratch
+from dedup.scratch import Parts, Scratch, Spool
 from dedup.settings import Settings
 from dedup.shingles import Shingles, shingle
 from dedup.threads import in_order
 from dedup.tokens import Tokens
-from dedup.winnow import among, windows, winnow
+from dedup.winnow import windows, winnow
 
 _BLOCK = 128  # tokens in the smallest block that is signed for itself
 _BRIEF = 32  # shingles in a text under which each of them is a fingerprint: its runs may all be short
@@ -37,8 +37,7 @@ _TOUCHED = 0.1  # share of a text's postings that it must share to be scattered
 _SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
 _BUCKETS = 3  # in which two texts meet, for them to be compared on weak evidence
 _PURITIES = 8  # steps in which the share of a text that others have is looked at
-_MOST = 65535  # buckets that are counted
-_PARTS = 64  # ranges of texts in which pairs are sorted
+_PARTS = 64  # ranges of texts in which pairs are sorted, at most
 
 
 class Candidates(NamedTuple):
@@ -72,21 +71,72 @@ def candidate_pairs(
 
     `batches` bound the texts handled in one go. `progress` is called with texts done and texts in all.
     """
-    missing = np.zeros(len(tokens), np.bool_)
-    work = _Work(tokens, compared, batches, settings, scratch, threads, progress, missing)
-    parts = work.spread(lambda part, _: postings(part, settings, bands))
-    shared, alone, ranks = work.ranked(parts)
-    met = scratch.parts(_PARTS, np.uint64)
-    missed, crowded = work.paired(parts, ranks, _REACH, _FEW, met)
-    if missed.size:
-        scattered = (work.strongest(met) < _ACCOUNTED * shared) & (shared > _TOUCHED * (shared + alone))
-        scattered |= tokens.lengths < _SHORT
-        work = replace(work, compared=compared & (work.missing | scattered))
-        closer = work.spread(lambda part, first: _closer(part, first, settings, missed, crowded, scattered))
-        work.paired(closer, ranks, 0, _FEW_CLOSER, met)
-    found = list(in_order(lambda part: _reduced(met.part(part)[0]), range(_PARTS), threads))
-    met.clear()
+    work = _Work(tokens, batches, settings, scratch, threads)
+
+    def sketched(batch: tuple[int, int]) -> Postings:
+        return postings(tokens.some(*batch, compared[slice(*batch)]), settings, bands)
+
+    def closer(batch: tuple[int, int]) -> Postings:
+        first, stop = np.searchsorted(wanted, np.array(batch, np.uint64) << np.uint64(33))
+        return _closer(tokens.part(*batch), wanted[first:stop], batch[0], settings)
+
+    shared, counts = work.shared(work.spread(sketched, progress))
+    ranks = _ranks(*counts)
+    met, crowd = work.paired(shared, ranks, _REACH, _FEW)
+    met, most = work.counted(met)
+    seen = crowd.array()
+    wanted = np.sort(seen[_missing(seen) | _scattered(tokens, most, *counts)[_texts_of(seen)]])
+    crowd.clear()
+    shared, _ = work.shared(work.spread(closer))
+    further, _ = work.paired(shared, ranks, 0, _FEW_CLOSER)
+    further, _ = work.counted(further)
+
+    def reduced(part: int) -> Candidates:
+        return _reduced(*met.part(part), *further.part(part))
+
+    found = list(in_order(reduced, range(_PARTS), threads))
+    for parts in (met, further):
+        parts.clear()
     return Candidates(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+
+
+def _ranks(shared: NDArray[np.int32], alone: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Each text's place in an order by what share of it others have, then by how much, most first.
+
+    `shared` and `alone` int32 (n,): how many of its postings others have, and how many not.
+    """
+    purity = _PURITIES * shared // np.maximum(shared + alone, 1)
+    ranks = np.empty(shared.size, np.int32)
+    ranks[np.lexsort((-shared, -purity))] = np.arange(ranks.size, dtype=np.int32)
+    return ranks
+
+
+def _scattered(
+    tokens: Tokens, most: NDArray[np.int32], shared: NDArray[np.int32], alone: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Texts of which others hold pieces, and no other holds a good part of them, bool (n,); all short ones.
+
+    `most` int32 (n,): in how many buckets a text meets the one that it meets most often.
+    """
+    scattered: NDArray[np.bool_] = (most < _ACCOUNTED * shared) & (shared > _TOUCHED * (shared + alone))
+    scattered |= tokens.lengths < _SHORT
+    return scattered
+
+
+# Fingerprints in a crowd, packed into uint64 as `kernels.fill_pairs` does.
+
+
+def _texts_of(crowd: NDArray[np.uint64]) -> NDArray[np.int32]:
+    return (crowd >> np.uint64(33)).astype(np.int32)
+
+
+def _spots_of(crowd: NDArray[np.uint64]) -> NDArray[np.int32]:
+    return (crowd >> np.uint64(1) & np.uint64(0x7FFFFFFF)).astype(np.int32)
+
+
+def _missing(crowd: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    missing: NDArray[np.bool_] = (crowd & np.uint64(1)) != 0
+    return missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,143 +144,147 @@ class _Work:
     """The steps that go over all texts, and what they have in common."""
 
     tokens: Tokens
-    compared: NDArray[np.bool_]
     batches: Sequence[tuple[int, int]]
     settings: Settings
     scratch: Scratch
     threads: int
-    progress: Callable[[int, int], None] | None
-    missing: NDArray[np.bool_]  # (n,) set for texts that may miss something
 
-    def spread(self, work: Callable[[Tokens, int], Postings]) -> Parts:
-        """Postings of the compared texts by the first byte of their keys.
-
-        `work` is given texts, those that are not compared empty, and the number of the first.
-        """
+    def spread(
+        self,
+        work: Callable[[tuple[int, int]], Postings],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Parts:
+        """The postings that `work` finds in each batch of texts, by the first byte of their keys."""
 
         def run(batch: tuple[int, int]) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
-            found = work(self.tokens.some(*batch, self.compared[slice(*batch)]), batch[0])
+            found = work(batch)
             columns = [np.empty_like(column) for column in found]
             bounds = np.empty(257, np.int64)
             kernels.scatter(*found, np.int32(batch[0]), bounds, *columns)
             return columns, bounds
 
         parts = self.scratch.parts(256, np.uint64, np.int32, np.int32)
-        batches = [batch for batch in self.batches if self.compared[slice(*batch)].any()]
-        for (_, stop), (columns, bounds) in zip(batches, in_order(run, batches, self.threads), strict=True):
+        done = in_order(run, self.batches, self.threads)
+        for (_, stop), (columns, bounds) in zip(self.batches, done, strict=True):
             parts.append(columns, bounds)
             self.scratch.let_go()
-            if self.progress:
-                self.progress(stop, len(self.tokens))
+            if progress:
+                progress(stop, len(self.tokens))
         return parts
 
-    def ranked(self, parts: Parts) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-        """How many postings each text shares with others, and not, and its place in an order of all texts.
+    def shared(self, parts: Parts) -> tuple[Parts, NDArray[np.int32]]:
+        """The postings that stand in a bucket with another text's, sorted by key; `parts` are used up.
 
-        The order is by what share of a text others have, then by how much, most first.
+        And how many of each text's do, and how many do not, int32 (2, n).
         """
+        spare = [np.zeros((2, len(self.tokens)), np.int32) for _ in range(self.threads)]
 
-        def run(share: range) -> NDArray[np.int32]:
-            weights = np.zeros((2, len(self.tokens)), np.int32)
-            for part in share:
-                kernels.count_shared(*_sorted(Postings(*parts.part(part))), weights)
-            return weights
+        def run(part: int) -> list[NDArray[Any]]:
+            keys, texts, spots = parts.part(part)
+            keys, order = kernels.sort_postings(keys, np.arange(keys.size, dtype=np.int32))
+            counts = spare.pop()
+            columns = [keys, np.empty_like(texts), np.empty_like(spots)]
+            kept = kernels.keep_shared(keys, order, texts, spots, counts, *columns[1:])
+            spare.append(counts)
+            return [column[:kept] for column in columns]
 
-        shares = [range(first, 256, self.threads) for first in range(self.threads)]
-        shared, alone = np.sum(list(in_order(run, shares, self.threads)), axis=0)
-        self.scratch.let_go()
-        purity = _PURITIES * shared // np.maximum(shared + alone, 1)
-        ranks = np.empty(len(self.tokens), np.int32)
-        ranks[np.lexsort((-shared, -purity))] = np.arange(ranks.size, dtype=np.int32)
-        return shared, alone, ranks
-
-    def strongest(self, met: Parts) -> NDArray[np.int32]:
-        """In how many buckets each text meets the one that it meets most often, int32 (n,)."""
-
-        def run(part: int) -> NDArray[np.int32]:
-            (pairs,) = met.part(part)
-            pairs.sort()
-            most = np.zeros(len(self.tokens), np.int32)
-            kernels.strongest(pairs, most)
-            return most
-
-        strongest = np.zeros(len(self.tokens), np.int32)
-        for most in in_order(run, range(_PARTS), self.threads):
-            np.maximum(strongest, most, out=strongest)
-            self.scratch.let_go()
-        return strongest
-
-    def paired(
-        self, parts: Parts, ranks: NDArray[np.int32], reach: int, few: int, met: Parts
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """Let texts meet part by part, and put the pairs into `met`.
-
-        Returns the keys of what texts may miss, and those of crowded buckets (see `meet`), both sorted.
-        """
-        per_part = max(1, -(-len(self.tokens) // _PARTS))
-        bounds = np.arange(_PARTS + 1, dtype=np.uint64) * np.uint64(per_part) << np.uint64(33)
-        missed, crowded = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
-
-        def run(part: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
-            met_here = Postings(*parts.part(part))
-            return meet(met_here, self.tokens, ranks, self.settings, reach, few, self.missing)
-
-        for pairs, keys, busy in in_order(run, range(256), self.threads):
-            met.append([pairs], np.searchsorted(pairs, bounds))
-            missed.append(keys)
-            crowded.append(busy)
+        kept = self.scratch.parts(256, np.uint64, np.int32, np.int32)
+        for part, columns in enumerate(in_order(run, range(256), self.threads)):
+            bounds = np.zeros(257, np.int64)
+            bounds[part + 1 :] = columns[0].size
+            kept.append(columns, bounds)
             self.scratch.let_go()
         parts.clear()
-        return np.sort(np.concatenate(missed)), np.sort(np.concatenate(crowded))
+        counts: NDArray[np.int32] = np.sum(spare, axis=0, dtype=np.int32)
+        return kept, counts
+
+    def paired(self, parts: Parts, ranks: NDArray[np.int32], reach: int, few: int) -> tuple[Parts, Spool]:
+        """The pairs of texts that meet, by ranges of texts, and the fingerprints in crowds (`meet`).
+
+        `parts` are used up.
+        """
+        shift = max(0, (len(self.tokens) - 1).bit_length() - (_PARTS - 1).bit_length())
+        met, crowd = self.scratch.parts(_PARTS, np.uint64), self.scratch.spool(np.uint64)
+
+        def run(part: int) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]:
+            pairs, crowded = meet(Postings(*parts.part(part)), self.tokens, ranks, self.settings, reach, few)
+            bounds, scattered = np.empty(_PARTS + 1, np.int64), np.empty_like(pairs)
+            kernels.scatter_pairs(pairs, shift, bounds, scattered)
+            return scattered, bounds, crowded
+
+        for pairs, bounds, crowded in in_order(run, range(256), self.threads):
+            met.append([pairs], bounds)
+            crowd.append(crowded)
+            self.scratch.let_go()
+        parts.clear()
+        return met, crowd
+
+    def counted(self, met: Parts) -> tuple[Parts, NDArray[np.int32]]:
+        """Each pair once, sorted, and how often it met, uint16; `met` is used up.
+
+        And in how many buckets each text meets the one that it meets most often, int32 (n,).
+        """
+        spare = [np.zeros(len(self.tokens), np.int32) for _ in range(self.threads)]
+
+        def run(part: int) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
+            (pairs,) = met.part(part)
+            pairs.sort()
+            counts, most = np.empty(pairs.size, np.uint16), spare.pop()
+            kept = kernels.count_meetings(pairs, counts, most)
+            spare.append(most)
+            return pairs[:kept], counts[:kept]
+
+        counted = self.scratch.parts(_PARTS, np.uint64, np.uint16)
+        for part, columns in enumerate(in_order(run, range(_PARTS), self.threads)):
+            bounds = np.zeros(_PARTS + 1, np.int64)
+            bounds[part + 1 :] = columns[0].size
+            counted.append(columns, bounds)
+            self.scratch.let_go()
+        met.clear()
+        most: NDArray[np.int32] = np.max(spare, axis=0)
+        return counted, most
 
 
-def _reduced(pairs: NDArray[np.uint64]) -> Candidates:
-    """The candidates among the pairs that texts met in."""
-    pairs.sort()
-    buckets, needed = np.empty(pairs.size, np.uint16), np.empty(pairs.size, np.bool_)
-    kept = kernels.reduce_pairs(pairs, _BUCKETS, _MOST, buckets, needed)
-    pairs = pairs[:kept]
-    both = np.stack([pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int32)
-    return Candidates(both, buckets[:kept].copy(), needed[:kept].copy())
-
-
-def _sorted(found: Postings) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32]]:
-    """Sorted keys, the posting of each, and the postings' texts."""
-    keys, order = kernels.sort_postings(found.keys, np.arange(found.keys.size, dtype=np.int32))
-    return keys, order, found.texts
+def _reduced(
+    met: NDArray[np.uint64],
+    counts: NDArray[np.uint16],
+    further: NDArray[np.uint64],
+    further_counts: NDArray[np.uint16],
+) -> Candidates:
+    """The candidates among the pairs of texts that met."""
+    room = met.size + further.size
+    pairs = np.empty((room, 2), np.int32)
+    buckets, needed = np.empty(room, np.uint16), np.empty(room, np.bool_)
+    kept = kernels.reduce_pairs(met, counts, further, further_counts, _BUCKETS, pairs, buckets, needed)
+    return Candidates(pairs[:kept].copy(), buckets[:kept].copy(), needed[:kept].copy())
 
 
 def meet(
-    found: Postings,
-    tokens: Tokens,
-    ranks: NDArray[np.int32],
-    settings: Settings,
-    reach: int,
-    few: int,
-    missing: NDArray[np.bool_],
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
-    """Pairs of texts that meet, sorted, the keys of what they may miss, and those of crowded buckets.
+    found: Postings, tokens: Tokens, ranks: NDArray[np.int32], settings: Settings, reach: int, few: int
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Pairs of texts that meet, and the fingerprints in crowds, both packed (see `kernels.fill_pairs`).
 
-    `missing` bool (n,) is set for texts that may miss something; a bucket is crowded where not all of its
-    texts meet (see `kernels.fill_pairs`). `ranks`: each text's place among those that others may be compared
-    with. Keys, which are scratch, must have the highest 8 bits in common; text numbers must rise from posting
-    to posting.
+    `found` are sorted by key, and by text in each bucket; `ranks`: each text's place among those that others
+    may be compared with.
     """
-    keys, order, texts = _sorted(found)
-    most, crowded = kernels.count_pairs(keys, order, texts, reach, few)
-    pairs, missed, busy = (
-        np.empty(most, np.uint64),
-        np.empty(crowded, np.uint64),
-        np.empty(crowded, np.uint64),
+    count, beside = found.keys.size, settings.guarantee - settings.shingle
+    around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
+    brief = np.empty(count, np.bool_)
+    kernels.surroundings(
+        found.texts,
+        found.spots,
+        tokens.hashes,
+        tokens.offsets,
+        settings.shingle,
+        _SHORT,
+        around,
+        known,
+        brief,
     )
-    beside = settings.guarantee - settings.shingle  # fewer than the bits of a word, as `kernels` want it
-    filled, n_missed, n_busy = kernels.fill_pairs(
-        keys, order, texts, found.spots, tokens.hashes, tokens.offsets, ranks, settings.shingle,
-        beside, _SHORT, reach, few, pairs, missed, busy, missing,
-    )  # fmt: skip
-    pairs = pairs[:filled].copy()
-    pairs.sort()
-    return pairs, missed[:n_missed].copy(), busy[:n_busy].copy()
+    most, crowded = kernels.count_pairs(found.keys, found.texts, reach, few)
+    pairs, crowd = np.empty(most, np.uint64), np.empty(crowded, np.uint64)
+    filled, n_crowd = kernels.fill_pairs(*found, around, known, brief, ranks, reach, few, pairs, crowd)
+    return pairs[:filled], crowd[:n_crowd]
 
 
 def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
@@ -250,26 +304,10 @@ def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
     return Postings(keys[:count], texts[:count], spots[:count])
 
 
-def _closer(
-    tokens: Tokens,
-    first: int,
-    settings: Settings,
-    missed: NDArray[np.uint64],
-    crowded: NDArray[np.uint64],
-    scattered: NDArray[np.bool_],
-) -> Postings:
-    """Buckets of the texts, `first` and on, that share the whole window around a fingerprint, where needed.
-
-    That is where what a text shares may be `missed`, and in all crowded buckets if it is scattered.
-    """
-    shingles = shingle(tokens, settings.shingle)
-    keys = np.empty(shingles.hashes.size, np.uint64)
-    kernels.own_keys(shingles.hashes, shingles.offsets, first, keys)
-    wanted = among(keys, missed)
-    own = np.repeat(scattered[first : first + len(tokens)], np.diff(shingles.offsets))
-    wanted |= own & among(shingles.hashes * kernels.SPREAD, crowded)
-    kernels.leave_out_idle(tokens.flags, tokens.offsets, shingles.offsets, settings.shingle, wanted)
-    keys, texts = windows(shingles, settings.shingle, settings.window, wanted)
+def _closer(tokens: Tokens, crowd: NDArray[np.uint64], first: int, settings: Settings) -> Postings:
+    """Buckets of texts, `first` and on, that share the whole window around one of their `crowd`."""
+    texts = _texts_of(crowd) - np.int32(first)
+    keys, texts = windows(tokens, settings.shingle, settings.window, texts, _spots_of(crowd))
     return Postings(keys * kernels.SPREAD, texts, np.full(keys.size, kernels.OF_WINDOW, np.int32))
 
 

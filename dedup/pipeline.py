@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from dedup import align as aligning
 from dedup import tables
-from dedup.agencies import Credit, credits, mentions
+from dedup.agencies import CREDITS, credit_rows, mentions
 from dedup.align import Aligned
 from dedup.candidates import Candidates, candidate_pairs
 from dedup.checkpoint import Arrays, Checkpoint
@@ -30,7 +29,7 @@ from dedup.kernels.align import COPY
 from dedup.kernels.ready import ready
 from dedup.lsh import bands_for
 from dedup.profile import Profile, Stage
-from dedup.provenance import Sources, origins
+from dedup.provenance import Sources, coded, origins
 from dedup.repeats import digests, first_of
 from dedup.report.model import Inputs, Report
 from dedup.resume import (
@@ -39,10 +38,10 @@ from dedup.resume import (
     facts_of,
     families_of_arrays,
     families_to_arrays,
-    rows_of_array,
-    rows_to_array,
+    table_of_array,
+    table_to_array,
 )
-from dedup.scratch import Scratch
+from dedup.scratch import Scratch, Spool
 from dedup.settings import Settings
 from dedup.store import Articles, TextsById
 from dedup.threads import in_order
@@ -85,10 +84,7 @@ def scan(
         run.checkpoint = Checkpoint(checkpoint, facts_of(source, run.settings, fields, _version()))
     inputs = Inputs()
     articles = run.read(source, inputs, fields)
-    digested = run.tokenise(articles)
-    pairs = run.pair(digested)
-    aligned, found = run.align(digested, pairs)
-    built = run.build(articles, digested, aligned, found)
+    built = run.build(run.find(articles))
     return Report(
         **built, inputs=inputs, settings=run.settings.answer(), version=_version(), texts=TextsById(articles)
     )
@@ -102,19 +98,6 @@ def _version() -> str:
     from dedup import __version__
 
     return __version__
-
-
-# Credits as tokenising finds them, by number of the article.
-_CREDITS = pa.schema(
-    [
-        ("article", pa.int64()),
-        ("kind", pa.string()),
-        ("agency", pa.string()),
-        ("start", pa.int64()),
-        ("end", pa.int64()),
-        ("words", pa.string()),
-    ]
-)
 
 
 class Digested(NamedTuple):
@@ -135,7 +118,7 @@ class _Batch(NamedTuple):
     tokens: Tokens
     characters: NDArray[np.int64]
     keys: NDArray[np.uint8]
-    credits: list[dict[str, Any]]  # rows of `_CREDITS`
+    credits: pa.RecordBatch  # of `agencies.CREDITS`
     paragraphs: Paragraphs
 
 
@@ -150,6 +133,7 @@ class _Run:
         self.tell = tell
         self.profile = profile
         self.scratch = Scratch(settings.memory * 10**6, temp_dir)
+        self.looked_up: list[Spool] = []  # tokens, until the tables are built
         self.checkpoint: Checkpoint | None = None
 
     def kept(self, stage: str) -> Arrays | None:
@@ -184,6 +168,15 @@ class _Run:
             stage.rows_in = stage.rows_out = len(articles)
         return articles
 
+    def find(self, articles: Articles) -> tables.Found:
+        """All that there is to tell of articles; their tokens are forgotten then."""
+        digested = self.tokenise(articles)
+        aligned, clusters = self.align(digested, self.pair(digested))
+        found = self.trace(articles, digested, aligned, clusters)
+        for spool in self.looked_up:
+            spool.clear()
+        return found
+
     def tokenise(self, articles: Articles) -> Digested:
         """Tokenise all texts; mark boilerplate, find credits and exact repeats."""
         kept = self.kept("tokens")
@@ -193,7 +186,7 @@ class _Run:
             self.keep("tokens", lambda: arrays)
         none = np.empty(0, np.int32)
         tokens = Tokens(kept["hashes"], none, none, kept["flags"], kept["offsets"])
-        credited = [_credit(row) for row in rows_of_array(kept["credits"])]
+        credited = table_of_array(kept["credits"])
         sources = Sources.of(articles.column("outlet"), articles.column("published"), credited)
         judged = tokens.lengths >= self.settings.min_tokens
         return Digested(
@@ -206,7 +199,9 @@ class _Run:
 
     def _tokenised(self, articles: Articles) -> Arrays:
         count, own = len(articles), self._batches(articles)
-        hashes, flags = self.scratch.spool(np.uint32), self.scratch.spool(np.uint8)
+        hashes = self.scratch.spool(np.uint32, at_random=True)
+        flags = self.scratch.spool(np.uint8, at_random=True)
+        self.looked_up = [hashes, flags]
         columns = [self.scratch.spool(dtype) for dtype in (np.uint64, np.int32, np.int64, np.int32)]
         lengths, characters = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         keys, said = [np.empty((0, 16), np.uint8)], []
@@ -227,7 +222,7 @@ class _Run:
                 lengths.append(batch.tokens.lengths)
                 characters.append(batch.characters)
                 keys.append(batch.keys)
-                said += batch.credits
+                said.append(batch.credits)
                 self.scratch.let_go()
                 self.tell("tokenise", stop, count)
             offsets = offsets_of(np.concatenate(lengths))
@@ -235,7 +230,7 @@ class _Run:
         with self.stage("weigh") as stage:
             none = np.empty(0, np.int32)
             tokens = Tokens(hashes.array(), none, none, flags.array(), offsets)
-            outlets = Sources.of(articles.column("outlet"), articles.column("published"), []).outlets
+            outlets, _ = coded(articles.column("outlet"))
             paragraphs = Paragraphs(*(spool.array() for spool in columns))
             mark_repeated(tokens, paragraphs, outlets, _days(articles.column("published")))
             stage.rows_in, stage.unit_in, stage.rows_out = paragraphs.keys.size, "paragraphs", count
@@ -248,7 +243,7 @@ class _Run:
             "offsets": offsets,
             "characters": np.concatenate(characters),
             "keys": np.concatenate(keys),
-            "credits": rows_to_array(said, _CREDITS),
+            "credits": table_to_array(pa.Table.from_batches(said, CREDITS)),
         }
 
     def pair(self, digested: Digested) -> Candidates:
@@ -294,31 +289,30 @@ class _Run:
         self.keep("families", lambda: families_to_arrays(aligned, clusters))
         return aligned, clusters
 
-    def build(
+    def trace(
         self, articles: Articles, digested: Digested, aligned: Aligned, found: Families
-    ) -> dict[str, pa.Table]:
-        """The report's tables."""
-        tokens = digested.tokens
+    ) -> tables.Found:
+        """Find out where families came from, and what articles are made of."""
+        tokens, lengths = digested.tokens, digested.tokens.lengths
         self.tell("report", 0, None)
         with self.stage("provenance") as stage:
-            traced = origins(found, digested.sources, tokens.lengths)
+            traced = origins(found, digested.sources, lengths)
             missing = _missing(aligned, found, traced.texts, digested.first_of)
-            aligned = _merged(
-                aligned, self._aligned(tokens, missing), _copies_of(digested.first_of, tokens.lengths)
-            )
+            aligned = _merged(aligned, self._aligned(tokens, missing), _copies_of(digested.first_of, lengths))
             parts = compose(tokens, aligned, found, traced.texts, digested.batches, threads=self.threads)
-            self.scratch.let_go()
+            matched, covered = aligned.shares(weights(tokens))
             stage.rows_in, stage.unit_in = len(found), "families"
             stage.rows_out, stage.unit_out = len(parts), "parts"
+        return tables.Found(
+            articles, digested.characters, lengths, digested.judged, digested.first_of, digested.keys,
+            aligned, matched, covered, found, traced, digested.sources, parts, digested.batches, self.threads,
+        )  # fmt: skip
+
+    def build(self, found: tables.Found) -> dict[str, pa.Table]:
+        """The report's tables."""
         with self.stage("tables") as stage:
-            matched, covered = aligned.shares(weights(tokens))
-            everything = tables.Found(
-                articles, digested.characters, tokens, digested.judged, digested.first_of, digested.keys,
-                aligned, matched, covered, found, traced, digested.sources, parts, digested.batches,
-                self.threads,
-            )  # fmt: skip
-            built = tables.build(everything)
-            stage.rows_in = stage.rows_out = len(articles)
+            built = tables.build(found)
+            stage.rows_in = stage.rows_out = len(found.articles)
         return built
 
     @contextmanager
@@ -343,19 +337,9 @@ def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:
     mark_navigation(tokens)
     paragraphs = Paragraphs.of(tokens)
     paragraphs.texts[:] += np.int32(batch[0])
-    said = []
-    for text, places in mentions(tokens).items():
-        body = texts[text].as_py()
-        for credit in credits(body, places):
-            words = body[credit.start : credit.end]
-            said.append({"article": batch[0] + text, "words": words, **asdict(credit)})
+    said = credit_rows(texts, mentions(tokens), batch[0])
     characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
     return _Batch(tokens, characters, digests(tokens), said, paragraphs)
-
-
-def _credit(row: dict[str, Any]) -> tuple[int, Credit, str]:
-    """A credit, of which article, and its words."""
-    return row["article"], Credit(row["kind"], row["agency"], row["start"], row["end"]), row["words"]
 
 
 def _days(published: pa.Array) -> NDArray[np.int64]:

@@ -3,16 +3,16 @@ another."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dedup.agencies import Credit, names
+from dedup.agencies import names
 from dedup.csr import Offsets, offsets_of, owners, taken
 from dedup.families import Families
 from dedup.schema import PASSAGE_KINDS
@@ -115,6 +115,13 @@ def agencies() -> list[str]:
     return sorted(set(names().values()))
 
 
+def coded(names: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
+    """A number for each of `names`, int64 (n,), -1 for null, and the names by number."""
+    whole = names.dictionary_encode()
+    codes: NDArray[np.int64] = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, whole.dictionary.to_pylist()
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What is known of n articles besides their texts; credits of article i: `offsets[i]:offsets[i + 1]`."""
@@ -128,31 +135,30 @@ class Sources:
     agencies: NDArray[np.int64]  # (credits,)
     starts: NDArray[np.int32]  # (credits,) characters
     ends: NDArray[np.int32]
-    words: list[str]  # (credits,) the credit as it stands
+    words: pa.Array  # (credits,) the credit as it stands
 
     @classmethod
-    def of(
-        cls, outlets: pa.Array, published: pa.Array, credits: Sequence[tuple[int, Credit, str]]
-    ) -> Sources:
-        """From columns of outlets' names and times, and credits by article: number, credit and its words."""
-        coded = outlets.dictionary_encode()
-        called = coded.dictionary.to_pylist()
+    def of(cls, outlets: pa.Array, published: pa.Array, credits: pa.Table) -> Sources:
+        """From columns of outlets' names and times, and the articles' `agencies.CREDITS`, in order."""
+        codes, called = coded(outlets)
         number = {name: place for place, name in enumerate(agencies())}
         own = np.array([number.get(names().get(name, ""), -1) for name in called] + [-1], np.int64)
-        codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-        count = len(outlets)
-        texts = np.array([text for text, _, _ in credits], np.int64)
+        places = (
+            pc.index_in(credits["agency"], pa.array(agencies())),
+            pc.index_in(credits["kind"], pa.array(CREDITS)),
+        )
+        numbers = [column.to_numpy().astype(np.int64) for column in places]
         return cls(
             codes,
             called,
             published.cast(pa.int64()).fill_null(UNKNOWN).to_numpy(zero_copy_only=False),
             own[codes],
-            offsets_of(np.bincount(texts, minlength=count)),
-            np.array([CREDITS.index(credit.kind) for _, credit, _ in credits], np.int64),
-            np.array([number[credit.agency] for _, credit, _ in credits], np.int64),
-            np.array([credit.start for _, credit, _ in credits], np.int32),
-            np.array([credit.end for _, credit, _ in credits], np.int32),
-            [words for _, _, words in credits],
+            offsets_of(np.bincount(credits["article"].to_numpy(), minlength=len(outlets))),
+            numbers[1],
+            numbers[0],
+            credits["start"].to_numpy(),
+            credits["end"].to_numpy(),
+            credits["words"].combine_chunks(),
         )
 
     def said(self, articles: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def articles_to_arrays(articles: Articles, inputs: Inputs) -> Arrays:
     facts = json.dumps({"read": inputs.read, "problems": [asdict(problem) for problem in inputs.problems]})
     texts = articles.texts
     return {
-        "details": _packed(articles.details),
+        "details": table_to_array(articles.details),
         "inputs": np.frombuffer(facts.encode(), np.uint8),
         "data": texts.data.array(),
         "starts": texts.starts,
@@ -80,29 +80,20 @@ def articles_of_arrays(kept: Arrays, inputs: Inputs, scratch: Scratch) -> Articl
     inputs.read = facts["read"]
     inputs.problems += [Problem(**problem) for problem in facts["problems"]]
     texts = Texts(scratch.given(kept["data"]), scratch.let_go, kept["starts"], kept["sizes"])
-    return Articles(_unpacked(kept["details"]), texts)
+    return Articles(table_of_array(kept["details"]), texts)
 
 
-def rows_to_array(rows: Iterable[Mapping[str, Any]], kind: pa.Schema) -> NDArray[np.uint8]:
-    """Records as bytes."""
-    return _packed(pa.Table.from_pylist(list(rows), kind))
-
-
-def rows_of_array(kept: NDArray[np.uint8]) -> list[dict[str, Any]]:
-    """The same records again."""
-    rows: list[dict[str, Any]] = _unpacked(kept).to_pylist()
-    return rows
-
-
-def _packed(table: pa.Table) -> NDArray[np.uint8]:
+def table_to_array(table: pa.Table) -> NDArray[np.uint8]:
+    """A table as bytes."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return np.frombuffer(sink.getvalue(), np.uint8)
 
 
-def _unpacked(data: NDArray[np.uint8]) -> pa.Table:
-    return pa.ipc.open_stream(pa.py_buffer(data)).read_all().combine_chunks()
+def table_of_array(kept: NDArray[np.uint8]) -> pa.Table:
+    """The same table again."""
+    return pa.ipc.open_stream(pa.py_buffer(kept)).read_all().combine_chunks()
 
 
 def families_to_arrays(aligned: Aligned, found: Families) -> Arrays:

@@ -11,6 +11,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -19,11 +20,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dedup.csr import Offsets
 from dedup.errors import ScratchError
+from dedup.kernels.rows import gather
 
-_HELD = 0.25  # part of the memory in which what grows with the corpus is held
+_HELD = 0.6  # part of the memory in which what grows with the corpus is held
+_IN_ORDER = 0.25  # the same, of what is only ever read in order
 _FULL = 0.7  # part of it from which on the process gives back what it has only looked at
+_MORE = 0.05  # part of it by which the process grows until it tries that once more
+_MOST = 0.9  # part of it from which on it is tried every time
 _PAGE = mmap.PAGESIZE
+_HUGE = 2**21  # bytes in a huge page
 
 
 def _resident() -> float:
@@ -44,15 +51,16 @@ def _trim() -> None:
 class Spool:
     """An array that grows at its end; made by `Scratch.spool`."""
 
-    def __init__(self, scratch: Scratch, dtype: Any) -> None:
+    def __init__(self, scratch: Scratch, dtype: Any, at_random: bool) -> None:
         self.dtype = np.dtype(dtype)
         self.size = 0
         self.held = 0  # bytes in memory
+        self.at_random = at_random
         self.handed_out = False  # as an array in memory, so that to move it to disk would free nothing
         self.file: IO[bytes] | None = None
         self._scratch = scratch
-        self._chunks: list[NDArray[Any]] = []
-        self._map: mmap.mmap | None = None
+        self._room: mmap.mmap | None = None  # memory that what is held stands at the start of
+        self._map: mmap.mmap | None = None  # of the file
         self._whole: NDArray[Any] | None = None
 
     def append(self, values: NDArray[Any]) -> None:
@@ -64,31 +72,66 @@ class Spool:
         if self.file is not None:
             self._write(values)
         elif values.size:
-            self._chunks.append(values.copy())
-            self.held += values.nbytes
+            end = self.held + values.nbytes
+            room = self._with_room(end)
+            np.frombuffer(room, self.dtype, values.size, self.held)[:] = values.ravel()
+            self.held = end
             self._scratch.grown()
+
+    def _with_room(self, size: int) -> mmap.mmap:
+        """Memory for `size` bytes that begins with what is held; it grows without being copied, if it can."""
+        if self._room is not None and size <= len(self._room):
+            return self._room
+        size = -(-max(size, 2 * self.held) // _PAGE) * _PAGE
+        try:
+            if self._room is None:
+                raise BufferError
+            self._room.resize(size)
+        except (BufferError, SystemError, ValueError):  # it is looked at, or the system knows no such thing
+            held, self._room = self._room, _memory(size)
+            if held is not None:
+                self._room[: self.held] = memoryview(held)[: self.held]
+        if size >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
+            self._room.madvise(mmap.MADV_HUGEPAGE)
+        return self._room
 
     def array(self) -> NDArray[Any]:
         """All values, writable; from disk they are mapped, so that only what is looked at is in memory."""
         if self._whole is None:
-            if self.file is None or not self.size:
-                self._chunks = [np.concatenate([np.empty(0, self.dtype), *self._chunks])]
-                self._whole = self._chunks[0]
-                self.handed_out = True
-            else:
+            if self.file is not None and self.size:
                 self._map = mmap.mmap(self.file.fileno(), 0)
                 self._whole = np.frombuffer(self._map, self.dtype)
+            else:
+                self._whole = self._in_memory()
+                self.handed_out = True
         return self._whole
+
+    def _in_memory(self) -> NDArray[Any]:
+        return np.frombuffer(self._room or bytearray(), self.dtype, self.size)
 
     def read(self, first: int, out: NDArray[Any]) -> None:
         """Fill `out` with the values from `first` on; from disk they are read, and leave no pages mapped."""
         if self.file is None:
-            out[:] = self.array()[first : first + out.size]
+            whole = self._in_memory() if self._whole is None else self._whole
+            out[:] = whole[first : first + out.size]
             return
         left, at = out.view(np.uint8).data, first * self.dtype.itemsize
         while left:
             count = os.preadv(self.file.fileno(), [left], at)
             left, at = left[count:], at + count
+
+    def gather(self, starts: NDArray[np.int64], bounds: Offsets, out: NDArray[Any]) -> None:
+        """Fill `out` with pieces that begin at `starts`, the i-th at `bounds[i]:bounds[i + 1]`."""
+        if not starts.size:
+            return
+        if self.file is None:
+            gather(self._in_memory() if self._whole is None else self._whole, starts, bounds, out)
+            return
+        new = np.flatnonzero(starts[1:] != starts[:-1] + np.diff(bounds)[:-1]) + 1  # the rest adjoin
+        cuts = bounds[np.concatenate([[0], new, [starts.size]])].tolist()
+        firsts = starts[np.concatenate([[0], new])].tolist()
+        for first, (at, stop) in zip(firsts, pairwise(cuts), strict=True):
+            self.read(first, out[at:stop])
 
     def let_go(self) -> None:
         """Let the system take back the memory of what was looked at on disk."""
@@ -99,14 +142,13 @@ class Spool:
         """Move to disk what is in memory; how many bytes."""
         moved = self.held
         self.file = self._scratch.file()
-        for chunk in self._chunks:
-            self._write(chunk)
-        self._chunks, self._whole, self.held = [], None, 0
+        self._write(self._in_memory())
+        self._room, self._whole, self.held = None, None, 0
         return moved
 
     def clear(self) -> None:
         """Forget all values, and give back their memory and their disk."""
-        self._chunks, self._whole, self._map, self.held, self.size = [], None, None, 0, 0
+        self._room, self._whole, self._map, self.held, self.size = None, None, None, 0, 0
         self.handed_out = False
         if self.file is not None:
             self.file.close()
@@ -121,6 +163,13 @@ class Spool:
         except OSError as error:
             raise self._scratch.failed(error) from error
         self._scratch.spilled += values.nbytes
+
+
+def _memory(size: int) -> mmap.mmap:
+    """Memory that is taken from the system as it is written to."""
+    if hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return mmap.mmap(-1, size)
 
 
 class Parts:
@@ -169,24 +218,26 @@ class Parts:
 class Scratch:
     """Room for what grows with the corpus, within a process of up to `memory` bytes.
 
-    A part of that (`_HELD`) is held in memory, the rest goes to disk under `folder`, by default the system's
-    for temporary files. Raises `ScratchError` where it cannot be written to or is full.
+    A part of that (`_HELD`) is held in memory, what is looked at at random before the rest. All else goes to
+    disk under `folder`, by default the system's for temporary files. Raises `ScratchError` where it cannot be
+    written to or is full.
     """
 
     def __init__(self, memory: int, folder: str | os.PathLike[str] | None = None) -> None:
         self.memory = memory
         self.folder = Path(folder or tempfile.gettempdir())
         self.spilled = 0  # bytes written to disk
+        self._full = _FULL * memory
         self._spools: list[Spool] = []
 
-    def spool(self, dtype: Any) -> Spool:
-        """A new array."""
-        self._spools.append(Spool(self, dtype))
+    def spool(self, dtype: Any, *, at_random: bool = False) -> Spool:
+        """A new array; whether it will be looked at at random, rather than in order."""
+        self._spools.append(Spool(self, dtype, at_random))
         return self._spools[-1]
 
     def given(self, values: NDArray[Any]) -> Spool:
         """An array that is there already; nothing is to be put at its end."""
-        spool = Spool(self, values.dtype)
+        spool = Spool(self, values.dtype, True)
         spool.size, spool.handed_out, spool._whole = values.size, True, values
         return spool
 
@@ -195,17 +246,22 @@ class Scratch:
         return Parts([self.spool(dtype) for dtype in dtypes], count)
 
     def grown(self) -> None:
-        """Move the largest arrays to disk while more is held in memory than may be."""
-        held = sum(spool.held for spool in self._spools)
+        """Move arrays to disk, the largest first, while more is held in memory than may be."""
         movable = [spool for spool in self._spools if spool.held and not spool.handed_out]
-        movable.sort(key=lambda spool: spool.held)
-        while held > _HELD * self.memory and movable:
-            held -= movable.pop().spill()
+        movable.sort(key=lambda spool: (not spool.at_random, spool.held))
+        held = sum(spool.held for spool in self._spools)
+        in_order = sum(spool.held for spool in self._spools if not spool.at_random)
+        while movable and (held > _HELD * self.memory or in_order > _IN_ORDER * self.memory):
+            spool = movable.pop()
+            moved = spool.spill()
+            held -= moved
+            in_order -= 0 if spool.at_random else moved
 
     def let_go(self) -> None:
         """Give memory back to the system if the process has grown large."""
-        if _resident() >= _FULL * self.memory:
+        if _resident() >= self._full:
             self.give_back()
+            self._full = max(_FULL * self.memory, min(_resident() + _MORE * self.memory, _MOST * self.memory))
 
     def give_back(self) -> None:
         """Give memory back: what was only looked at on disk, and what allocators keep for later."""

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup.csr import offsets_of
-from dedup.kernels.rows import gather
 from dedup.schema import INPUT
 from dedup.scratch import Scratch, Spool
 from dedup.threads import ahead
@@ -35,14 +34,15 @@ class Texts:
         return self.starts.size
 
     def __getitem__(self, number: int) -> str:
-        start = self.starts[number]
-        return bytes(self.data.array()[start : start + self.sizes[number]]).decode()
+        out = np.empty(self.sizes[number], np.uint8)
+        self.data.read(int(self.starts[number]), out)
+        return out.tobytes().decode()
 
     def taken(self, numbers: NDArray[Any]) -> pa.Array:
         """Some texts, as a large string array of their own."""
         bounds = offsets_of(self.sizes[numbers])
         out = np.empty(max(int(bounds[-1]), 1), np.uint8)
-        gather(self.data.array(), self.starts[numbers], bounds, out)
+        self.data.gather(self.starts[numbers], bounds, out)
         buffers = [None, pa.py_buffer(bounds), pa.py_buffer(out)]
         return pa.Array.from_buffers(pa.large_string(), numbers.size, buffers)
 

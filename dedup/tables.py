@@ -24,7 +24,7 @@ from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_S
 from dedup.provenance import CREDITS, NEVER, UNKNOWN, Origins, Sources, agencies, relations, roles
 from dedup.store import Articles
 from dedup.threads import in_order
-from dedup.tokens import Tokens, tokenise
+from dedup.tokens import tokenise
 
 _PARTS = ("own", "boilerplate", "copy", "quotation")  # in the order of `kernels.compose`
 
@@ -37,7 +37,7 @@ class Found:
 
     articles: Articles
     characters: NDArray[np.int64]  # (n,)
-    tokens: Tokens
+    lengths: NDArray[np.int64]  # (n,) tokens
     judged: NDArray[np.bool_]  # (n,)
     first_of: NDArray[np.int64]  # (n,) the first text with the same tokens
     digests: NDArray[np.uint8]  # (n, 16)
@@ -219,7 +219,7 @@ def _members(found: Found) -> _Members:
     one_outlet = (outlets == sources.outlets[origins]) & (outlets >= 0)
     names = roles(matched, covered, one_outlet, same)
     names[texts == origins] = "origin"
-    shares = families.held / np.maximum(found.tokens.lengths[texts], 1)
+    shares = families.held / np.maximum(found.lengths[texts], 1)
     credited = _credited(found, texts, origins, found.origins.agencies[family])
     order = np.lexsort((texts, -shares, texts != origins, family))
     return _Members(
@@ -310,7 +310,7 @@ def _evidence(found: Found, order: Rows) -> pa.Array:
         "article": _picked(found.ids, np.concatenate([texts[places], found.origins.texts[first]])),
         "value": [agencies()[agency] for agency in sources.agencies[rows].tolist()]
         + [time.replace(tzinfo=UTC).isoformat() for time in times],
-        "text": [sources.words[row] for row in rows.tolist()] + none,
+        "text": sources.words.take(pa.array(rows)).to_pylist() + none,
         "start": sources.starts[rows].tolist() + none,
         "end": sources.ends[rows].tolist() + none,
     }
@@ -343,7 +343,7 @@ def _articles(
     columns = {
         **given,
         "characters": found.characters,
-        "tokens": found.tokens.lengths,
+        "tokens": found.lengths,
         "status": _picked(("short", "ok"), found.judged.astype(np.int64)),
         "duplicate_of": _picked(found.ids, repeats),
         "families": _family_lists(members, names, count),
@@ -363,7 +363,7 @@ def _part_shares(found: Found) -> NDArray[np.float64]:
     parts, count = found.parts, len(found.articles)
     cells = parts[:, parts_of.TEXT].astype(np.int64) * 4 + parts[:, parts_of.KIND]
     held = np.bincount(cells, parts[:, parts_of.STOP] - parts[:, parts_of.FIRST], 4 * count)
-    return held.reshape(count, 4) / np.maximum(found.tokens.lengths, 1)[:, None]
+    return held.reshape(count, 4) / np.maximum(found.lengths, 1)[:, None]
 
 
 def _family_lists(members: _Members, names: pa.Array, count: int) -> pa.Array:
@@ -415,7 +415,7 @@ def _compositions(
         "kind": _picked(_PARTS, parts[:, parts_of.KIND]),
         "start": starts,
         "end": ends,
-        "share": lengths / np.maximum(found.tokens.lengths, 1)[texts],
+        "share": lengths / np.maximum(found.lengths, 1)[texts],
         "family": _picked(names, parts[:, parts_of.FAMILY]),
         "source": _picked(found.ids, parts[:, parts_of.SOURCE]),
     }

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dedup.kernels import shingle as kernels
 from dedup.shingles import Shingles
+from dedup.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,18 @@ def winnow(shingles: Shingles, window: int) -> Fingerprints:
 
 
 def windows(
-    shingles: Shingles, k: int, window: int, wanted: NDArray[np.bool_]
+    tokens: Tokens, k: int, window: int, owners: NDArray[np.int32], places: NDArray[np.int32]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """The windows whose fingerprint is `wanted`, bool (shingles,): keys uint64 and text numbers int32.
+    """The windows around fingerprints: keys uint64 and text numbers int32.
 
-    `k`: tokens in a shingle. Texts that share a verbatim run of `window + k - 1` tokens share the key of a
-    window inside it. There are several times more windows than fingerprints, so only fingerprints that too
-    many texts share to meet each other are looked at this closely.
+    `owners` int32 (n,): the fingerprints' texts; `places` int32 (n,): their first tokens within them; `k`:
+    tokens in a shingle. Texts that share a verbatim run of `window + k - 1` tokens share the key of a window
+    inside it. There are several times more windows than fingerprints, so only fingerprints that too many
+    texts share to meet each other are looked at this closely.
     """
-    keys = np.empty(shingles.hashes.size, np.uint64)
-    texts = np.empty(shingles.hashes.size, np.int32)
-    count = kernels.windows(shingles.hashes, shingles.offsets, k, window, wanted, keys, texts)
+    keys = np.empty(owners.size * window, np.uint64)
+    texts = np.empty(owners.size * window, np.int32)
+    count = kernels.windows(tokens.hashes, tokens.offsets, k, window, owners, places, keys, texts)
     return keys[:count], texts[:count]
 
 

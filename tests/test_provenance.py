@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.agencies import Credit
+from dedup.agencies import CREDITS as CREDIT_ROWS
 from dedup.families import Families
 from dedup.provenance import (
     CREDITS,
@@ -41,11 +41,21 @@ def sources_of(members):
     return Sources.of(
         pa.array([outlet for outlet, _, _ in members], pa.string()),
         pa.array([published for _, published, _ in members], pa.timestamp("us", tz="UTC")),
-        [
-            (number, Credit(kind, agency, 3, 5), f"({agency})")
-            for number, (_, _, credits) in enumerate(members)
-            for kind, agency in credits
-        ],
+        pa.Table.from_pylist(
+            [
+                {
+                    "article": number,
+                    "kind": kind,
+                    "agency": agency,
+                    "start": 3,
+                    "end": 5,
+                    "words": f"({agency})",
+                }
+                for number, (_, _, credits) in enumerate(members)
+                for kind, agency in credits
+            ],
+            CREDIT_ROWS,
+        ),
     )
 
 
@@ -128,7 +138,8 @@ def test_sources_are_numbered():
     assert found.offsets.tolist() == [0, 2, 2, 2]
     assert [CREDITS[kind] for kind in found.kinds] == ["credit", "picture"]
     assert [agencies()[agency] for agency in found.agencies] == ["AP", "dpa"]
-    assert (found.starts.tolist(), found.ends.tolist(), found.words) == ([3, 3], [5, 5], ["(AP)", "(dpa)"])
+    assert (found.starts.tolist(), found.ends.tolist()) == ([3, 3], [5, 5])
+    assert found.words.to_pylist() == ["(AP)", "(dpa)"]
     places, rows = found.said(np.array([1, 0, 0], np.int32))
     assert (places.tolist(), rows.tolist()) == ([1, 2], [0, 0])  # pictures' credits are not for text
 

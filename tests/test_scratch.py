@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.errors import DedupError, ScratchError
-from dedup.scratch import _HELD, Scratch
+from dedup.scratch import _HELD, _IN_ORDER, Scratch
 
 CHUNKS = st.lists(st.tuples(st.integers(0, 2), st.lists(st.integers(0, 255), max_size=30)), max_size=12)
 DTYPES = (np.uint8, np.int32, np.uint64)
@@ -22,7 +22,7 @@ def test_disk_gives_the_same_values_as_memory(chunks, memory, looked_at):
         for number, values in chunks:
             spools[number].append(np.array(values, np.int64))
             expected[number] += values
-            assert sum(spool.held for spool in spools) <= _HELD * memory
+            assert sum(spool.held for spool in spools) <= _IN_ORDER * memory
             if looked_at:
                 assert spools[number].array().tolist() == expected[number]
                 scratch.let_go()
@@ -30,7 +30,7 @@ def test_disk_gives_the_same_values_as_memory(chunks, memory, looked_at):
             assert spool.array().dtype == dtype
             assert spool.array().tolist() == values
             assert spool.size == len(values)
-            assert (spool.file is not None) >= (spool.array().nbytes > _HELD * memory)
+            assert (spool.file is not None) >= (spool.array().nbytes > _IN_ORDER * memory)
         assert scratch.spilled == sum(spool.array().nbytes for spool in spools if spool.file is not None)
 
 
@@ -81,7 +81,7 @@ def test_parts(pieces, memory):
 
 
 def test_the_largest_goes_to_disk_first():
-    with Scratch(int(1000 / _HELD)) as scratch:
+    with Scratch(int(1000 / _IN_ORDER)) as scratch:
         small, large = scratch.spool(np.uint8), scratch.spool(np.uint8)
         large.append(np.zeros(900, np.uint8))
         small.append(np.zeros(90, np.uint8))
@@ -90,6 +90,36 @@ def test_the_largest_goes_to_disk_first():
         assert large.file is not None
         assert small.file is None
         assert scratch.spilled == 900
+
+
+def test_what_is_looked_at_at_random_goes_to_disk_last():
+    with Scratch(int(1000 / _HELD)) as scratch:
+        in_order, at_random = scratch.spool(np.uint8), scratch.spool(np.uint8, at_random=True)
+        at_random.append(np.ones(900, np.uint8))
+        in_order.append(np.ones(200, np.uint8))
+        assert (in_order.held, at_random.held) == (0, 900)
+        assert in_order.file is not None
+        at_random.append(np.ones(200, np.uint8))
+        assert at_random.file is not None
+        assert (in_order.array().sum(), at_random.array().sum()) == (200, 1100)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), max_size=9), st.sampled_from([0, 10**6]),
+    st.booleans(),
+)  # fmt: skip
+@settings(deadline=None)
+def test_pieces_are_gathered(pieces, memory, looked_at):
+    with Scratch(memory) as scratch:
+        spool = scratch.spool(np.uint8)
+        spool.append(np.arange(90, dtype=np.uint8))
+        if looked_at:
+            spool.array()
+        starts = np.array([start for start, _ in pieces], np.int64)
+        bounds = np.cumsum([0, *(size for _, size in pieces)])
+        out = np.full(bounds[-1] + 1, 255, np.uint8)
+        spool.gather(starts, bounds, out)
+        assert out.tolist() == [*(at + n for at, size in pieces for n in range(size)), 255]
 
 
 def test_nothing_is_left_in_the_folder(tmp_path):

@@ -88,8 +88,7 @@ def _chained(
                 x = min(x, found[r, 1])
                 y = max(y, found[r, 1] + found[r, 2])
                 for t in range(max(found[r, 0], reached), end):
-                    if not _idle(left_flags[t], right_flags[t + found[r, 1] - found[r, 0]]):
-                        evidence += 1
+                    evidence += not _idle(left_flags[t], right_flags[t + found[r, 1] - found[r, 0]])
                 reached = max(reached, end)
         if min(evidence, y - x) >= least:
             out[count, FIRST], out[count, STOP] = a, b
@@ -158,22 +157,39 @@ def _remainder(
 
 
 @inner
+def _figure(slots: Any, figure: Any) -> int:
+    """The slot of a table that holds a figure, or the free one where it would stand."""
+    slot = np.int64((figure * np.uint32(0x9E3779B1)) >> np.uint32(8)) & (slots.size - 1)
+    while slots[slot] >= 0 and slots[slot] != figure:
+        slot = (slot + 1) & (slots.size - 1)
+    return slot
+
+
+@inner
 def _is_template(
     left: Any, left_flags: Any, right: Any, right_flags: Any, a: int, b: int, x: int, y: int
 ) -> bool:
     """Have left tokens a..b and right tokens x..y many figures, but few of the same?"""
-    ours, theirs, same = 0, 0, 0
+    ours, theirs = 0, 0
+    for t in range(a, b):
+        ours += left_flags[t] & NUMBER
     for u in range(x, y):
         theirs += right_flags[u] & NUMBER
+    fewer = min(ours, theirs)
+    if fewer < max(FIGURES, FIGURE_SHARE * min(b - a, y - x)):
+        return False
+    size = 16
+    while size < 2 * theirs:
+        size *= 2
+    slots = np.full(size, -1)  # the figures on the right
+    for u in range(x, y):
+        if right_flags[u] & NUMBER:
+            slots[_figure(slots, right[u])] = right[u]
+    same = 0
     for t in range(a, b):
         if left_flags[t] & NUMBER:
-            ours += 1
-            for u in range(x, y):
-                if right_flags[u] & NUMBER and left[t] == right[u]:
-                    same += 1
-                    break
-    fewer = min(ours, theirs)
-    return bool(fewer >= max(FIGURES, FIGURE_SHARE * min(b - a, y - x)) and same < SAME_FIGURES * fewer)
+            same += slots[_figure(slots, left[t])] == left[t]
+    return bool(same < SAME_FIGURES * fewer)
 
 
 @inner

@@ -14,7 +14,7 @@ OF_BAND, OF_WINDOW = -1, -2  # in place of a posting's place: no fingerprint, bu
 
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # spreads keys, of which fingerprints are the least, over all parts
 _OF_BANDS = np.uint64(0x5DEECE66D0000001)  # keeps the keys of bands apart from those of fingerprints
-_MIX = np.uint64(0xC4CEB9FE1A85EC53)  # of MurmurHash3's 64-bit finaliser
+_MOST = 65535  # meetings that are counted
 
 
 @inner
@@ -60,40 +60,6 @@ def postings(
                 spots[count] = OF_BAND
                 count += 1
     return count
-
-
-@kernel
-def leave_out_idle(flags: Any, offsets: Any, shingle_offsets: Any, k: int, wanted: Any) -> None:
-    """Clear `wanted` bool (shingles,) for shingles all of whose `k` tokens are boilerplate.
-
-    `flags` and `offsets` as in `Tokens`, `shingle_offsets` as in `Shingles`.
-    """
-    for text in range(offsets.size - 1):
-        for shingle in range(shingle_offsets[text], shingle_offsets[text + 1]):
-            first = offsets[text] + shingle - shingle_offsets[text]
-            if wanted[shingle] and _is_idle(flags, first, min(first + k, offsets[text + 1])):
-                wanted[shingle] = False
-
-
-@inner
-def _before(hashes: Any, first: int, at: int, other_first: int, other: int, most: int) -> int:
-    """How many tokens before two places, in texts that begin at `first`, are the same, up to `most`."""
-    same = 0
-    while (
-        same < min(most, at - first, other - other_first)
-        and hashes[at - 1 - same] == hashes[other - 1 - same]
-    ):
-        same += 1
-    return same
-
-
-@inner
-def _behind(hashes: Any, stop: int, at: int, other_stop: int, other: int, most: int) -> int:
-    """How many tokens from two places on, each in a text that ends at `stop`, are the same, up to `most`."""
-    same = 0
-    while same < min(most, stop - at, other_stop - other) and hashes[at + same] == hashes[other + same]:
-        same += 1
-    return same
 
 
 @kernel
@@ -163,20 +129,66 @@ def _hubs(distinct: int, reach: int, few: int) -> int:
 
 
 @kernel
-def count_pairs(keys: Any, order: Any, texts: Any, reach: int, few: int) -> tuple[int, int]:
-    """How many pairs `fill_pairs` will write at most, and how many postings stand in crowded buckets."""
-    total, crowded = 0, 0
+def keep_shared(
+    keys: Any, order: Any, texts: Any, spots: Any, weights: Any, out_texts: Any, out_spots: Any
+) -> int:
+    """Keep only the postings that stand in a bucket with another text's; how many.
+
+    `keys` uint64 sorted, and kept in place; `order` int32 the posting of each, of which `texts` int32 holds
+    the text, rising within a bucket, and `spots` int32 the place: `out_texts` and `out_spots` take those of
+    the kept ones. `weights` int32 (2, texts) grows by each text's postings that are kept, and that are not.
+    """
+    kept = 0
     first = 0
     for p in range(1, keys.size + 1):
-        if p == keys.size or keys[p] != keys[first]:
-            distinct = 1
-            for q in range(first + 1, p):
-                distinct += texts[order[q]] != texts[order[q - 1]]
-            hubs = _hubs(distinct, reach, few)
-            total += hubs * (hubs - 1) // 2 + (distinct - hubs) * hubs
-            crowded += distinct if hubs < distinct - 1 else 0
-            first = p
-    return total, crowded
+        if p < keys.size and keys[p] == keys[first]:
+            continue
+        alone = texts[order[first]] == texts[order[p - 1]]
+        for q in range(first, p):
+            text = texts[order[q]]
+            weights[int(alone), text] += 1
+            if not alone:
+                keys[kept] = keys[q]
+                out_texts[kept] = text
+                out_spots[kept] = spots[order[q]]
+                kept += 1
+        first = p
+    return kept
+
+
+@kernel
+def surroundings(
+    texts: Any, spots: Any, hashes: Any, offsets: Any, k: int, short: int, around: Any, known: Any, brief: Any
+) -> None:
+    """Fill what stands around the fingerprints of postings.
+
+    `texts` and `spots` int32 (n,) as `postings` gives them; `hashes` and `offsets` as in `Tokens`. `around`
+    uint32 (n, 2, beside): the tokens before a shingle of `k` tokens, the nearest first, and those behind;
+    `known` uint8 (n, 2) how many of them there are; `brief` bool (n,) whether the text is of fewer than
+    `short` tokens. A band has nothing around it, a window all that counts (`OF_WINDOW`).
+    """
+    beside = around.shape[2]
+    for p in range(texts.size):
+        start, stop = offsets[texts[p]], offsets[texts[p] + 1]
+        brief[p] = stop - start < short
+        known[p, 0], known[p, 1] = 0, 0
+        if spots[p] >= 0:
+            at = start + spots[p]
+            known[p, 0], known[p, 1] = min(beside, at - start), max(0, min(beside, stop - at - k))
+            for i in range(known[p, 0]):
+                around[p, 0, i] = hashes[at - 1 - i]
+            for i in range(known[p, 1]):
+                around[p, 1, i] = hashes[at + k + i]
+
+
+@inner
+def _same(around: Any, known: Any, side: int, one: int, other: int) -> int:
+    """How many tokens on one side of two fingerprints are the same, from the fingerprints on."""
+    most = min(known[one, side], known[other, side])
+    same = 0
+    while same < most and around[one, side, same] == around[other, side, same]:
+        same += 1
+    return same
 
 
 @inner
@@ -186,35 +198,6 @@ def _ways(before: int, behind: int, beside: int) -> int:
     for i in range(max(0, beside - behind), min(before, beside) + 1):
         ways |= 1 << i
     return ways
-
-
-@inner
-def of_text(key: Any, text: int) -> Any:
-    """A bucket's key as one text's own."""
-    return key ^ ((np.uint64(text) + np.uint64(1)) * _MIX)
-
-
-@kernel
-def own_keys(shingles: Any, offsets: Any, first_text: int, out: Any) -> None:
-    """Fill `out` uint64 with the own keys (`of_text`) of the shingles of texts, `first_text` and on."""
-    for text in range(offsets.size - 1):
-        for place in range(offsets[text], offsets[text + 1]):
-            out[place] = of_text(shingles[place] * SPREAD, first_text + text)
-
-
-@kernel
-def count_shared(keys: Any, order: Any, texts: Any, weights: Any) -> None:
-    """Add to `weights` int32 (2, texts) the postings that stand in a bucket with another text's, and alone.
-
-    `keys`, `order`, `texts` as for `fill_pairs`.
-    """
-    first = 0
-    for p in range(1, keys.size + 1):
-        if p == keys.size or keys[p] != keys[first]:
-            alone = int(texts[order[first]] == texts[order[p - 1]])
-            for q in range(first, p):
-                weights[alone, texts[order[q]]] += 1
-            first = p
 
 
 @inner
@@ -235,72 +218,82 @@ def _lead(members: Any, repeats: Any, distinct: int, texts: Any, ranks: Any, hub
 
 
 @kernel
+def count_pairs(keys: Any, texts: Any, reach: int, few: int) -> tuple[int, int]:
+    """How many pairs `fill_pairs` will write at most, and how many postings stand in crowded buckets."""
+    total, crowded = 0, 0
+    first = 0
+    for p in range(1, keys.size + 1):
+        if p == keys.size or keys[p] != keys[first]:
+            distinct = 1
+            for q in range(first + 1, p):
+                distinct += texts[q] != texts[q - 1]
+            hubs = _hubs(distinct, reach, few)
+            total += hubs * (hubs - 1) // 2 + (distinct - hubs) * hubs
+            crowded += p - first if hubs < distinct - 1 else 0
+            first = p
+    return total, crowded
+
+
+@kernel
 def fill_pairs(
-    keys: Any, order: Any, texts: Any, spots: Any, hashes: Any, offsets: Any, ranks: Any, k: int,
-    beside: int, short: int, reach: int, few: int, pairs: Any, missed: Any, crowded: Any, missing: Any,
-) -> tuple[int, int, int]:  # fmt: skip
+    keys: Any, texts: Any, spots: Any, around: Any, known: Any, brief: Any, ranks: Any, reach: int, few: int,
+    pairs: Any, crowd: Any,
+) -> tuple[int, int]:  # fmt: skip
     """Fill `pairs` uint64 with lower text << 33 | higher text << 2 | evidence for the texts of each bucket.
 
-    `keys` uint64 sorted; `order` int32 the posting of each key, of which `texts` int32 holds the text, rising
-    within a bucket, repeats allowed, and `spots` int32 the place of the shingle of `k` tokens in it;
-    `hashes` and `offsets` as in `Tokens`; `ranks` int32 by text. In a bucket of up to `reach` texts all meet;
-    in a larger one each meets the `few` that have the best ranks, so that n texts give at most n * few pairs.
+    `keys` uint64 sorted, `texts` int32 rising within a bucket, repeats allowed, and `spots` int32: postings,
+    with what stands around them (`surroundings`); `ranks` int32 by text. In a bucket of up to `reach` texts
+    all meet; in a larger one, a crowd, each meets the `few` that have the best ranks, so that n texts give at
+    most n * few pairs.
 
     Evidence: pairs are needed that together stand for all runs around the bucket's fingerprint: each text
-    meets others in the order of their ranks, and those are needed with which it has `beside` tokens around
-    the fingerprint in common, unless every such run is also in a needed pair before it. So are pairs of which
-    one stands there twice. Strong is the best rank that a text meets in a band, and a pair of which one has
-    fewer than `short` tokens. All others are weak.
+    meets others in the order of their ranks, and those are needed with which it has all the tokens of such a
+    run in common, unless every such run is also in a needed pair before it. So are pairs of which one stands
+    there twice. Strong is the best rank that a text meets in a band, and a pair of which one is brief. All
+    others are weak.
 
-    A text of a crowded bucket, in which not all meet, may share a run with one it does not meet. If those it
-    meets do not share all that it could, `missed` uint64 takes in the bucket's key as the text's own
-    (`of_text`), and `missing` bool (texts,) is set. `crowded` uint64 takes in the keys of such buckets.
-    Returns how many are written to each.
+    A text of a crowd may share a run with one that it does not meet: it misses that if those it meets do not
+    share all that it could. `crowd` uint64 takes in text << 33 | spot << 1 | whether it misses something, for
+    every fingerprint in a crowd. Returns how many are written to each.
     """
-    filled, n_missed, n_crowded = 0, 0, 0
+    filled, n_crowd = 0, 0
     first = 0
-    members = np.empty(keys.size, np.int32)
+    beside = around.shape[2]
+    members = np.empty(keys.size, np.int32)  # the first posting of each text in the bucket
     repeats = np.empty(keys.size, np.uint8)
     for p in range(1, keys.size + 1):
         if p < keys.size and keys[p] == keys[first]:
             continue
-        if p == first + 1:
-            first = p
-            continue
         distinct = 0
         for q in range(first, p):
-            if distinct == 0 or texts[members[distinct - 1]] != texts[order[q]]:
-                members[distinct] = order[q]
+            if distinct == 0 or texts[members[distinct - 1]] != texts[q]:
+                members[distinct] = q
                 repeats[distinct] = 0
                 distinct += 1
             else:
                 repeats[distinct - 1] = 1
         hubs = _hubs(distinct, reach, few)
         _lead(members, repeats, distinct, texts, ranks, hubs)
-        for one in range(1, distinct):
+        for one in range(distinct):
             told = False  # whether it met another in this band
             seen = 0  # ways (`_ways`) that needed pairs have seen
-            right, spot = texts[members[one]], spots[members[one]]
-            start, stop = offsets[right], offsets[right + 1]
+            right, own = texts[members[one]], members[one]
             for other in range(min(one, hubs)):
-                left, other_spot = texts[members[other]], spots[members[other]]
+                left, theirs = texts[members[other]], members[other]
                 evidence = WEAK
-                if spot == OF_BAND or other_spot == OF_BAND:
+                if spots[own] == OF_BAND or spots[theirs] == OF_BAND:
                     if not told:
                         evidence = STRONG
                         told = True
                 else:
                     before, behind = beside, beside
-                    other_start, other_stop = offsets[left], offsets[left + 1]
-                    if spot != OF_WINDOW:
-                        at, other_at = start + spot, other_start + other_spot
-                        before = _before(hashes, start, at, other_start, other_at, beside)
-                        behind = _behind(hashes, stop, at + k, other_stop, other_at + k, beside)
+                    if spots[own] != OF_WINDOW:
+                        before = _same(around, known, 0, own, theirs)
+                        behind = _same(around, known, 1, own, theirs)
                     ways = _ways(before, behind, beside)
-                    shorter = min(stop - start, other_stop - other_start)
                     if ways & ~seen != 0 or repeats[one] + repeats[other] > 0:
                         evidence = NEEDED
-                    elif shorter < short:
+                    elif brief[own] or brief[theirs]:
                         evidence = STRONG
                     seen |= ways
                 pairs[filled] = (
@@ -309,52 +302,93 @@ def fill_pairs(
                     | np.uint64(evidence)
                 )
                 filled += 1
-            if hubs < distinct - 1 and spot >= 0:
-                possible = _ways(spot, stop - start - spot - k, beside)
-                if repeats[one] or possible & ~seen != 0:
-                    missed[n_missed] = of_text(keys[first], right)
-                    missing[right] = True
-                    n_missed += 1
-        if hubs < distinct - 1:
-            crowded[n_crowded] = keys[first]
-            n_crowded += 1
+            if hubs < distinct - 1 and spots[own] >= 0:
+                possible = _ways(known[own, 0], known[own, 1], beside)
+                misses = one > 0 and (repeats[one] > 0 or possible & ~seen != 0)
+                q = own
+                while q < p and texts[q] == right:
+                    crowd[n_crowd] = (
+                        np.uint64(right) << np.uint64(33)
+                        | np.uint64(spots[q]) << np.uint64(1)
+                        | np.uint64(misses)
+                    )
+                    n_crowd += 1
+                    q += 1
         first = p
-    return filled, n_missed, n_crowded
+    return filled, n_crowd
 
 
 @kernel
-def strongest(pairs: Any, most: Any) -> None:
-    """Raise `most` int32 (texts,) to the buckets in which a text of sorted `pairs` meets one other."""
-    first = 0
-    for p in range(1, pairs.size + 1):
-        if p < pairs.size and pairs[p] >> np.uint64(2) == pairs[first] >> np.uint64(2):
-            continue
-        left, right = pairs[first] >> np.uint64(33), (pairs[first] >> np.uint64(2)) & np.uint64(0x7FFFFFFF)
-        most[left] = max(most[left], p - first)
-        most[right] = max(most[right], p - first)
-        first = p
+def scatter_pairs(pairs: Any, shift: int, bounds: Any, out: Any) -> None:
+    """Put `pairs` uint64 in order of their lower text's number >> `shift`; `bounds` int64 (parts + 1)."""
+    counts = np.zeros(bounds.size, np.int64)
+    own = np.uint64(33 + shift)
+    for p in range(pairs.size):
+        counts[pairs[p] >> own] += 1
+    bounds[0] = 0
+    for part in range(bounds.size - 1):
+        bounds[part + 1] = bounds[part] + counts[part]
+        counts[part] = bounds[part]
+    for p in range(pairs.size):
+        part = pairs[p] >> own
+        out[counts[part]] = pairs[p]
+        counts[part] += 1
 
 
 @kernel
-def reduce_pairs(pairs: Any, buckets: int, most: int, counts: Any, needed: Any) -> int:
-    """Of sorted `pairs`, as `fill_pairs` gives them, keep in place each that is not weak or met in `buckets`.
+def count_meetings(pairs: Any, counts: Any, strongest: Any) -> int:
+    """Keep of equal `pairs` uint64, sorted, in place the one with the best evidence; how many are kept.
 
-    They become lower text << 32 | higher text, each once; `counts` uint16 takes in how many buckets
-    they met, up to `most`, and `needed` bool whether one says so. Returns how many are kept.
+    `counts` uint16 takes in how many there were, up to its largest value, and `strongest` int32 (texts,)
+    rises to how often a text met the one that it met most often.
     """
     kept = 0
     first = 0
     for p in range(1, pairs.size + 1):
         if p < pairs.size and pairs[p] >> np.uint64(2) == pairs[first] >> np.uint64(2):
             continue
-        evidence = pairs[p - 1] & np.uint64(3)  # the strongest of equals stands last
-        if evidence != WEAK or p - first >= buckets:
-            counts[kept] = min(p - first, most)
-            needed[kept] = evidence == NEEDED
-            both = pairs[first] >> np.uint64(2)
-            pairs[kept] = (both >> np.uint64(31)) << np.uint64(32) | both & np.uint64(0x7FFFFFFF)
-            kept += 1
+        left, right = pairs[first] >> np.uint64(33), (pairs[first] >> np.uint64(2)) & np.uint64(0x7FFFFFFF)
+        strongest[left] = max(strongest[left], p - first)
+        strongest[right] = max(strongest[right], p - first)
+        pairs[kept] = pairs[p - 1]  # the strongest of equals stands last
+        counts[kept] = min(p - first, _MOST)
+        kept += 1
         first = p
+    return kept
+
+
+@kernel
+def reduce_pairs(
+    met: Any, counts: Any, further: Any, further_counts: Any, buckets: int,
+    pairs: Any, in_buckets: Any, needed: Any,
+) -> int:  # fmt: skip
+    """Of two lists of meetings, as `count_meetings` makes them, the pairs to compare; how many.
+
+    Those are the pairs that are not weak or met in `buckets`. Fills `pairs` int32 (n, 2), `in_buckets` uint16
+    in how many they met, and `needed` bool whether one says so.
+    """
+    kept, f = 0, 0
+    m = 0
+    while m < met.size or f < further.size:
+        both = np.uint64(0xFFFFFFFFFFFFFFFF)
+        if m < met.size:
+            both = met[m] >> np.uint64(2)
+        if f < further.size:
+            both = min(both, further[f] >> np.uint64(2))
+        evidence, count = np.uint64(WEAK), 0
+        if m < met.size and met[m] >> np.uint64(2) == both:
+            evidence = met[m] & np.uint64(3)
+            count += counts[m]
+            m += 1
+        if f < further.size and further[f] >> np.uint64(2) == both:
+            evidence = max(evidence, further[f] & np.uint64(3))
+            count += further_counts[f]
+            f += 1
+        if evidence != WEAK or count >= buckets:
+            pairs[kept, 0], pairs[kept, 1] = both >> np.uint64(31), both & np.uint64(0x7FFFFFFF)
+            in_buckets[kept] = min(count, _MOST)
+            needed[kept] = evidence == NEEDED
+            kept += 1
     return kept
 
 

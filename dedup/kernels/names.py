@@ -11,6 +11,7 @@ from dedup.kernels.rows import with_room
 from dedup.kernels.tokenise import CAPITAL
 
 _LOW = np.uint32(0xFFFF)
+_SOME = np.uint32(0x1FFFF)
 
 
 @kernel
@@ -22,15 +23,22 @@ def find_names(hashes: Any, flags: Any, offsets: Any, names: Any, bounds: Any, c
     """
     heads = np.full(65536, -1, np.int32)  # chains of names by the lower half of their first token's hash
     nexts = np.empty(bounds.size, np.int32)
+    begins = np.zeros(1 << 15, np.uint8)  # bits: may a token begin a name? The lowest: is it capitalised?
     for name in range(bounds.size - 2, -1, -1):
         slot = names[bounds[name]] & _LOW
         nexts[name] = heads[slot]
         heads[slot] = name
+        for capital in range(int(capitals[name]), 2):
+            bit = (names[bounds[name]] & _SOME) << np.uint32(1) | np.uint32(capital)
+            begins[bit >> np.uint32(3)] |= np.uint8(1 << (bit & np.uint32(7)))
     found = np.empty((256, 2), np.int32)
     count = 0
     for text in range(offsets.size - 1):
         stop = offsets[text + 1]
         for token in range(offsets[text], stop):
+            bit = (hashes[token] & _SOME) << np.uint32(1) | np.uint32(flags[token] & CAPITAL != 0)
+            if begins[bit >> np.uint32(3)] >> (bit & np.uint32(7)) & 1 == 0:
+                continue
             name = heads[hashes[token] & _LOW]
             while name >= 0:
                 length = bounds[name + 1] - bounds[name]

@@ -8,57 +8,56 @@ import numpy as np
 
 from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
-from dedup.kernels.shingle import shingles_of
+from dedup.kernels.shingle import fill_shingles
 
-_FIRST = np.uint64(0x9E3779B97F4A7C15)
-_SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
-_THIRD = np.uint64(0x165667B19E3779F9)
+_FIRST, _SECOND, _THIRD = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77), np.uint32(0xC2B2AE3D)
 _STRIDE = 8  # so that no run of `_TELLING` tokens within a long one is passed over
 _TELLING = 10  # tokens in a run that is followed however common its words are
 _WALKED = 256  # places of one k-gram that are looked at
+_SPARSE = 8  # slots for each thing in a table; 2 in one of more than so many slots
+_LARGE = 1 << 20
 
 
 @inner
-def _gram(hashes: Any, at: int, k: int) -> Any:
-    if k == 3:  # the usual case, in products that do not wait for one another
-        one, two = np.uint64(hashes[at]) * _FIRST, np.uint64(hashes[at + 1]) * _SECOND
-        return (one + two + np.uint64(hashes[at + 2]) * _THIRD) >> np.uint64(32)
-    state = np.uint64(0)
-    for i in range(at, at + k):
-        state = (state + np.uint64(hashes[i]) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    return state >> np.uint64(32)
+def _fill_grams(hashes: Any, k: int, grams: Any) -> None:
+    """Hash every run of `k` tokens to uint32, of which the upper bits are well mixed."""
+    if k == 3:  # the usual case, in vector instructions
+        for i in range(hashes.size - 2):
+            grams[i] = hashes[i] * _FIRST + hashes[i + 1] * _SECOND + hashes[i + 2] * _THIRD
+    else:
+        for i in range(hashes.size - k + 1):
+            state = np.uint32(0)
+            for t in range(i, i + k):
+                state = (state + hashes[t] + np.uint32(1)) * _FIRST
+            grams[i] = state
 
 
 @inner
-def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
-    """Maximal runs of at least `k` equal token hashes on both sides: int32 (n, 3) of left, right, length.
+def _bits(count: int) -> int:
+    """Of the numbers of slots in a table of `count` things."""
+    bits = 4
+    while 1 << bits < min(_SPARSE * count, max(2 * count, _LARGE)):
+        bits += 1
+    return bits
 
-    Sorted by left place. Within a run of `long` tokens or more, which what else its words resemble adds
-    little to, only runs of `_TELLING` tokens are told. Of a k-gram that stands more than `most`
-    times on the right, only the first `most` places are followed, and those that make a long enough run.
+
+@inner
+def _fill_runs(
+    left: Any, right: Any, left_grams: Any, heads: Any, nexts: Any, shift: Any, k: int, most: int, long: int,
+    first: int, reached: Any, long_until: int, found: Any, count: int,
+) -> tuple[int, int, int]:  # fmt: skip
+    """Write runs (see `seed`) that begin at left place `first` or later to `found`, from row `count` on.
+
+    Stops where there might be no room. Returns the left place to go on from, how far the last long run
+    reaches on the left, and the new count. `reached` int32: where the last run of each diagonal ended.
     """
-    n_left, n_right = left.size - k + 1, right.size - k + 1
-    if n_left <= 0 or n_right <= 0:
-        n_left, n_right = 0, 0
-    size = 16
-    while size < 2 * n_right:
-        size *= 2
-    mask = np.uint64(size - 1)
-    heads = np.full(size, -1, np.int32)
-    nexts = np.empty(n_right, np.int32)
-    for j in range(n_right - 1, -1, -1):
-        slot = _gram(right, j, k) & mask
-        nexts[j] = heads[slot]
-        heads[slot] = j
-    found = np.empty((64, 3), np.int32)
-    count = 0
-    reached = np.zeros(right.size + left.size, np.int32)  # per diagonal, where its last run ended on the left
-    long_until = 0
-    for i in range(n_left):
+    for i in range(first, left.size - k + 1):
+        if count + _WALKED > found.shape[0]:
+            return i, long_until, count
         inside = i + k <= long_until
         if inside and i % _STRIDE != 0:
             continue
-        j = heads[_gram(left, i, k) & mask]
+        j = heads[left_grams[i] >> shift]
         followed = 0
         walked = 0
         while j >= 0 and walked < _WALKED:
@@ -66,12 +65,9 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
             diagonal = j - i + left.size - 1
             followed += 1
             if reached[diagonal] <= i:
+                room = min(left.size - i, right.size - j)
                 length = 0
-                while (
-                    i + length < left.size
-                    and j + length < right.size
-                    and left[i + length] == right[j + length]
-                ):
+                while length < room and left[i + length] == right[j + length]:
                     length += 1
                 if length >= k:
                     back = 0  # its first words may have been passed over
@@ -85,7 +81,6 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
                         reached[diagonal] = i + length
                         if length + back >= long:
                             long_until = max(long_until, i + length)
-                        found = with_room(found, count + 1)
                         place = count
                         while place > 0 and found[place - 1, 0] > i - back:
                             for column in range(3):
@@ -98,57 +93,109 @@ def runs(left: Any, right: Any, k: int, most: int, long: int) -> Any:
                 else:
                     followed -= 1
             j = nexts[j]
-    return found[:count]
+    return left.size, long_until, count
 
 
 @kernel
 def seed(
     hashes: Any, offsets: Any, lefts: Any, rights: Any, k: int, most: int, long: int, found_offsets: Any
 ) -> Any:
-    """Runs of each pair, as `runs` gives them: int32 (n, 3), pair after pair.
+    """Maximal runs of at least `k` equal token hashes on both sides, of each pair of texts.
 
-    `hashes` and `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers. Fills `found_offsets`
-    int64 (pairs + 1).
+    `hashes` and `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers. Returns int32 (n, 3) of
+    left, right, length, pair after pair, sorted by left place; fills `found_offsets` int64 (pairs + 1).
+
+    Within a run of `long` tokens or more, which what else its words resemble adds little to, only runs of
+    `_TELLING` tokens are told. Of a k-gram that stands more than `most` times on the right, only the first
+    `most` places are followed, and those that make a long enough run.
     """
-    out = np.empty((16 * lefts.size + 16, 3), np.int32)
+    longest = k
+    for p in range(lefts.size):
+        longest = max(longest, offsets[lefts[p] + 1] - offsets[lefts[p]])
+        longest = max(longest, offsets[rights[p] + 1] - offsets[rights[p]])
+    left_grams, right_grams = np.empty(longest, np.uint32), np.empty(longest, np.uint32)
+    heads, nexts = np.full(1 << _bits(longest), -1, np.int32), np.empty(longest, np.int32)
+    reached = np.zeros(2 * longest, np.int32)
+    out = np.empty((16 * lefts.size + 2 * _WALKED, 3), np.int32)
+    known = -1  # the text that `left_grams` are of
     filled = 0
     found_offsets[0] = 0
     for p in range(lefts.size):
         left = hashes[offsets[lefts[p]] : offsets[lefts[p] + 1]]
         right = hashes[offsets[rights[p]] : offsets[rights[p] + 1]]
-        found = runs(left, right, k, most, long)
-        out = with_room(out, filled + found.shape[0])
-        for r in range(found.shape[0]):
-            out[filled, 0], out[filled, 1], out[filled, 2] = found[r, 0], found[r, 1], found[r, 2]
-            filled += 1
+        found_offsets[p + 1] = filled
+        if min(left.size, right.size) < k:
+            continue
+        shift = np.uint32(32 - _bits(right.size))
+        if lefts[p] != known:
+            _fill_grams(left, k, left_grams)
+            known = lefts[p]
+        _fill_grams(right, k, right_grams)
+        for j in range(right.size - k, -1, -1):
+            slot = right_grams[j] >> shift
+            nexts[j] = heads[slot]
+            heads[slot] = j
+        reached[: left.size + right.size] = 0
+        i, long_until, count = 0, 0, 0
+        while i < left.size:
+            out = with_room(out, filled + count + _WALKED)
+            i, long_until, count = _fill_runs(
+                left, right, left_grams, heads, nexts, shift, k, most, long, i, reached, long_until,
+                out[filled:], count,
+            )  # fmt: skip
+        for j in range(right.size - k + 1):
+            heads[right_grams[j] >> shift] = -1
+        filled += count
         found_offsets[p + 1] = filled
     return out[:filled]
+
+
+@inner
+def _slot(keys: Any, stamps: Any, own: int, key: Any, bits: int) -> Any:
+    """Where `key` stands in a table, or would: slots that are not stamped with `own` are free."""
+    slot = np.int64(key >> np.uint64(64 - bits))
+    while stamps[slot] == own and keys[slot] != key:
+        slot = (slot + 1) & ((1 << bits) - 1)
+    return slot
 
 
 @kernel
 def resemble(hashes: Any, offsets: Any, lefts: Any, rights: Any, k: int, out: Any) -> None:
     """Fill `out` float64 (pairs) with the exact Jaccard of the pairs' sets of `k`-token shingles.
 
-    `hashes` and `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers.
+    `hashes` and `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers. The left text's table
+    serves all pairs that follow with the same.
     """
+    longest = 1
     for p in range(lefts.size):
-        left = shingles_of(hashes[offsets[lefts[p]] : offsets[lefts[p] + 1]], k)
-        right = shingles_of(hashes[offsets[rights[p]] : offsets[rights[p] + 1]], k)
-        size = 16
-        while size < 2 * (left.size + right.size):
-            size *= 2
-        mask = np.uint64(size - 1)
-        keys = np.empty(size, np.uint64)
-        side = np.zeros(size, np.uint8)  # 0 free, 1 left only, 2 right only, 3 both
-        union, common = 0, 0
-        for s in range(left.size + right.size):
-            key = left[s] if s < left.size else right[s - left.size]
-            bit = np.uint8(1) if s < left.size else np.uint8(2)
-            slot = (key >> np.uint64(20)) & mask
-            while side[slot] != 0 and keys[slot] != key:
-                slot = (slot + np.uint64(1)) & mask
-            keys[slot] = key
-            union += 1 if side[slot] == 0 else 0
-            common += 1 if side[slot] == 1 and bit == 2 else 0
-            side[slot] |= bit
+        longest = max(longest, offsets[lefts[p] + 1] - offsets[lefts[p]])
+        longest = max(longest, offsets[rights[p] + 1] - offsets[rights[p]])
+    room = 1 << _bits(longest)
+    keys, rest = np.empty(room, np.uint64), np.empty(room, np.uint64)
+    stamps, met, rest_stamps = np.zeros(room, np.int32), np.zeros(room, np.int32), np.zeros(room, np.int32)
+    shingles = np.empty(longest, np.uint64)
+    stamp, known, distinct, bits = 0, -1, 0, 0
+    for p in range(lefts.size):
+        if lefts[p] != known:
+            known, distinct = lefts[p], 0
+            stamp = p + 1
+            first, stop = offsets[known], offsets[known + 1]
+            bits = _bits(stop - first)
+            for s in range(fill_shingles(hashes[first:stop], k, shingles)):
+                slot = _slot(keys, stamps, stamp, shingles[s], bits)
+                distinct += stamps[slot] != stamp
+                keys[slot], stamps[slot], met[slot] = shingles[s], stamp, 0
+        common, others = 0, 0
+        first, stop = offsets[rights[p]], offsets[rights[p] + 1]
+        other_bits = _bits(stop - first)
+        for s in range(fill_shingles(hashes[first:stop], k, shingles)):
+            slot = _slot(keys, stamps, stamp, shingles[s], bits)
+            if stamps[slot] == stamp:
+                common += met[slot] != p + 1
+                met[slot] = p + 1
+            else:
+                slot = _slot(rest, rest_stamps, p + 1, shingles[s], other_bits)
+                others += rest_stamps[slot] != p + 1
+                rest[slot], rest_stamps[slot] = shingles[s], p + 1
+        union = distinct + others
         out[p] = common / union if union > 0 else 0.0

@@ -108,6 +108,22 @@ def bags(ids: Any, bounds: Any, frequencies: Any) -> Any:
 
 
 @inner
+def _rarity(frequencies: Any, sentences: int) -> Any:
+    """Logarithm float32 of `sentences` by each term's frequency; 0 for the last, which counts nothing."""
+    rarity = np.zeros(frequencies.size, np.float32)
+    known = np.zeros(64, np.float32)  # logarithms take their time, and most terms are rare
+    for t in range(frequencies.size - 1):
+        frequency = max(frequencies[t], 1)
+        if frequency >= known.size:
+            rarity[t] = np.log(sentences / frequency)
+            continue
+        if known[frequency] == 0:
+            known[frequency] = np.log(sentences / frequency)
+        rarity[t] = known[frequency]
+    return rarity
+
+
+@inner
 def weigh_bags(offsets: Any, terms: Any, counts: Any, rarity: Any) -> Any:
     """Turn `counts` into tf-isf weights, in place; the same at unit length per sentence, float32."""
     units = np.empty(counts.size, np.float32)
@@ -391,10 +407,7 @@ def rework(hashes: Any, flags: Any, offsets: Any, lefts: Any, rights: Any, found
         frequencies = np.zeros(n_terms + 1, np.int32)
         left_offsets, left_terms, left_weights = bags(left_ids, left_bounds, frequencies)
         right_offsets, right_terms, right_weights = bags(right_ids, right_bounds, frequencies)
-        rarity = np.empty(n_terms + 1, np.float32)
-        for t in range(n_terms):
-            rarity[t] = np.log((left_bounds.size + right_bounds.size - 2) / max(frequencies[t], 1))
-        rarity[n_terms] = 0
+        rarity = _rarity(frequencies, left_bounds.size + right_bounds.size - 2)
         plain = np.zeros(n_terms + 1, np.int32)
         _note_plain(left_flags, left_ids, plain)
         _note_plain(right_flags, right_ids, plain)

@@ -16,34 +16,21 @@ _EMPTY = np.uint32(0xFFFFFFFF)
 
 
 @inner
-def _fill_shingles(
-    hashes: Any, first: int, stop: int, k: int, leaving: Any, shingles: Any, count: int
-) -> int:
-    """Write the shingles of the tokens first..stop to `shingles`, from `count` on; the new count."""
-    state = np.uint64(0)
-    for token in range(first, stop):
+def fill_shingles(hashes: Any, k: int, shingles: Any) -> int:
+    """Fill `shingles` uint64 with those of one text (see `shingle`), given its token hashes; how many."""
+    k = min(k, hashes.size)
+    state, leaving = np.uint64(0), _BASE
+    for token in range(k):
         state = (state + np.uint64(hashes[token]) + np.uint64(1)) * _BASE
-        if token - first >= k:
-            state -= (np.uint64(hashes[token - k]) + np.uint64(1)) * leaving * _BASE
-        if token - first >= k - 1 or token == stop - 1:
-            shingles[count] = ((state ^ (state >> np.uint64(32))) * _MIX) ^ (state >> np.uint64(29))
-            count += 1
+        leaving *= _BASE
+    count = 0
+    for token in range(k, hashes.size + (k > 0)):
+        shingles[count] = ((state ^ (state >> np.uint64(32))) * _MIX) ^ (state >> np.uint64(29))
+        count += 1
+        if token < hashes.size:
+            entering = (np.uint64(hashes[token]) + np.uint64(1)) * _BASE
+            state = state * _BASE + (entering - (np.uint64(hashes[token - k]) + np.uint64(1)) * leaving)
     return count
-
-
-@inner
-def _power(k: int) -> Any:
-    power = np.uint64(1)
-    for _ in range(k):
-        power *= _BASE
-    return power
-
-
-@inner
-def shingles_of(hashes: Any, k: int) -> Any:
-    """The shingles uint64 of one text's tokens, as `shingle` gives them."""
-    shingles = np.empty(hashes.size, np.uint64)
-    return shingles[: _fill_shingles(hashes, 0, hashes.size, k, _power(k), shingles, 0)]
 
 
 @kernel
@@ -51,14 +38,14 @@ def shingle(hashes: Any, offsets: Any, k: int, shingles: Any, shingle_offsets: A
     """Hash every run of `k` tokens of each text; a text of 1 to k - 1 tokens is one shingle.
 
     `hashes` uint32 and `offsets` int64 (texts + 1) as in `Tokens`. Fills `shingles` uint64 (at least as
-    long as `hashes`) and `shingle_offsets` int64 (texts + 1). The hash is a rolling polynomial
-    (Karp & Rabin 1987) modulo 2**64, mixed.
+    long as `hashes`) and `shingle_offsets` int64 (texts + 1). The hash is a rolling
+    polynomial (Karp & Rabin 1987) modulo 2**64, mixed.
     """
     count = np.int64(0)
     shingle_offsets[0] = 0
-    leaving = _power(k)
     for text in range(offsets.size - 1):
-        count = _fill_shingles(hashes, offsets[text], offsets[text + 1], k, leaving, shingles, count)
+        own = hashes[offsets[text] : offsets[text + 1]]
+        count += fill_shingles(own, k, shingles[count : count + own.size])
         shingle_offsets[text + 1] = count
 
 
@@ -125,32 +112,34 @@ def winnow(shingles: Any, offsets: Any, window: int, prints: Any, places: Any, p
 
 @kernel
 def windows(
-    shingles: Any, offsets: Any, k: int, window: int, wanted: Any, keys: Any, texts: Any
-) -> int:  # fmt: skip
-    """Fill `keys` uint64 and `texts` int32 for every window whose least shingle is wanted; how many.
+    hashes: Any, offsets: Any, k: int, window: int, owners: Any, places: Any, keys: Any, texts: Any
+) -> int:
+    """Fill `keys` uint64 and `texts` int32 for every window whose fingerprint stands at a place; how many.
 
-    `wanted` bool (shingles,) of `k` tokens; windows as in `winnow`. A key stands for all tokens of a window,
-    so that texts share it if and only if they share the whole window. Room for one a shingle is needed.
+    `hashes` and `offsets` as in `Tokens`; `owners` int32 (n,) the texts and `places` int32 (n,) the first
+    tokens, within them, of fingerprints of `k` tokens; windows as in `winnow`. A key stands for all tokens of
+    a window, so that texts share it if and only if they share the whole window. Room for n * window.
     """
     count = 0
-    for text in range(offsets.size - 1):
-        first, stop = offsets[text], offsets[text + 1]
-        least = -1
-        for last in range(max(first, min(first + window, stop) - 1), stop):
-            begin = max(first, last - window + 1)
-            if least < begin:
-                least = begin
-                for place in range(begin + 1, last + 1):
-                    if shingles[place] <= shingles[least]:
-                        least = place
-            elif shingles[last] <= shingles[least]:
-                least = last
-            if wanted[least]:
-                state = shingles[last] * _MIX  # unlike the first, though they be the same
-                for place in range(begin, last, k):  # shingles side by side cover every token
-                    state = (state ^ shingles[place]) * _BASE
-                keys[count] = (state ^ (state >> np.uint64(31))) * _MIX + shingles[least]
-                texts[count] = text
+    near = np.empty(2 * window + k, np.uint64)
+    for n in range(owners.size):
+        start, stop = offsets[owners[n]], offsets[owners[n] + 1]
+        shingles = max(stop - start - k + 1, min(stop - start, 1))
+        begin = max(0, places[n] - window + 1)
+        end = min(places[n] + window, shingles)
+        fill_shingles(hashes[start + begin : min(start + end + k - 1, stop)], k, near)
+        own = places[n] - begin
+        for last in range(max(own, min(window, shingles) - 1 - begin), end - begin):
+            first = max(0, last - window + 1)
+            least = True
+            for place in range(first, last + 1):
+                least &= near[place] > near[own] or (near[place] == near[own] and place <= own)
+            if least:
+                state = near[last] * _MIX  # unlike the first, though they be the same
+                for place in range(first, last, k):  # shingles side by side cover every token
+                    state = (state ^ near[place]) * _BASE
+                keys[count] = (state ^ (state >> np.uint64(31))) * _MIX + near[own]
+                texts[count] = owners[n]
                 count += 1
     return count
 

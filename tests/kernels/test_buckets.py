@@ -15,7 +15,7 @@ from dedup.tokens import Tokens
 from dedup.winnow import winnow
 
 MASK = 2**64 - 1
-SPREAD, MIX, OF_BANDS = 0x9E3779B97F4A7C15, 0xC4CEB9FE1A85EC53, 0x5DEECE66D0000001
+SPREAD, OF_BANDS = 0x9E3779B97F4A7C15, 0x5DEECE66D0000001
 PLACES = np.empty(0, np.int32)
 FLAGGED = st.lists(
     st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0, BOILERPLATE])), max_size=12), max_size=5
@@ -27,10 +27,6 @@ def lay(texts):
     hashes = np.array([token for text in texts for token, _ in text], np.uint32)
     flags = np.array([flag for text in texts for _, flag in text], np.uint8)
     return Tokens(hashes, PLACES, PLACES, flags, np.cumsum([0, *map(len, texts)]))
-
-
-def of_text(key, text):
-    return key ^ ((text + 1) * MIX & MASK)
 
 
 def packed(pairs):
@@ -69,34 +65,6 @@ def test_postings(texts, k, window, brief, data):
     assert list(zip(*columns, strict=True)) == expected
 
 
-@given(FLAGGED, st.integers(2, 4), st.data())
-@settings(deadline=None)
-def test_idle_shingles_are_left_out(texts, k, data):
-    tokens = lay(texts)
-    shingles = shingle(tokens, k)
-    size = shingles.hashes.size
-    wanted = data.draw(st.lists(st.booleans(), min_size=size, max_size=size))
-    found = np.array(wanted, np.bool_)
-    buckets.leave_out_idle(tokens.flags, tokens.offsets, shingles.offsets, k, found)
-    idle = [
-        all(flag for _, flag in text[place : place + k])
-        for number, text in enumerate(texts)
-        for place in range(shingles.offsets[number + 1] - shingles.offsets[number])
-    ]
-    assert found.tolist() == [want and not still for want, still in zip(wanted, idle, strict=True)]
-
-
-@given(st.lists(st.lists(st.integers(0, MASK), max_size=4), max_size=4), st.integers(0, 2**31 - 10))
-@settings(deadline=None)
-def test_own_keys(texts, first):
-    whole = np.array([key for text in texts for key in text], np.uint64)
-    out = np.empty_like(whole)
-    buckets.own_keys(whole, np.cumsum([0, *map(len, texts)]), first, out)
-    assert out.tolist() == [
-        of_text(key * SPREAD & MASK, first + number) for number, text in enumerate(texts) for key in text
-    ]
-
-
 @given(st.lists(st.tuples(st.integers(0, MASK), st.integers(0, 9), st.integers(-2, 9)), max_size=40))
 @settings(deadline=None)
 def test_scatter_is_a_stable_sort_by_the_highest_byte(rows):
@@ -124,20 +92,47 @@ def test_sort_postings_is_stable(values):
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), max_size=40))
 @settings(deadline=None)
-def test_postings_are_shared_or_alone(rows):
+def test_shared_postings_are_kept(rows):
     rows.sort()
-    keys, texts = np.array([key for key, _ in rows], np.uint64), np.array([t for _, t in rows], np.int32)
-    weights = np.zeros((2, 6), np.int32)
-    buckets.count_shared(keys, np.arange(len(rows), dtype=np.int32), texts, weights)
-    expected = np.zeros((2, 6), int)
-    for key, text in rows:
+    order = np.arange(len(rows), dtype=np.int32)[::-1].copy()  # as if they had stood the other way round
+    keys = np.array([key for key, _ in rows], np.uint64)
+    texts, spots = np.array([t for _, t in rows][::-1], np.int32), np.arange(len(rows), dtype=np.int32)[::-1]
+    weights, columns = np.zeros((2, 6), np.int32), (np.empty_like(texts), np.empty_like(texts))
+    kept = buckets.keep_shared(keys, order, texts, spots, weights, *columns)
+    counts = np.zeros((2, 6), int)
+    expected = []
+    for number, (key, text) in enumerate(rows):
         alone = {other for k, other in rows if k == key} == {text}
-        expected[int(alone), text] += 1
-    assert weights.tolist() == expected.tolist()
+        counts[int(alone), text] += 1
+        if not alone:
+            expected.append((key, text, number))
+    assert weights.tolist() == counts.tolist()
+    assert list(zip(*(c[:kept].tolist() for c in (keys, *columns)), strict=True)) == expected
+
+
+@given(FLAGGED, st.integers(2, 3), st.integers(0, 4), st.integers(0, 9), st.data())
+@settings(deadline=None)
+def test_what_stands_around_fingerprints(texts, k, beside, short, data):
+    places = [
+        (n, at) for n, text in enumerate(texts) for at in range(max(len(text) - k + 1, min(len(text), 1)))
+    ]
+    places += [(n, spot) for n in range(len(texts)) for spot in (buckets.OF_BAND, buckets.OF_WINDOW)]
+    chosen = data.draw(st.lists(st.sampled_from(places), max_size=20)) if places else []
+    tokens, count = lay(texts), len(chosen)
+    around, known = np.zeros((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
+    brief = np.empty(count, np.bool_)
+    numbers, spots = (np.array([row[at] for row in chosen], np.int32) for at in (0, 1))
+    buckets.surroundings(numbers, spots, tokens.hashes, tokens.offsets, k, short, around, known, brief)
+    for p, (number, at) in enumerate(chosen):
+        words = [token for token, _ in texts[number]]
+        before, behind = ([], []) if at < 0 else (words[:at][::-1][:beside], words[at + k :][:beside])
+        assert around[p, 0, : known[p, 0]].tolist() == before
+        assert around[p, 1, : known[p, 1]].tolist() == behind
+        assert brief[p] == (len(words) < short)
 
 
 def met(postings, texts, ranks, k, beside, short, reach, few):
-    """The twin of `fill_pairs`: pairs with their evidence, what texts may miss, and crowded buckets."""
+    """The twin of `fill_pairs`: pairs with their evidence, and the fingerprints in crowds."""
 
     def runs(one, a, other, b):
         """Starts, before the places, of runs of `beside` tokens and the shingle that both have."""
@@ -150,7 +145,7 @@ def met(postings, texts, ranks, k, beside, short, reach, few):
             and one[a + k : a + k + beside - i] == other[b + k : b + k + beside - i]
         }
 
-    pairs, missed, crowded = [], [], []
+    pairs, crowd = [], []
     for key in sorted({key for key, _, _ in postings}):
         members = {}
         for other, text, place in postings:
@@ -158,8 +153,6 @@ def met(postings, texts, ranks, k, beside, short, reach, few):
                 members.setdefault(text, []).append(place)
         ordered = sorted(members.items(), key=lambda member: ranks[member[0]])
         all_meet = len(ordered) <= reach or few >= len(ordered) - 1
-        if not all_meet:
-            crowded.append(key)
         for number, (right, there) in enumerate(ordered):
             told, seen, at = False, set(), there[0]
             others = ordered[:number] if all_meet else ordered[: min(number, few)]
@@ -180,11 +173,11 @@ def met(postings, texts, ranks, k, beside, short, reach, few):
                         evidence = buckets.STRONG
                     seen |= common
                 pairs.append((min(left, right), max(left, right), evidence))
-            if number and not all_meet and at >= 0:
+            if not all_meet and at >= 0:
                 possible = runs(texts[right], at, texts[right], at)
-                if len(there) > 1 or possible - seen:
-                    missed.append((key, right))
-    return pairs, missed, crowded
+                misses = number > 0 and bool(len(there) > 1 or possible - seen)
+                crowd += [(right, spot, misses) for spot in there]
+    return pairs, crowd
 
 
 MEETINGS = st.tuples(
@@ -204,46 +197,31 @@ def laid(meetings):
         np.array([row[0] for row in postings], np.uint64),
         *(np.array([row[at] for row in postings], np.int32) for at in (1, 2)),
     )
+    order = np.argsort(found.keys, kind="stable")
+    found = Postings(*(column[order] for column in found))
     return postings, texts, found, lay([[(token, 0) for token in text] for text in texts])
 
 
+def crowd_of(packed):
+    return [(code >> 33, code >> 1 & 0x7FFFFFFF, bool(code & 1)) for code in packed.tolist()]
+
+
 @given(
-    MEETINGS, st.permutations(range(20)), st.integers(0, 3), st.integers(0, 8), st.integers(1, 3),
+    MEETINGS, st.permutations(range(20)), st.integers(2, 5), st.integers(0, 8), st.integers(1, 3),
     st.sampled_from([0, 5]),
 )  # fmt: skip
-@settings(deadline=None, max_examples=200)
-def test_pairs_of_buckets(meetings, ranks, beside, reach, few, short):
-    postings, texts, found, tokens = laid(meetings)
-    order = np.argsort(found.keys, kind="stable").astype(np.int32)
-    keys = found.keys[order]
-    most, postings_in_crowds = buckets.count_pairs(keys, order, found.texts, reach, few)
-    pairs = np.empty(most, np.uint64)
-    missed, crowded = np.empty(postings_in_crowds, np.uint64), np.empty(postings_in_crowds, np.uint64)
-    missing = np.zeros(20, np.bool_)
-    filled, n_missed, n_crowded = buckets.fill_pairs(
-        keys, order, found.texts, found.spots, tokens.hashes, tokens.offsets, np.array(ranks, np.int32), 2,
-        beside, short, reach, few, pairs, missed, crowded, missing,
-    )  # fmt: skip
-    expected = met(postings, texts, ranks, 2, beside, short, reach, few)
-    assert filled == most
-    assert sorted(unpacked(pairs)) == sorted(expected[0])
-    assert sorted(missed[:n_missed].tolist()) == sorted(of_text(*miss) for miss in expected[1])
-    assert set(np.flatnonzero(missing).tolist()) == {text for _, text in expected[1]}
-    assert crowded[:n_crowded].tolist() == expected[2]
-
-
-@given(MEETINGS, st.permutations(range(20)), st.integers(2, 5), st.integers(0, 8), st.integers(1, 3))
-@settings(deadline=None)
-def test_meeting(meetings, ranks, guarantee, reach, few):
+@settings(deadline=None, max_examples=250)
+def test_meeting(meetings, ranks, guarantee, reach, few, short):
     postings, texts, found, tokens = laid(meetings)
     chosen = dedup.Settings(shingle=2, guarantee=guarantee)
-    missing = np.zeros(20, np.bool_)
-    pairs, missed, crowded = meet(found, tokens, np.array(ranks, np.int32), chosen, reach, few, missing)
-    expected = met(postings, texts, ranks, 2, guarantee - 2, candidates._SHORT, reach, few)
-    assert unpacked(pairs) == sorted(expected[0])
-    assert sorted(missed.tolist()) == sorted(of_text(*miss) for miss in expected[1])
-    assert set(np.flatnonzero(missing).tolist()) == {text for _, text in expected[1]}
-    assert crowded.tolist() == expected[2]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "_SHORT", short)
+        pairs, crowd = meet(found, tokens, np.array(ranks, np.int32), chosen, reach, few)
+    expected = met(postings, texts, ranks, 2, guarantee - 2, short, reach, few)
+    most, crowded = buckets.count_pairs(found.keys, found.texts, reach, few)
+    assert (len(pairs), crowded >= len(crowd)) == (most, True)
+    assert sorted(unpacked(pairs)) == sorted(expected[0])
+    assert sorted(crowd_of(crowd)) == sorted(expected[1])
 
 
 @pytest.mark.parametrize("spot", [buckets.OF_WINDOW, buckets.OF_BAND, 0])
@@ -253,37 +231,70 @@ def test_a_large_bucket_costs_no_more_than_its_size(spot):
     found = Postings(np.zeros(count, np.uint64), numbers, np.full(count, spot, np.int32))
     offsets = 12 * np.arange(count + 1)
     tokens = Tokens(np.zeros(12 * count, np.uint32), PLACES, PLACES, np.zeros(12 * count, np.uint8), offsets)
-    missing = np.zeros(count, np.bool_)
-    pairs, missed, crowded = meet(found, tokens, numbers[::-1].copy(), dedup.Settings(), 34, 8, missing)
+    pairs, crowd = meet(found, tokens, numbers[::-1].copy(), dedup.Settings(), 34, 8)
     assert count <= len(pairs) <= 9 * count
-    assert crowded.tolist() == [0]
-    assert not missed.size | missing.sum()  # every run is that of a text that all meet
+    assert crowd.size == (count if spot == 0 else 0)
+    assert not any(misses for _, _, misses in crowd_of(crowd))  # every run is that of a text that all meet
 
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(4, 7), st.integers(0, 2)), max_size=40).map(sorted)
 
 
+@given(st.lists(st.tuples(st.integers(0, 31), st.integers(0, 3)), max_size=40), st.integers(0, 4))
+@settings(deadline=None)
+def test_pairs_are_scattered_by_ranges_of_texts(rows, shift):
+    pairs = packed([(left, 40, evidence) for left, evidence in rows])
+    bounds, out = np.empty((31 >> shift) + 2, np.int64), np.empty_like(pairs)
+    buckets.scatter_pairs(pairs, shift, bounds, out)
+    assert unpacked(out) == sorted(unpacked(pairs), key=lambda pair: pair[0] >> shift)
+    assert bounds[0] == 0
+    assert np.diff(bounds).tolist() == [
+        sum(left >> shift == part for left, _ in rows) for part in range((31 >> shift) + 1)
+    ]
+
+
+def counted(pairs):
+    """The twin of `count_meetings`: each pair once, with its best evidence, and how often it met."""
+    return [
+        (*both, max(pair[2] for pair in pairs if pair[:2] == both), sum(pair[:2] == both for pair in pairs))
+        for both in sorted({pair[:2] for pair in pairs})
+    ]
+
+
 @given(PAIRS, st.lists(st.integers(0, 3), min_size=8, max_size=8))
 @settings(deadline=None)
-def test_strongest(pairs, before):
-    most = np.array(before, np.int32)
-    buckets.strongest(packed(pairs), most)
+def test_meetings_are_counted(pairs, before):
+    most, found, counts = np.array(before, np.int32), packed(pairs), np.empty(len(pairs), np.uint16)
+    kept = buckets.count_meetings(found, counts, most)
     both = [pair[:2] for pair in pairs]
     assert most.tolist() == [
         max([before[text], *(both.count(pair) for pair in both if text in pair)]) for text in range(8)
     ]
+    columns = unpacked(found[:kept]), counts[:kept].tolist()
+    assert [(*pair, count) for pair, count in zip(*columns, strict=True)] == counted(pairs)
 
 
-@given(PAIRS, st.integers(1, 4), st.integers(1, 4))
+def test_no_more_meetings_are_counted_than_a_number_holds():
+    found, counts, most = packed([(0, 1, 0)] * 70_000), np.empty(70_000, np.uint16), np.zeros(2, np.int32)
+    assert buckets.count_meetings(found, counts, most) == 1
+    assert (counts[0], most.tolist()) == (65535, [70_000, 70_000])
+
+
+@given(PAIRS, PAIRS, st.integers(1, 4))
 @settings(deadline=None)
-def test_pairs_are_kept_for_good_evidence_or_for_many_buckets(pairs, least, most):
-    found = packed(pairs)
-    counts, needed = np.empty(len(pairs), np.uint16), np.empty(len(pairs), np.bool_)
-    kept = buckets.reduce_pairs(found, least, most, counts, needed)
-    expected = []
-    for left, right in sorted({pair[:2] for pair in pairs}):
-        evidence = [pair[2] for pair in pairs if pair[:2] == (left, right)]
-        if max(evidence) > buckets.WEAK or len(evidence) >= least:
-            expected.append((left << 32 | right, min(len(evidence), most), buckets.NEEDED in evidence))
-    columns = found[:kept].tolist(), counts[:kept].tolist(), needed[:kept].tolist()
+def test_pairs_are_kept_for_good_evidence_or_for_many_buckets(one, other, least):
+    lists = []
+    for pairs in (one, other):
+        found, counts = packed(pairs), np.empty(len(pairs), np.uint16)
+        kept = buckets.count_meetings(found, counts, np.zeros(8, np.int32))
+        lists += [found[:kept], counts[:kept]]
+    room = lists[0].size + lists[2].size
+    pairs, counts, needed = np.empty((room, 2), np.int32), np.empty(room, np.uint16), np.empty(room, np.bool_)
+    kept = buckets.reduce_pairs(*lists, least, pairs, counts, needed)
+    expected = [
+        ([left, right], count, evidence == buckets.NEEDED)
+        for left, right, evidence, count in counted(one + other)
+        if evidence > buckets.WEAK or count >= least
+    ]
+    columns = pairs[:kept].tolist(), counts[:kept].tolist(), needed[:kept].tolist()
     assert list(zip(*columns, strict=True)) == expected
