@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dedup.csr import offsets_of
 from dedup.kernels import buckets as kernels
+from dedup.kernels.shingle import unite
 from dedup.kernels.tokenise import PARAGRAPH
 from dedup.lsh import Bands, band_hashes
 from dedup.minhash import sign_shingles
@@ -332,8 +333,7 @@ def signatures_of(
     several = np.flatnonzero(counts > 1)
     if not several.size:
         return of_blocks, owners, bounds[: offsets[-1]]
-    pieces = np.stack([offsets[several], offsets[several + 1]], axis=1).ravel()
-    padded = np.concatenate([of_blocks, of_blocks[-1:]])
-    whole = np.minimum.reduceat(padded, pieces, axis=0)[::2]
+    whole = np.empty((several.size, used), np.uint32)
+    unite(of_blocks, offsets, several, whole)
     signatures = np.concatenate([of_blocks, whole])
     return signatures, np.concatenate([owners, texts[several]]), bounds[: offsets[-1]]

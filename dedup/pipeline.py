@@ -28,6 +28,7 @@ from dedup.io import batches as read
 from dedup.kernels.align import COPY
 from dedup.kernels.ready import ready
 from dedup.lsh import bands_for
+from dedup.places import Places, pack
 from dedup.profile import Profile, Stage
 from dedup.provenance import Sources, coded, origins
 from dedup.repeats import digests, first_of
@@ -107,6 +108,7 @@ class Digested(NamedTuple):
     characters: NDArray[np.int64]  # (n,)
     keys: NDArray[np.uint8]  # (n, 16) digests
     sources: Sources
+    places: Places
     judged: NDArray[np.bool_]  # (n,) long enough
     first_of: NDArray[np.int64]  # (n,) the first article with the same tokens
     batches: Batches
@@ -116,6 +118,8 @@ class _Batch(NamedTuple):
     """What is made of a batch of texts at once."""
 
     tokens: Tokens
+    places: NDArray[np.uint16]  # `places.packed`
+    odd: NDArray[np.bool_]
     characters: NDArray[np.int64]
     keys: NDArray[np.uint8]
     credits: pa.RecordBatch  # of `agencies.CREDITS`
@@ -180,31 +184,36 @@ class _Run:
     def tokenise(self, articles: Articles) -> Digested:
         """Tokenise all texts; mark boilerplate, find credits and exact repeats."""
         kept = self.kept("tokens")
-        if kept is None:
-            kept = self._tokenised(articles)
-            arrays = kept
-            self.keep("tokens", lambda: arrays)
+        if kept is not None:
+            packed = self.scratch.given(kept["places"])
+        else:
+            arrays, packed = self._tokenised(articles)
+            self.keep("tokens", lambda: {**arrays, "places": packed.array()})
+            kept = arrays
         none = np.empty(0, np.int32)
         tokens = Tokens(kept["hashes"], none, none, kept["flags"], kept["offsets"])
         credited = table_of_array(kept["credits"])
         sources = Sources.of(articles.column("outlet"), articles.column("published"), credited)
         judged = tokens.lengths >= self.settings.min_tokens
+        places = Places(packed, kept["offsets"], kept["odd"], articles.texts)
         return Digested(
-            tokens, kept["characters"], kept["keys"], sources, judged, first_of(kept["keys"], judged),
+            tokens, kept["characters"], kept["keys"], sources, places, judged, first_of(kept["keys"], judged),
             self._batches(articles),
         )  # fmt: skip
 
     def _batches(self, articles: Articles) -> Batches:
         return batches(articles.texts.sizes, self.settings.batch_size, _BATCH_BYTES)
 
-    def _tokenised(self, articles: Articles) -> Arrays:
+    def _tokenised(self, articles: Articles) -> tuple[Arrays, Spool]:
+        """What later stages need of the texts, and their tokens' places, packed."""
         count, own = len(articles), self._batches(articles)
         hashes = self.scratch.spool(np.uint32, at_random=True)
         flags = self.scratch.spool(np.uint8, at_random=True)
         self.looked_up = [hashes, flags]
+        places = self.scratch.spool(np.uint16)
         columns = [self.scratch.spool(dtype) for dtype in (np.uint64, np.int32, np.int64, np.int32)]
         lengths, characters = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        keys, said = [np.empty((0, 16), np.uint8)], []
+        keys, odd, said = [np.empty((0, 16), np.uint8)], [np.empty(0, np.bool_)], []
         with self.stage("tokenise") as stage:
             made = in_order(partial(_digested, articles), own, self.threads)
             for (_, stop), batch in zip(own, made, strict=True):
@@ -219,6 +228,8 @@ class _Run:
                     spool.append(column)
                 hashes.append(batch.tokens.hashes)
                 flags.append(batch.tokens.flags)
+                places.append(batch.places)
+                odd.append(batch.odd)
                 lengths.append(batch.tokens.lengths)
                 characters.append(batch.characters)
                 keys.append(batch.keys)
@@ -237,14 +248,16 @@ class _Run:
             for spool in columns:
                 spool.clear()
             self.scratch.let_go()
-        return {
+        arrays = {
             "hashes": tokens.hashes,
             "flags": tokens.flags,
             "offsets": offsets,
+            "odd": np.concatenate(odd),
             "characters": np.concatenate(characters),
             "keys": np.concatenate(keys),
             "credits": table_to_array(pa.Table.from_batches(said, CREDITS)),
         }
+        return arrays, places
 
     def pair(self, digested: Digested) -> Candidates:
         """Find the pairs of articles to compare; of exact repeats only the first is compared."""
@@ -305,7 +318,8 @@ class _Run:
             stage.rows_out, stage.unit_out = len(parts), "parts"
         return tables.Found(
             articles, digested.characters, lengths, digested.judged, digested.first_of, digested.keys,
-            aligned, matched, covered, found, traced, digested.sources, parts, digested.batches, self.threads,
+            aligned, matched, covered, found, traced, digested.sources, digested.places, parts,
+            digested.batches, self.threads,
         )  # fmt: skip
 
     def build(self, found: tables.Found) -> dict[str, pa.Table]:
@@ -339,7 +353,7 @@ def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:
     paragraphs.texts[:] += np.int32(batch[0])
     said = credit_rows(texts, mentions(tokens), batch[0])
     characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
-    return _Batch(tokens, characters, digests(tokens), said, paragraphs)
+    return _Batch(tokens, *pack(tokens), characters, digests(tokens), said, paragraphs)
 
 
 def _days(published: pa.Array) -> NDArray[np.int64]:

@@ -21,10 +21,9 @@ from dedup.csr import Offsets, offsets_of, sums, taken
 from dedup.families import Families
 from dedup.kernels import compose as parts_of
 from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
+from dedup.places import Places
 from dedup.provenance import CREDITS, NEVER, UNKNOWN, Origins, Sources, agencies, relations, roles
 from dedup.store import Articles
-from dedup.threads import in_order
-from dedup.tokens import tokenise
 
 _PARTS = ("own", "boilerplate", "copy", "quotation")  # in the order of `kernels.compose`
 
@@ -47,6 +46,7 @@ class Found:
     families: Families
     origins: Origins
     sources: Sources
+    places: Places
     parts: NDArray[np.int32]  # (parts, 6) columns of `kernels.compose`
     batches: Sequence[tuple[int, int]]
     threads: int
@@ -61,22 +61,20 @@ def build(found: Found) -> dict[str, pa.Table]:
     """The four tables by name."""
     passages, pairs, parts = found.aligned.passages, found.aligned.pairs, found.parts
     texts = np.repeat(pairs, np.diff(found.aligned.offsets), axis=0)
-    places = _places(
-        found,
+    lefts, rights, composed = found.places.spans(
         [
-            (texts[:, 0], passages[:, FIRST], False),
-            (texts[:, 0], passages[:, STOP] - 1, True),
-            (texts[:, 1], passages[:, RIGHT_FIRST], False),
-            (texts[:, 1], passages[:, RIGHT_STOP] - 1, True),
-            (parts[:, parts_of.TEXT], parts[:, parts_of.FIRST], False),
-            (parts[:, parts_of.TEXT], parts[:, parts_of.STOP] - 1, True),
+            (texts[:, 0], passages[:, FIRST], passages[:, STOP]),
+            (texts[:, 1], passages[:, RIGHT_FIRST], passages[:, RIGHT_STOP]),
+            (parts[:, parts_of.TEXT], parts[:, parts_of.FIRST], parts[:, parts_of.STOP]),
         ],
+        found.batches,
+        found.threads,
     )
     names = pa.array(_family_names(found), pa.string())
     members = _members(found)
     steps: dict[str, Callable[[], pa.Table]] = {
-        "articles": lambda: _articles(found, names, members, places[4], places[5]),
-        "passages": lambda: _passages(found, texts, places[:4]),
+        "articles": lambda: _articles(found, names, members, *composed),
+        "passages": lambda: _passages(found, texts, [*lefts, *rights]),
         "pairs": lambda: _pairs(found),
         "families": lambda: _families(found, names, members),
     }
@@ -85,42 +83,6 @@ def build(found: Found) -> dict[str, pa.Table]:
         found.articles.texts.let_go()
         built[name] = step()
     return built
-
-
-def _places(
-    found: Found, wanted: list[tuple[NDArray[np.int32], NDArray[np.int32], bool]]
-) -> list[NDArray[np.int32]]:
-    """The characters where tokens start, or end: for each request texts, tokens within them, and which.
-
-    Texts are tokenised once more, a batch at a time: that is as fast as having kept the places on disk.
-    """
-    orders = [
-        None if np.all(texts[1:] >= texts[:-1]) else np.argsort(texts, kind="stable")
-        for texts, _, _ in wanted
-    ]
-    sorted_texts = [
-        texts if order is None else texts[order] for (texts, _, _), order in zip(wanted, orders, strict=True)
-    ]
-    out = [np.empty(texts.size, np.int32) for texts in sorted_texts]
-
-    def run(batch: tuple[int, int]) -> None:
-        shares = [np.searchsorted(texts, batch) for texts in sorted_texts]
-        own = [texts[a:b] for texts, (a, b) in zip(sorted_texts, shares, strict=True)]
-        numbers = np.unique(np.concatenate(own))
-        if not numbers.size:
-            return
-        tokens = tokenise(found.articles.texts.taken(numbers))
-        for texts, (a, b), order, (_, places, is_end), filled in zip(
-            own, shares, orders, wanted, out, strict=True
-        ):
-            at = places[a:b] if order is None else places[order[a:b]]
-            rows = tokens.offsets[np.searchsorted(numbers, texts)] + at
-            values = (tokens.ends if is_end else tokens.starts)[rows]
-            filled[slice(a, b) if order is None else order[a:b]] = values
-
-    for _ in in_order(run, found.batches, found.threads):
-        found.articles.texts.let_go()
-    return out
 
 
 def _family_names(found: Found) -> list[str]:

@@ -163,8 +163,10 @@ def _compile_there() -> None:
     from dedup.candidates import candidate_pairs
     from dedup.cover import cover
     from dedup.kernels.align import assemble
+    from dedup.kernels.places import unpack
     from dedup.kernels.rows import gather
     from dedup.lsh import Bands
+    from dedup.places import pack
     from dedup.scratch import Scratch
     from dedup.settings import Settings
     from dedup.weigh import mark_navigation, weights
@@ -174,6 +176,9 @@ def _compile_there() -> None:
     assemble(*_pair(), none[:, :3].copy(), bounds, none, bounds, 12, totals, bounds.copy())
     gather(np.zeros(1, np.uint8), bounds[:1], bounds, np.zeros(1, np.uint8))
     tokens, batches = _crowd(), [(0, 40)]
+    packed, _ = pack(tokens)
+    some = np.zeros(1, np.int32)
+    unpack(packed, tokens.offsets, some, some, some + np.int32(1), some.copy(), some.copy())
     mark_navigation(tokens)
     mentions(tokens)
     weights(tokens)

@@ -13,6 +13,7 @@ _MIX = np.uint64(0xFF51AFD7ED558CCD)  # of MurmurHash3's 64-bit finaliser
 _FMIX1 = np.uint32(0x85EBCA6B)  # MurmurHash3's 32-bit finaliser, datasketch's pre-mix
 _FMIX2 = np.uint32(0xC2B2AE35)
 _EMPTY = np.uint32(0xFFFFFFFF)
+_ROUND = 64  # shingles that the compiled loop over them takes at once
 
 
 @inner
@@ -67,16 +68,40 @@ def minima(mixed: Any, offsets: Any, multipliers: Any, increments: Any, signatur
 
     `mixed` as filled by `premix`; permutation p maps h to multipliers[p] * h + increments[p] modulo 2**32.
     The loop over shingles is innermost, so that it compiles to vector instructions (5 ns a shingle for
-    128 permutations with AVX-512; 58 ns the other way round). Texts without shingles get 2**32 - 1.
+    128 permutations with AVX-512; 58 ns the other way round); each text is filled up to whole rounds of that
+    loop with its first shingle, which changes no minimum. Texts without shingles get 2**32 - 1.
     """
+    longest = 0
     for text in range(offsets.size - 1):
-        own = mixed[offsets[text] : offsets[text + 1]]
+        longest = max(longest, offsets[text + 1] - offsets[text])
+    own = np.empty(longest + _ROUND, np.uint32)
+    for text in range(offsets.size - 1):
+        first, size = offsets[text], offsets[text + 1] - offsets[text]
+        own[:size] = mixed[first : first + size]
+        while size > 0 and size % _ROUND != 0:
+            own[size] = own[0]
+            size += 1
         for permutation in range(multipliers.size):
             multiplier, increment = multipliers[permutation], increments[permutation]
             least = _EMPTY
-            for place in range(own.size):
+            for place in range(size):
                 least = min(least, np.uint32(np.uint32(multiplier * own[place]) + increment))
             signatures[text, permutation] = least
+
+
+@kernel
+def unite(signatures: Any, offsets: Any, texts: Any, out: Any) -> None:
+    """Fill the rows of `out` uint32 with the signatures of `texts`: the minima of their blocks'.
+
+    The blocks of text t are the rows `offsets[t]:offsets[t + 1]`, at least one, of `signatures`.
+    """
+    for row in range(texts.size):
+        first = offsets[texts[row]]
+        for value in range(signatures.shape[1]):
+            out[row, value] = signatures[first, value]
+        for block in range(first + 1, offsets[texts[row] + 1]):
+            for value in range(signatures.shape[1]):
+                out[row, value] = min(out[row, value], signatures[block, value])
 
 
 @kernel
@@ -91,20 +116,20 @@ def winnow(shingles: Any, offsets: Any, window: int, prints: Any, places: Any, p
     print_offsets[0] = 0
     for text in range(offsets.size - 1):
         first, stop = offsets[text], offsets[text + 1]
-        least = -1
+        least, value = -1, np.uint64(0)
         for last in range(max(first, min(first + window, stop) - 1), stop):
             begin = max(first, last - window + 1)
             if least >= begin:
-                if shingles[last] <= shingles[least]:
-                    least = last
-                else:
+                if shingles[last] > value:
                     continue
+                least, value = last, shingles[last]
             else:
-                least = begin
-                for place in range(begin + 1, last + 1):
-                    if shingles[place] <= shingles[least]:
-                        least = place
-            prints[count] = shingles[least]
+                least, value = begin, shingles[begin]
+                for place in range(begin + 1, last + 1):  # without a branch: which is least none can foresee
+                    less = shingles[place] <= value
+                    least = place if less else least
+                    value = min(value, shingles[place])
+            prints[count] = value
             places[count] = least - first
             count += 1
         print_offsets[text + 1] = count

@@ -1,0 +1,80 @@
+"""Places: where tokens stand in their texts, in two bytes a token, so that texts need not be read again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.csr import Offsets
+from dedup.kernels import places as kernels
+from dedup.scratch import Spool
+from dedup.store import Texts
+from dedup.threads import in_order
+from dedup.tokens import Tokens, tokenise
+
+Spans = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]  # texts, first tokens, stops
+
+
+def pack(tokens: Tokens) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    """Each token's length and its distance from the one before; texts where one of them is too large."""
+    out, odd = np.empty(tokens.starts.size, np.uint16), np.zeros(len(tokens), np.bool_)
+    kernels.pack(tokens.starts, tokens.ends, tokens.offsets, out, odd)
+    return out, odd
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The places of all tokens of n texts."""
+
+    packed: Spool  # uint16 (tokens,)
+    offsets: Offsets  # (n + 1,)
+    odd: NDArray[np.bool_]  # (n,) texts that are tokenised once more instead
+    texts: Texts
+
+    def spans(
+        self, wanted: Sequence[Spans], batches: Sequence[tuple[int, int]], threads: int
+    ) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """Where spans of tokens start and end, in characters of their texts: for each of `wanted` both.
+
+        `batches` bound the texts handled in one go.
+        """
+        orders = [np.argsort(texts, kind="stable") for texts, _, _ in wanted]
+        sorted_texts = [texts[order] for (texts, _, _), order in zip(wanted, orders, strict=True)]
+        out = [(np.empty(texts.size, np.int32), np.empty(texts.size, np.int32)) for texts in sorted_texts]
+
+        def run(batch: tuple[int, int]) -> None:
+            first, stop = batch
+            own = np.empty(self.offsets[stop] - self.offsets[first], np.uint16)
+            self.packed.read(int(self.offsets[first]), own)
+            offsets = self.offsets[first : stop + 1] - self.offsets[first]
+            for texts, order, (_, firsts, stops), filled in zip(
+                sorted_texts, orders, wanted, out, strict=True
+            ):
+                rows = order[slice(*np.searchsorted(texts, batch))]
+                numbers = texts[slice(*np.searchsorted(texts, batch))] - np.int32(first)
+                starts, ends = np.empty(rows.size, np.int32), np.empty(rows.size, np.int32)
+                kernels.unpack(own, offsets, numbers, firsts[rows], stops[rows], starts, ends)
+                filled[0][rows], filled[1][rows] = starts, ends
+
+        for _ in in_order(run, batches, threads):
+            pass
+        for (texts, firsts, stops), filled in zip(wanted, out, strict=True):
+            self._look_again(texts, firsts, stops, filled)
+        return out
+
+    def _look_again(
+        self,
+        texts: NDArray[np.int32],
+        firsts: NDArray[np.int32],
+        stops: NDArray[np.int32],
+        filled: tuple[NDArray[np.int32], NDArray[np.int32]],
+    ) -> None:
+        """Fill in the spans of odd texts."""
+        rows = np.flatnonzero(self.odd[texts])
+        for number in np.unique(texts[rows]).tolist():
+            tokens = tokenise(self.texts.batch(number, number + 1))
+            own = rows[texts[rows] == number]
+            filled[0][own], filled[1][own] = tokens.starts[firsts[own]], tokens.ends[stops[own] - 1]

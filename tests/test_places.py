@@ -1,0 +1,54 @@
+"""Where tokens stand is told from two bytes a token just as from the text."""
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dedup.places import Places, pack
+from dedup.schema import INPUT
+from dedup.scratch import Scratch
+from dedup.store import Articles
+from dedup.tokens import tokenise
+
+WORDS = st.sampled_from(["a", "of", "Zürich", "x" * 255, "x" * 256, "x" * 300, "新華", "U.S."])
+GAPS = st.sampled_from([" ", "  ", "\n\n", ". ", " " * 254, " " * 255, " " * 256, "-" * 70_000])
+TEXT = st.lists(st.tuples(WORDS, GAPS), max_size=9).map(lambda parts: "".join(sum(parts, ())))
+
+
+def stored(texts, scratch):
+    rows = [{"id": f"{number:03}", "text": text} for number, text in enumerate(texts)]
+    return Articles.stored([pa.RecordBatch.from_pylist(rows, INPUT)], scratch)
+
+
+@given(st.lists(TEXT, min_size=1, max_size=6), st.data(), st.integers(1, 3), st.sampled_from([0, 10**9]))
+@settings(deadline=None)
+def test_spans_stand_where_they_stand(texts, data, at_once, memory):
+    tokens = tokenise(pa.array(texts, pa.large_string()))
+    spans = [
+        (number, first, stop)
+        for number in range(len(texts))
+        for first in range(tokens.lengths[number])
+        for stop in range(first + 1, tokens.lengths[number] + 1)
+    ]
+    wanted = data.draw(st.lists(st.lists(st.sampled_from(spans), max_size=8), max_size=3)) if spans else [[]]
+    batches = [(first, min(first + at_once, len(texts))) for first in range(0, len(texts), at_once)]
+    with Scratch(memory) as scratch:
+        packed, odd = pack(tokens)
+        spool = scratch.spool(np.uint16)
+        spool.append(packed)
+        places = Places(spool, tokens.offsets, odd, stored(texts, scratch).texts)
+        columns = [tuple(np.array([row[at] for row in some], np.int32) for at in range(3)) for some in wanted]
+        found = places.spans(columns, batches, 2)
+    for some, (starts, ends) in zip(wanted, found, strict=True):
+        expected = [
+            (tokens.starts[tokens.offsets[n] + first], tokens.ends[tokens.offsets[n] + stop - 1])
+            for n, first, stop in some
+        ]
+        assert list(zip(starts.tolist(), ends.tolist(), strict=True)) == expected
+
+
+def test_only_far_or_long_tokens_are_odd():
+    texts = ["a" + " " * 255 + "b", "a" + " " * 256 + "b", "x" * 255, "x" * 256, " " * 256 + "a", ""]
+    _, odd = pack(tokenise(pa.array(texts, pa.large_string())))
+    assert odd.tolist() == [False, True, False, True, True, False]
