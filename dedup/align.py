@@ -51,6 +51,17 @@ class Aligned:
             np.concatenate([part.resemblance for part in parts]),
         )
 
+    @classmethod
+    def merged(cls, parts: Sequence[Aligned]) -> Aligned:
+        """The pairs of all `parts`, sorted."""
+        whole = cls.concatenated(parts)
+        return whole.taken(np.argsort(whole.keys, kind="stable"))
+
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """Each pair as one number, int64 (n,): left << 32 | right."""
+        return self.pairs[:, 0].astype(np.int64) << 32 | self.pairs[:, 1]
+
     def shares(self, weights: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What is matched and what is covered of left and right, float64 (n, 2) each.
 

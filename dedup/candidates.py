@@ -81,15 +81,16 @@ def candidate_pairs(
         first, stop = np.searchsorted(wanted, np.array(batch, np.uint64) << np.uint64(33))
         return _closer(tokens.part(*batch), wanted[first:stop], batch[0], settings)
 
-    shared, counts = work.shared(work.spread(sketched, progress))
-    ranks = _ranks(*counts)
-    met, crowd = work.paired(shared, ranks, _REACH, _FEW)
+    parts, totals = work.spread(sketched, progress)
+    kept, shared = work.shared(parts)
+    ranks = _ranks(shared, totals)
+    met, crowd = work.paired(kept, ranks, _REACH, _FEW)
     met, most = work.counted(met)
     seen = crowd.array()
-    wanted = np.sort(seen[_missing(seen) | _scattered(tokens, most, *counts)[_texts_of(seen)]])
+    wanted = np.sort(seen[_missing(seen) | _scattered(tokens, most, shared, totals)[_texts_of(seen)]])
     crowd.clear()
-    shared, _ = work.shared(work.spread(closer))
-    further, _ = work.paired(shared, ranks, 0, _FEW_CLOSER)
+    kept, _ = work.shared(work.spread(closer)[0])
+    further, _ = work.paired(kept, ranks, 0, _FEW_CLOSER)
     further, _ = work.counted(further)
 
     def reduced(part: int) -> Candidates:
@@ -101,25 +102,25 @@ def candidate_pairs(
     return Candidates(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
 
 
-def _ranks(shared: NDArray[np.int32], alone: NDArray[np.int32]) -> NDArray[np.int32]:
+def _ranks(shared: NDArray[np.int32], totals: NDArray[np.int32]) -> NDArray[np.int32]:
     """Each text's place in an order by what share of it others have, then by how much, most first.
 
-    `shared` and `alone` int32 (n,): how many of its postings others have, and how many not.
+    `shared` and `totals` int32 (n,): how many of its postings others have, and how many it has.
     """
-    purity = _PURITIES * shared // np.maximum(shared + alone, 1)
+    purity = _PURITIES * shared // np.maximum(totals, 1)
     ranks = np.empty(shared.size, np.int32)
     ranks[np.lexsort((-shared, -purity))] = np.arange(ranks.size, dtype=np.int32)
     return ranks
 
 
 def _scattered(
-    tokens: Tokens, most: NDArray[np.int32], shared: NDArray[np.int32], alone: NDArray[np.int32]
+    tokens: Tokens, most: NDArray[np.int32], shared: NDArray[np.int32], totals: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
     """Texts of which others hold pieces, and no other holds a good part of them, bool (n,); all short ones.
 
     `most` int32 (n,): in how many buckets a text meets the one that it meets most often.
     """
-    scattered: NDArray[np.bool_] = (most < _ACCOUNTED * shared) & (shared > _TOUCHED * (shared + alone))
+    scattered: NDArray[np.bool_] = (most < _ACCOUNTED * shared) & (shared > _TOUCHED * totals)
     scattered |= tokens.lengths < _SHORT
     return scattered
 
@@ -154,11 +155,16 @@ class _Work:
         self,
         work: Callable[[tuple[int, int]], Postings],
         progress: Callable[[int, int], None] | None = None,
-    ) -> Parts:
-        """The postings that `work` finds in each batch of texts, by the first byte of their keys."""
+    ) -> tuple[Parts, NDArray[np.int32]]:
+        """The postings that `work` finds in each batch of texts, by the first byte of their keys.
+
+        And how many each text has, int32 (n,).
+        """
+        totals = np.zeros(len(self.tokens), np.int32)
 
         def run(batch: tuple[int, int]) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
             found = work(batch)
+            totals[slice(*batch)] = np.bincount(found.texts, minlength=batch[1] - batch[0])
             columns = [np.empty_like(column) for column in found]
             bounds = np.empty(257, np.int64)
             kernels.scatter(*found, np.int32(batch[0]), bounds, *columns)
@@ -171,14 +177,14 @@ class _Work:
             self.scratch.let_go()
             if progress:
                 progress(stop, len(self.tokens))
-        return parts
+        return parts, totals
 
     def shared(self, parts: Parts) -> tuple[Parts, NDArray[np.int32]]:
         """The postings that stand in a bucket with another text's, sorted by key; `parts` are used up.
 
-        And how many of each text's do, and how many do not, int32 (2, n).
+        And how many of each text's do, int32 (n,).
         """
-        spare = [np.zeros((2, len(self.tokens)), np.int32) for _ in range(self.threads)]
+        spare = [np.zeros(len(self.tokens), np.int32) for _ in range(self.threads)]
 
         def run(part: int) -> list[NDArray[Any]]:
             keys, texts, spots = parts.part(part)

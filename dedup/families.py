@@ -7,6 +7,7 @@ carries two stories does not make one family of them; it belongs to both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -74,23 +75,74 @@ def families(
     An edge counts if copies cover at least `copy_share` of either article. Families come in the order of
     their component's first article; the result does not depend on `threads`.
     """
-    shares = aligned.covered / np.maximum(lengths[aligned.pairs], 1)
-    edges = np.flatnonzero(shares.max(axis=1, initial=0.0) >= copy_share)
+    edges = np.flatnonzero(_telling(aligned, lengths, copy_share))
     bounds, rows = taken(aligned.offsets, edges)
     passages = aligned.passages[rows]
     copies = passages[:, KIND] == COPY
     bounds = offsets_of(copies)[bounds]
     spans = np.ascontiguousarray(passages[copies][:, [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]])
-    texts, nodes = np.unique(aligned.pairs[edges], return_inverse=True)
-    nodes = nodes.reshape(-1, 2).astype(np.int32)
-    firsts = np.arange(texts.size, dtype=np.int32)
-    kernels.components(nodes[:, 0].copy(), nodes[:, 1].copy(), firsts)
-    order = np.argsort(firsts, kind="stable")  # nodes, component after component
-    places = np.empty(texts.size, np.int32)
-    places[order] = np.arange(texts.size, dtype=np.int32)
-    parts = np.append(np.flatnonzero(np.diff(firsts[order], prepend=-1)), texts.size)
-    heads, entries = _entries(places[nodes], texts.size)
-    return _clustered(parts, heads, entries, (spans, bounds), texts[order], lengths, copy_share, threads)
+    pairs = aligned.pairs[edges]
+    firsts = _components([pairs], lengths.size)
+    joined = np.zeros(lengths.size, np.bool_)
+    joined[pairs.ravel()] = True
+    texts = np.flatnonzero(joined).astype(np.int32)
+    texts = texts[np.argsort(firsts[texts], kind="stable")]  # nodes, component after component
+    places = np.empty(lengths.size, np.int32)
+    places[texts] = np.arange(texts.size, dtype=np.int32)
+    parts = np.append(np.flatnonzero(np.diff(firsts[texts], prepend=-1)), texts.size)
+    heads, entries = _entries(places[pairs], texts.size)
+    return _clustered(parts, heads, entries, (spans, bounds), texts, lengths, copy_share, threads)
+
+
+def renewed(
+    found: Families,
+    parts: Sequence[Aligned],
+    lengths: NDArray[np.int64],
+    copy_share: float,
+    *,
+    threads: int = 1,
+) -> Families:
+    """The families of the pairs of all `parts`, given those of all but the last of them.
+
+    Only components that the last one has an edge in are clustered anew.
+    """
+    edges = [part.pairs[_telling(part, lengths, copy_share)] for part in parts]
+    firsts = _components(edges, lengths.size)
+    changed = np.zeros(lengths.size, np.bool_)
+    changed[firsts[edges[-1][:, 0]]] = True
+    changed = changed[firsts]
+    some = [part.taken(np.flatnonzero(changed[part.pairs[:, 0]])) for part in parts]
+    new = families(Aligned.merged(some), lengths, copy_share, threads=threads)
+    kept = ~changed[found.representatives]
+    members = kept[found.owners]
+    bounds, rows = taken(found.span_offsets, np.flatnonzero(members))
+    numbers = np.cumsum(kept) - 1
+    leads = np.concatenate([found.representatives[kept], new.representatives])
+    order = np.argsort(firsts[leads], kind="stable")
+    ranks = np.empty_like(order)
+    ranks[order] = np.arange(order.size)
+    return Families.of(
+        leads[order],
+        ranks[np.concatenate([numbers[found.owners[members]], kept.sum() + new.owners])],
+        np.concatenate([found.members[members], new.members]),
+        np.concatenate([bounds, bounds[-1] + new.span_offsets[1:]]),
+        np.concatenate([found.spans[rows], new.spans]),
+    )
+
+
+def _telling(aligned: Aligned, lengths: NDArray[np.int64], copy_share: float) -> NDArray[np.bool_]:
+    """The pairs that count as edges, bool (n,)."""
+    shares = aligned.covered / np.maximum(lengths[aligned.pairs], 1)
+    telling: NDArray[np.bool_] = shares.max(axis=1, initial=0.0) >= copy_share
+    return telling
+
+
+def _components(edges: Sequence[NDArray[np.int32]], texts: int) -> NDArray[np.int32]:
+    """The first text of each one's component, int32 (texts,); each of `edges` int32 (n, 2)."""
+    firsts = np.arange(texts, dtype=np.int32)
+    for pairs in edges:
+        kernels.components(pairs[:, 0].copy(), pairs[:, 1].copy(), firsts)
+    return firsts
 
 
 def _entries(nodes: NDArray[np.int32], count: int) -> tuple[Offsets, tuple[NDArray[Any], ...]]:

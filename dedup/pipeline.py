@@ -22,7 +22,7 @@ from dedup.checkpoint import Arrays, Checkpoint
 from dedup.compose import compose
 from dedup.cover import apart, cover
 from dedup.csr import batches, offsets_of
-from dedup.families import Families, families, with_duplicates
+from dedup.families import Families, families, renewed, with_duplicates
 from dedup.io import Source as Input
 from dedup.io import batches as read
 from dedup.kernels.align import COPY
@@ -248,7 +248,7 @@ class _Run:
             for spool in columns:
                 spool.clear()
             self.scratch.let_go()
-        arrays = {
+        arrays: Arrays = {
             "hashes": tokens.hashes,
             "flags": tokens.flags,
             "offsets": offsets,
@@ -290,12 +290,14 @@ class _Run:
             stage.rows_in, stage.unit_in = int(chosen.sum()), "pairs"
             stage.rows_out, stage.unit_out = len(aligned.pairs), "pairs"
         with self.stage("families") as stage:
+            parts = [aligned]
             clusters = families(aligned, tokens.lengths, share, threads=self.threads)
             rest = found.pairs[~chosen]
             while (further := apart(rest, clusters, len(tokens))).any():
-                aligned = _merged(aligned, self._aligned(tokens, rest[further]))
-                clusters = families(aligned, tokens.lengths, share, threads=self.threads)
+                parts.append(self._aligned(tokens, rest[further]))
+                clusters = renewed(clusters, parts, tokens.lengths, share, threads=self.threads)
                 rest = rest[~further]
+            aligned = Aligned.merged(parts)
             clusters = with_duplicates(clusters, digested.first_of, tokens.lengths)
             stage.rows_in, stage.unit_in = len(aligned.pairs), "pairs"
             stage.rows_out, stage.unit_out = len(clusters), "families"
@@ -311,7 +313,8 @@ class _Run:
         with self.stage("provenance") as stage:
             traced = origins(found, digested.sources, lengths)
             missing = _missing(aligned, found, traced.texts, digested.first_of)
-            aligned = _merged(aligned, self._aligned(tokens, missing), _copies_of(digested.first_of, lengths))
+            repeats = _copies_of(digested.first_of, lengths)
+            aligned = Aligned.merged([aligned, self._aligned(tokens, missing), repeats])
             parts = compose(tokens, aligned, found, traced.texts, digested.batches, threads=self.threads)
             matched, covered = aligned.shares(weights(tokens))
             stage.rows_in, stage.unit_in = len(found), "families"
@@ -369,8 +372,9 @@ def _missing(
     """Pairs of an origin and a member that have not been aligned yet, int32 (n, 2), sorted."""
     one, other = first_of[origins[found.owners]], first_of[found.members]
     wanted = np.unique(np.minimum(one, other)[one != other] << 32 | np.maximum(one, other)[one != other])
-    pairs = aligned.pairs.astype(np.int64)
-    wanted = wanted[~np.isin(wanted, pairs[:, 0] << 32 | pairs[:, 1])]
+    known = aligned.keys
+    places = np.minimum(np.searchsorted(known, wanted), max(known.size - 1, 0))
+    wanted = wanted[known[places] != wanted] if known.size else wanted
     return np.stack([wanted >> 32, wanted & 0xFFFFFFFF], axis=1).astype(np.int32)
 
 
@@ -384,9 +388,3 @@ def _copies_of(first_of: NDArray[np.int64], lengths: NDArray[np.int64]) -> Align
     passages = np.stack([zeros, lengths, zeros, lengths, lengths, zeros + COPY], axis=1).astype(np.int32)
     both = np.stack([lengths, lengths], axis=1)
     return Aligned(pairs, passages, np.arange(len(pairs) + 1), both, both, np.ones(len(pairs)))
-
-
-def _merged(*parts: Aligned) -> Aligned:
-    """Aligned pairs of several runs, sorted by pair."""
-    whole = Aligned.concatenated(parts)
-    return whole.taken(np.lexsort((whole.pairs[:, 1], whole.pairs[:, 0])))

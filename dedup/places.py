@@ -39,27 +39,27 @@ class Places:
     ) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
         """Where spans of tokens start and end, in characters of their texts: for each of `wanted` both.
 
-        `batches` bound the texts handled in one go.
+        `batches` bound the texts handled in one go; together they are all texts.
         """
         orders = [np.argsort(texts, kind="stable") for texts, _, _ in wanted]
         sorted_texts = [texts[order] for (texts, _, _), order in zip(wanted, orders, strict=True)]
         out = [(np.empty(texts.size, np.int32), np.empty(texts.size, np.int32)) for texts in sorted_texts]
+        firsts_of = np.array([first for first, _ in batches], np.int32)
+        bounds = [np.append(np.searchsorted(texts, firsts_of), texts.size).tolist() for texts in sorted_texts]
 
-        def run(batch: tuple[int, int]) -> None:
-            first, stop = batch
+        def run(number: int) -> None:
+            first, stop = batches[number]
             own = np.empty(self.offsets[stop] - self.offsets[first], np.uint16)
             self.packed.read(int(self.offsets[first]), own)
             offsets = self.offsets[first : stop + 1] - self.offsets[first]
-            for texts, order, (_, firsts, stops), filled in zip(
-                sorted_texts, orders, wanted, out, strict=True
-            ):
-                rows = order[slice(*np.searchsorted(texts, batch))]
-                numbers = texts[slice(*np.searchsorted(texts, batch))] - np.int32(first)
+            for (texts, firsts, stops), order, cuts, filled in zip(wanted, orders, bounds, out, strict=True):
+                rows = order[cuts[number] : cuts[number + 1]]
+                numbers = texts[rows] - np.int32(first)
                 starts, ends = np.empty(rows.size, np.int32), np.empty(rows.size, np.int32)
                 kernels.unpack(own, offsets, numbers, firsts[rows], stops[rows], starts, ends)
                 filled[0][rows], filled[1][rows] = starts, ends
 
-        for _ in in_order(run, batches, threads):
+        for _ in in_order(run, range(len(batches)), threads):
             pass
         for (texts, firsts, stops), filled in zip(wanted, out, strict=True):
             self._look_again(texts, firsts, stops, filled)

@@ -26,9 +26,12 @@ from dedup.kernels.rows import gather
 
 _HELD = 0.6  # part of the memory in which what grows with the corpus is held
 _IN_ORDER = 0.25  # the same, of what is only ever read in order
-_FULL = 0.7  # part of it from which on the process gives back what it has only looked at
+_ALONE = (
+    0.1  # the same, of one array that is; one that outgrows it will most likely go to disk, so the sooner
+)
+_FULL = 0.85  # part of it from which on the process gives back what it has only looked at
 _MORE = 0.05  # part of it by which the process grows until it tries that once more
-_MOST = 0.9  # part of it from which on it is tried every time
+_MOST = 0.95  # part of it from which on it is tried every time
 _PAGE = mmap.PAGESIZE
 _HUGE = 2**21  # bytes in a huge page
 
@@ -138,13 +141,11 @@ class Spool:
         if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
-    def spill(self) -> int:
-        """Move to disk what is in memory; how many bytes."""
-        moved = self.held
+    def spill(self) -> None:
+        """Move to disk what is in memory."""
         self.file = self._scratch.file()
         self._write(self._in_memory())
         self._room, self._whole, self.held = None, None, 0
-        return moved
 
     def clear(self) -> None:
         """Forget all values, and give back their memory and their disk."""
@@ -251,11 +252,14 @@ class Scratch:
         movable.sort(key=lambda spool: (not spool.at_random, spool.held))
         held = sum(spool.held for spool in self._spools)
         in_order = sum(spool.held for spool in self._spools if not spool.at_random)
-        while movable and (held > _HELD * self.memory or in_order > _IN_ORDER * self.memory):
+        while movable:
             spool = movable.pop()
-            moved = spool.spill()
-            held -= moved
-            in_order -= 0 if spool.at_random else moved
+            alone = 0 if spool.at_random else spool.held
+            most = held / _HELD, in_order / _IN_ORDER, alone / _ALONE
+            if max(most) <= self.memory:
+                return
+            held, in_order = held - spool.held, in_order - alone
+            spool.spill()
 
     def let_go(self) -> None:
         """Give memory back to the system if the process has grown large."""

@@ -194,8 +194,7 @@ def _towards_origins(
     found: Found, origins: Rows, members: Rows, same: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What origins (left) and members share: matched and covered, float64 (n, 2); all of it if `same`."""
-    pairs = found.aligned.pairs.astype(np.int64)
-    keys = pairs[:, 0] << 32 | pairs[:, 1]
+    keys = found.aligned.keys
     wanted = np.minimum(origins, members) << 32 | np.maximum(origins, members)
     place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
     known = keys[place] == wanted if len(keys) else np.zeros(wanted.size, np.bool_)

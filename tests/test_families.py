@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dedup import families as stage
 from dedup.align import Aligned
-from dedup.families import Families, families, with_duplicates
+from dedup.families import Families, families, renewed, with_duplicates
 from dedup.kernels.align import COPY, QUOTATION
 from dedup.kernels.families import components
 
@@ -216,6 +216,19 @@ def test_repeats_are_like_what_they_repeat(drawn, data):
     grown = with_duplicates(found, np.array(firsts), np.array(sizes))
     assert isinstance(grown, Families)
     assert told(grown) == expected
+
+
+@given(overlaps(), st.data())
+@settings(deadline=None)
+def test_renewed_families_are_those_of_all_pairs(drawn, data):
+    lengths, pairs, sharing = drawn
+    whole, sizes = laid(pairs, sharing), np.array(lengths)
+    turns = data.draw(st.lists(st.integers(0, 3), min_size=len(pairs), max_size=len(pairs)))
+    parts = [whole.taken(np.flatnonzero(np.array(turns, np.int64) == turn)) for turn in range(4)]
+    found = families(parts[0], sizes, 0.2)
+    for count in range(2, 5):
+        found = renewed(found, parts[:count], sizes, 0.2)
+        assert told(found) == told(families(Aligned.merged(parts[:count]), sizes, 0.2))
 
 
 def test_many_families_outgrow_their_first_room():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.errors import DedupError, ScratchError
-from dedup.scratch import _HELD, _IN_ORDER, Scratch
+from dedup.scratch import _ALONE, _HELD, _IN_ORDER, Scratch
 
 CHUNKS = st.lists(st.tuples(st.integers(0, 2), st.lists(st.integers(0, 255), max_size=30)), max_size=12)
 DTYPES = (np.uint8, np.int32, np.uint64)
@@ -23,6 +23,7 @@ def test_disk_gives_the_same_values_as_memory(chunks, memory, looked_at):
             spools[number].append(np.array(values, np.int64))
             expected[number] += values
             assert sum(spool.held for spool in spools) <= _IN_ORDER * memory
+            assert max(spool.held for spool in spools) <= _ALONE * memory
             if looked_at:
                 assert spools[number].array().tolist() == expected[number]
                 scratch.let_go()
@@ -30,7 +31,7 @@ def test_disk_gives_the_same_values_as_memory(chunks, memory, looked_at):
             assert spool.array().dtype == dtype
             assert spool.array().tolist() == values
             assert spool.size == len(values)
-            assert (spool.file is not None) >= (spool.array().nbytes > _IN_ORDER * memory)
+            assert (spool.file is not None) >= (spool.array().nbytes > _ALONE * memory)
         assert scratch.spilled == sum(spool.array().nbytes for spool in spools if spool.file is not None)
 
 
@@ -82,26 +83,35 @@ def test_parts(pieces, memory):
 
 def test_the_largest_goes_to_disk_first():
     with Scratch(int(1000 / _IN_ORDER)) as scratch:
-        small, large = scratch.spool(np.uint8), scratch.spool(np.uint8)
-        large.append(np.zeros(900, np.uint8))
-        small.append(np.zeros(90, np.uint8))
-        assert (large.file, small.file) == (None, None)
-        small.append(np.zeros(90, np.uint8))
-        assert large.file is not None
-        assert small.file is None
-        assert scratch.spilled == 900
+        spools = [scratch.spool(np.uint8) for _ in range(3)]
+        for spool, size in zip(spools, (300, 390, 290), strict=True):
+            spool.append(np.zeros(size, np.uint8))
+        assert [spool.held for spool in spools] == [300, 390, 290]
+        spools[2].append(np.zeros(30, np.uint8))
+        assert [spool.held for spool in spools] == [300, 0, 320]
+        assert spools[1].file is not None
+        assert scratch.spilled == 390
+
+
+def test_what_outgrows_its_part_goes_to_disk():
+    with Scratch(int(1000 / _ALONE)) as scratch:
+        spool = scratch.spool(np.uint8)
+        spool.append(np.zeros(999, np.uint8))
+        assert spool.file is None
+        spool.append(np.zeros(9, np.uint8))
+        assert spool.file is not None
 
 
 def test_what_is_looked_at_at_random_goes_to_disk_last():
     with Scratch(int(1000 / _HELD)) as scratch:
         in_order, at_random = scratch.spool(np.uint8), scratch.spool(np.uint8, at_random=True)
         at_random.append(np.ones(900, np.uint8))
-        in_order.append(np.ones(200, np.uint8))
+        in_order.append(np.ones(150, np.uint8))
         assert (in_order.held, at_random.held) == (0, 900)
         assert in_order.file is not None
         at_random.append(np.ones(200, np.uint8))
         assert at_random.file is not None
-        assert (in_order.array().sum(), at_random.array().sum()) == (200, 1100)
+        assert (in_order.array().sum(), at_random.array().sum()) == (150, 1100)
 
 
 @given(

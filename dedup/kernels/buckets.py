@@ -130,24 +130,23 @@ def _hubs(distinct: int, reach: int, few: int) -> int:
 
 @kernel
 def keep_shared(
-    keys: Any, order: Any, texts: Any, spots: Any, weights: Any, out_texts: Any, out_spots: Any
+    keys: Any, order: Any, texts: Any, spots: Any, shared: Any, out_texts: Any, out_spots: Any
 ) -> int:
     """Keep only the postings that stand in a bucket with another text's; how many.
 
     `keys` uint64 sorted, and kept in place; `order` int32 the posting of each, of which `texts` int32 holds
     the text, rising within a bucket, and `spots` int32 the place: `out_texts` and `out_spots` take those of
-    the kept ones. `weights` int32 (2, texts) grows by each text's postings that are kept, and that are not.
+    the kept ones. `shared` int32 (texts,) grows by each text's postings that are kept.
     """
     kept = 0
     first = 0
     for p in range(1, keys.size + 1):
         if p < keys.size and keys[p] == keys[first]:
             continue
-        alone = texts[order[first]] == texts[order[p - 1]]
-        for q in range(first, p):
-            text = texts[order[q]]
-            weights[int(alone), text] += 1
-            if not alone:
+        if p > first + 1 and texts[order[first]] != texts[order[p - 1]]:
+            for q in range(first, p):
+                text = texts[order[q]]
+                shared[text] += 1
                 keys[kept] = keys[q]
                 out_texts[kept] = text
                 out_spots[kept] = spots[order[q]]

@@ -123,11 +123,11 @@ def compose(
                 for token in range(quotes[row, 2 * sides[entry]], quotes[row, 2 * sides[entry] + 1]):
                     if labels[token] == 0:
                         labels[token] = 3 + 2 * (entry - first)
+        out = with_room(out, count + length)
         for token in range(length):
             if token > 0 and labels[token] == labels[token - 1]:
                 out[count - 1, STOP] = token + 1
                 continue
-            out = with_room(out, count + 1)
             label = labels[token]
             out[count, TEXT], out[count, FIRST], out[count, STOP] = text, token, token + 1
             out[count, SOURCE], out[count, FAMILY] = -1, -1

@@ -24,7 +24,8 @@ def _root(parents: Any, node: int) -> int:
 def components(lefts: Any, rights: Any, parents: Any) -> None:
     """Fill `parents` int32 (nodes,), given as 0, 1, 2, …, with the first node of each one's component.
 
-    `lefts`, `rights` int32: the nodes that edges join.
+    Given as filled before, with other edges, it takes in the edges of both. `lefts`, `rights` int32: the
+    nodes that edges join.
     """
     for edge in range(lefts.size):
         one, other = _root(parents, lefts[edge]), _root(parents, rights[edge])

@@ -97,16 +97,15 @@ def test_shared_postings_are_kept(rows):
     order = np.arange(len(rows), dtype=np.int32)[::-1].copy()  # as if they had stood the other way round
     keys = np.array([key for key, _ in rows], np.uint64)
     texts, spots = np.array([t for _, t in rows][::-1], np.int32), np.arange(len(rows), dtype=np.int32)[::-1]
-    weights, columns = np.zeros((2, 6), np.int32), (np.empty_like(texts), np.empty_like(texts))
-    kept = buckets.keep_shared(keys, order, texts, spots, weights, *columns)
-    counts = np.zeros((2, 6), int)
+    shared, columns = np.zeros(6, np.int32), (np.empty_like(texts), np.empty_like(texts))
+    kept = buckets.keep_shared(keys, order, texts, spots, shared, *columns)
+    counts = [0] * 6
     expected = []
     for number, (key, text) in enumerate(rows):
-        alone = {other for k, other in rows if k == key} == {text}
-        counts[int(alone), text] += 1
-        if not alone:
+        if {other for k, other in rows if k == key} != {text}:
+            counts[text] += 1
             expected.append((key, text, number))
-    assert weights.tolist() == counts.tolist()
+    assert shared.tolist() == counts
     assert list(zip(*(c[:kept].tolist() for c in (keys, *columns)), strict=True)) == expected
 
 
