@@ -18,7 +18,7 @@ from benchmarks.options import Options, text_bytes
 from benchmarks.peers import PEERS, SHINGLE, SKETCHERS
 from benchmarks.writeup import Bar, Part
 
-_REPEATS = 3
+_REPEATS = 5
 _ERROR = 0.06  # mean absolute error of 128 permutations is about .03
 _AGAIN = 50  # texts signed again, alone
 Pair = tuple[str, str, float]

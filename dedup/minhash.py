@@ -28,18 +28,20 @@ def permutations(num_perm: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[
 
 
 def sign_shingles(
-    shingles: Shingles, num_perm: int, seed: int, used: int | None = None
+    shingles: Shingles,
+    num_perm: int,
+    seed: int,
+    used: int | None = None,
+    out: NDArray[np.uint32] | None = None,
 ) -> NDArray[np.uint32]:
     """Signatures uint32 (n_texts, num_perm) of hashed shingles; row order is input order.
 
-    Of each only the first `used` values, if that is given. Broder 1997; the permutations of datasketch 2.x
-    "affine32" over the upper 32 bits of each shingle hash.
+    Of each only the first `used` values, if that is given; written to `out`, if that is given. Broder 1997;
+    the permutations of datasketch 2.x "affine32" over the upper 32 bits of each shingle hash.
     """
-    mixed = np.empty(shingles.hashes.size, np.uint32)
-    kernels.premix(shingles.hashes, mixed)
     multipliers, increments = (drawn[:used] for drawn in permutations(num_perm, seed))
-    signatures = np.empty((len(shingles), multipliers.size), np.uint32)
-    kernels.minima(mixed, shingles.offsets, multipliers, increments, signatures)
+    signatures = np.empty((len(shingles), multipliers.size), np.uint32) if out is None else out
+    kernels.minima(shingles.hashes, shingles.offsets, multipliers, increments, signatures)
     return signatures
 
 
@@ -55,10 +57,14 @@ def sign(
     if not isinstance(texts, pa.Array | pa.ChunkedArray):
         texts = pa.array(list(texts), pa.large_string())
     chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    signatures = [np.empty((0, num_perm), np.uint32)]
+    signatures = np.empty((len(texts), num_perm), np.uint32)
+    done = 0
     for chunk in chunks:
         rows = max(1, len(chunk) * _SIGNED_AT_ONCE // max(1, chunk.nbytes))
         for first in range(0, len(chunk), rows):
             tokens = tokenise(chunk.slice(first, rows))
-            signatures.append(sign_shingles(_shingle(tokens, shingle), num_perm, seed))
-    return np.concatenate(signatures)
+            sign_shingles(
+                _shingle(tokens, shingle), num_perm, seed, out=signatures[done : done + len(tokens)]
+            )
+            done += len(tokens)
+    return signatures

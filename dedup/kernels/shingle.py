@@ -50,42 +50,44 @@ def shingle(hashes: Any, offsets: Any, k: int, shingles: Any, shingle_offsets: A
         shingle_offsets[text + 1] = count
 
 
-@kernel
-def premix(shingles: Any, mixed: Any) -> None:
-    """Fill `mixed` uint32 with the upper halves of `shingles` uint64, pre-mixed as datasketch does."""
-    for place in range(shingles.size):
-        value = np.uint32(shingles[place] >> np.uint64(32))
-        value ^= value >> np.uint32(16)
-        value = np.uint32(value * _FMIX1)
-        value ^= value >> np.uint32(13)
-        value = np.uint32(value * _FMIX2)
-        mixed[place] = value ^ (value >> np.uint32(16))
+@inner
+def _mixed(shingle: Any) -> Any:
+    """The upper half of a shingle's hash, pre-mixed as datasketch does."""
+    value = np.uint32(shingle >> np.uint64(32))
+    value ^= value >> np.uint32(16)
+    value = np.uint32(value * _FMIX1)
+    value ^= value >> np.uint32(13)
+    value = np.uint32(value * _FMIX2)
+    return value ^ (value >> np.uint32(16))
 
 
 @kernel
-def minima(mixed: Any, offsets: Any, multipliers: Any, increments: Any, signatures: Any) -> None:
+def minima(shingles: Any, offsets: Any, multipliers: Any, increments: Any, signatures: Any) -> None:
     """Fill `signatures` uint32 (texts, num_perm) with each permutation's minimum over a text's shingles.
 
-    `mixed` as filled by `premix`; permutation p maps h to multipliers[p] * h + increments[p] modulo 2**32.
-    The loop over shingles is innermost, so that it compiles to vector instructions (5 ns a shingle for
-    128 permutations with AVX-512; 58 ns the other way round); each text is filled up to whole rounds of that
-    loop with its first shingle, which changes no minimum. Texts without shingles get 2**32 - 1.
+    `shingles` uint64 and `offsets` as in `Shingles`; permutation p maps h (`_mixed`) to
+    multipliers[p] * h + increments[p] modulo 2**32. The loop over shingles is innermost, so that it compiles
+    to vector instructions (5 ns a shingle for 128 permutations with AVX-512; 58 ns the other way round); each
+    text is filled up to whole rounds of that loop with its first shingle, which changes no minimum. Texts
+    without shingles get 2**32 - 1.
     """
     longest = 0
     for text in range(offsets.size - 1):
         longest = max(longest, offsets[text + 1] - offsets[text])
-    own = np.empty(longest + _ROUND, np.uint32)
+    mixed = np.empty(longest + _ROUND, np.uint32)
     for text in range(offsets.size - 1):
-        first, size = offsets[text], offsets[text + 1] - offsets[text]
-        own[:size] = mixed[first : first + size]
+        own = shingles[offsets[text] : offsets[text + 1]]
+        for place in range(own.size):
+            mixed[place] = _mixed(own[place])
+        size = own.size
         while size > 0 and size % _ROUND != 0:
-            own[size] = own[0]
+            mixed[size] = mixed[0]
             size += 1
         for permutation in range(multipliers.size):
             multiplier, increment = multipliers[permutation], increments[permutation]
             least = _EMPTY
             for place in range(size):
-                least = min(least, np.uint32(np.uint32(multiplier * own[place]) + increment))
+                least = min(least, np.uint32(np.uint32(multiplier * mixed[place]) + increment))
             signatures[text, permutation] = least
 
 
