@@ -38,6 +38,7 @@ _TOUCHED = 0.1  # share of a text's postings that it must share to be scattered
 _SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
 _BUCKETS = 3  # in which two texts meet, for them to be compared on weak evidence
 _PURITIES = 8  # steps in which the share of a text that others have is looked at
+_TEXTS_IN_PART, _MOST_BITS = 2048, 8  # texts for each part of the postings, and how many parts there may be
 _PARTS = 64  # ranges of texts in which pairs are sorted, at most
 
 
@@ -151,12 +152,17 @@ class _Work:
     scratch: Scratch
     threads: int
 
+    @property
+    def bits(self) -> int:
+        """Of the keys of postings, those that tell which part a posting is in."""
+        return min(_MOST_BITS, max(2, (len(self.tokens) // _TEXTS_IN_PART).bit_length()))
+
     def spread(
         self,
         work: Callable[[tuple[int, int]], Postings],
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[Parts, NDArray[np.int32]]:
-        """The postings that `work` finds in each batch of texts, by the first byte of their keys.
+        """The postings that `work` finds in each batch of texts, by the highest bits of their keys.
 
         And how many each text has, int32 (n,).
         """
@@ -166,11 +172,11 @@ class _Work:
             found = work(batch)
             totals[slice(*batch)] = np.bincount(found.texts, minlength=batch[1] - batch[0])
             columns = [np.empty_like(column) for column in found]
-            bounds = np.empty(257, np.int64)
-            kernels.scatter(*found, np.int32(batch[0]), bounds, *columns)
+            bounds = np.empty((1 << self.bits) + 1, np.int64)
+            kernels.scatter(*found, np.int32(batch[0]), self.bits, bounds, *columns)
             return columns, bounds
 
-        parts = self.scratch.parts(256, np.uint64, np.int32, np.int32)
+        parts = self.scratch.parts(1 << self.bits, np.uint64, np.int32, np.int32)
         done = in_order(run, self.batches, self.threads)
         for (_, stop), (columns, bounds) in zip(self.batches, done, strict=True):
             parts.append(columns, bounds)
@@ -188,16 +194,16 @@ class _Work:
 
         def run(part: int) -> list[NDArray[Any]]:
             keys, texts, spots = parts.part(part)
-            keys, order = kernels.sort_postings(keys, np.arange(keys.size, dtype=np.int32))
+            keys, order = kernels.sort_postings(keys, np.arange(keys.size, dtype=np.int32), self.bits)
             counts = spare.pop()
             columns = [keys, np.empty_like(texts), np.empty_like(spots)]
             kept = kernels.keep_shared(keys, order, texts, spots, counts, *columns[1:])
             spare.append(counts)
             return [column[:kept] for column in columns]
 
-        kept = self.scratch.parts(256, np.uint64, np.int32, np.int32)
-        for part, columns in enumerate(in_order(run, range(256), self.threads)):
-            bounds = np.zeros(257, np.int64)
+        kept = self.scratch.parts(1 << self.bits, np.uint64, np.int32, np.int32)
+        for part, columns in enumerate(in_order(run, range(len(parts)), self.threads)):
+            bounds = np.zeros(len(parts) + 1, np.int64)
             bounds[part + 1 :] = columns[0].size
             kept.append(columns, bounds)
             self.scratch.let_go()
@@ -219,7 +225,7 @@ class _Work:
             kernels.scatter_pairs(pairs, shift, bounds, scattered)
             return scattered, bounds, crowded
 
-        for pairs, bounds, crowded in in_order(run, range(256), self.threads):
+        for pairs, bounds, crowded in in_order(run, range(len(parts)), self.threads):
             met.append([pairs], bounds)
             crowd.append(crowded)
             self.scratch.let_go()

@@ -96,9 +96,11 @@ def articles(
         for start in range(0, large.num_rows, rows):
             batch = large.slice(start, rows)
             columns = {ours: batch.column(theirs) for ours, theirs in present.items()}
-            valid = whole(columns, limit, path, number + 1)
+            valid = whole(columns, names, limit, path, number + 1)
             if valid is not None:
-                yield Rows(valid, number + 1, path)
+                for row, doubt in valid.doubts:
+                    yield placed(path, number + 1 + row).problem(doubt, "warning")
+                yield Rows(valid.batch, number + 1, path)
             else:
                 yield from _row_by_row(columns, names, limit, path, number)
             number += batch.num_rows

@@ -59,7 +59,7 @@ def check(record: Mapping[str, Any], names: Mapping[str, str], place: Place, lim
             value = values[ours] = _string(get(names[ours]), names[ours])
             if value:
                 size += _size(value, names[ours], limit)
-        published, doubt = _published(get(names["published"]), names["published"])
+        published, doubt = published_of(get(names["published"]), names["published"])
     except SetAside as verdict:
         yield place.problem(str(verdict), verdict.kind)
         return
@@ -118,7 +118,7 @@ def _size(value: str, name: str, limit: int) -> int:
     return size
 
 
-def _published(value: Any, name: str) -> tuple[int | None, str | None]:
+def published_of(value: Any, name: str) -> tuple[int | None, str | None]:
     """Microseconds UTC, and the doubt to report when the value names no time."""
     if value is None or absent(value) or (isinstance(value, str) and not value.strip()):
         return None, None

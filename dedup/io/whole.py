@@ -7,29 +7,41 @@ doubtful is left to `record.check`, which says what is wrong with which row.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
+from dedup.io.record import published_of
 from dedup.schema import INPUT
 
 
-def whole(columns: Mapping[str, pa.Array], limit: int, path: str | None, first: int) -> pa.RecordBatch | None:
-    """A batch of `schema.INPUT` if every row is a valid article without a doubt; else None.
+class Whole(NamedTuple):
+    """Valid articles, and the rows whose time could not be read, with the reason."""
 
-    `limit`: bytes of UTF-8 in the longest text; `path` and `first`: their file, if any, and the number of the
-    first row.
+    batch: pa.RecordBatch  # of `schema.INPUT`
+    doubts: list[tuple[int, str]]
+
+
+def whole(
+    columns: Mapping[str, pa.Array], names: Mapping[str, str], limit: int, path: str | None, first: int
+) -> Whole | None:
+    """The articles in columns if every row is a valid one; else None.
+
+    `names` as from `record.names_of`; `limit`: bytes of UTF-8 in the longest text; `path` and `first`: their
+    file, if any, and the number of the first row.
     """
     count = len(columns["id"])
-    arrays = []
+    arrays, doubts = [], list[tuple[int, str]]()
     try:
         for field in INPUT:
             column = columns.get(field.name)
             if column is None:
                 arrays.append(_absent(field, count, path, first))
             elif field.name == "published":
-                arrays.append(_times(column, field.type))
+                times, doubts = _times(column, field.type, names["published"])
+                arrays.append(times)
             elif field.name in ("path", "line"):
                 arrays.append(column.cast(field.type))
             else:
@@ -38,7 +50,7 @@ def whole(columns: Mapping[str, pa.Array], limit: int, path: str | None, first: 
         return None
     if pc.any(pc.utf8_is_space(arrays[INPUT.get_field_index("text")])).as_py():
         return None
-    return pa.RecordBatch.from_arrays(arrays, schema=INPUT)
+    return Whole(pa.RecordBatch.from_arrays(arrays, schema=INPUT), doubts)
 
 
 def _absent(field: pa.Field, count: int, path: str | None, first: int) -> pa.Array:
@@ -60,17 +72,24 @@ def _strings(column: pa.Array, field: pa.Field, limit: int) -> pa.Array:
     return values
 
 
-def _times(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Times in UTC; those without a zone are taken as UTC."""
+def _times(column: pa.Array, kind: pa.DataType, name: str) -> tuple[pa.Array, list[tuple[int, str]]]:
+    """Times in UTC, those without a zone taken as UTC; and what is doubtful of those of some rows."""
     if kinds.is_timestamp(column.type) and column.type.tz is not None:
-        return column.cast(kind)
-    if (
-        not kinds.is_timestamp(column.type)
-        and not kinds.is_date(column.type)
-        and not kinds.is_null(column.type)
-    ):
-        try:
-            return column.cast(kind)
-        except pa.ArrowInvalid:
-            pass  # strings without a zone
+        return column.cast(kind), []
+    if kinds.is_timestamp(column.type) or kinds.is_date(column.type) or kinds.is_null(column.type):
+        return _in_utc(column, kind), []
+    try:
+        return column.cast(kind), []
+    except pa.ArrowInvalid:
+        pass  # strings without a zone, or of another form
+    try:
+        return _in_utc(column, kind), []
+    except pa.ArrowInvalid:
+        pass
+    read = [published_of(value, name) for value in column.cast(pa.large_string()).to_pylist()]
+    doubts = [(row, doubt) for row, (_, doubt) in enumerate(read) if doubt]
+    return pa.array([time for time, _ in read], kind), doubts
+
+
+def _in_utc(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return pc.assume_timezone(column.cast(pa.timestamp(kind.unit)), "UTC")

@@ -64,22 +64,23 @@ def postings(
 
 @kernel
 def scatter(
-    keys: Any, texts: Any, spots: Any, first_text: Any, bounds: Any, out_keys: Any, out_texts: Any,
+    keys: Any, texts: Any, spots: Any, first_text: Any, bits: int, bounds: Any, out_keys: Any, out_texts: Any,
     out_spots: Any,
 ) -> None:  # fmt: skip
-    """Put postings in order of the highest 8 bits of their keys uint64, keeping the order of equals.
+    """Put postings in order of the highest `bits` of their keys uint64, keeping the order of equals.
 
-    Fills `bounds` int64 (257) with the parts' bounds; to `texts` int32 `first_text` is added.
+    Fills `bounds` int64 (2 ** bits + 1) with the parts' bounds; to `texts` int32 `first_text` is added.
     """
-    counts = np.zeros(256, np.int64)
+    parts, shift = 1 << bits, np.uint64(64 - bits)
+    counts = np.zeros(parts, np.int64)
     for p in range(keys.size):
-        counts[keys[p] >> np.uint64(56)] += 1
+        counts[keys[p] >> shift] += 1
     bounds[0] = 0
-    for part in range(256):
+    for part in range(parts):
         bounds[part + 1] = bounds[part] + counts[part]
         counts[part] = bounds[part]
     for p in range(keys.size):
-        part = keys[p] >> np.uint64(56)
+        part = keys[p] >> shift
         place = counts[part]
         counts[part] += 1
         out_keys[place] = keys[p]
@@ -88,15 +89,15 @@ def scatter(
 
 
 @kernel
-def sort_postings(keys: Any, order: Any) -> Any:
-    """Sort `keys` uint64 that share their highest 8 bits, `order` int32 along with them, stably.
+def sort_postings(keys: Any, order: Any, bits: int) -> Any:
+    """Sort `keys` uint64 that share their highest `bits`, `order` int32 along with them, stably.
 
     Radix sort of the next 24 bits, least significant digit first, then insertion of what is out of order.
     Returns both, sorted; what was given is scratch.
     """
     spare_keys, spare_order = np.empty_like(keys), np.empty_like(order)
     for digit in range(3):
-        shift = np.uint64(32 + 8 * digit)
+        shift = np.uint64(40 - bits + 8 * digit)
         counts = np.zeros(257, np.int64)
         for p in range(keys.size):
             counts[((keys[p] >> shift) & np.uint64(255)) + np.uint64(1)] += 1
@@ -306,12 +307,13 @@ def fill_pairs(
                 misses = one > 0 and (repeats[one] > 0 or possible & ~seen != 0)
                 q = own
                 while q < p and texts[q] == right:
-                    crowd[n_crowd] = (
-                        np.uint64(right) << np.uint64(33)
-                        | np.uint64(spots[q]) << np.uint64(1)
-                        | np.uint64(misses)
-                    )
-                    n_crowd += 1
+                    if spots[q] >= 0:
+                        crowd[n_crowd] = (
+                            np.uint64(right) << np.uint64(33)
+                            | np.uint64(spots[q]) << np.uint64(1)
+                            | np.uint64(misses)
+                        )
+                        n_crowd += 1
                     q += 1
         first = p
     return filled, n_crowd
