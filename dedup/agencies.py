@@ -195,42 +195,58 @@ def _kind(masked: str, head: bool, tail: bool) -> tuple[str | None, tuple[int, i
 
 def _lines(text: str) -> Iterator[tuple[int, str, bool, bool]]:
     """The first and last lines that are not blank: place, words, whether in the head, whether in the tail."""
-    head: list[tuple[int, int]] = []
-    at = 0
-    while at < len(text) and len(head) < _HEAD:
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        if text[at:end].strip():
-            head.append((at, min(end, at + _LINE)))
-        at = end + 1
-    tail: list[tuple[int, int]] = []
-    end = len(text)
-    while end > 0 and len(tail) < _TAIL:
-        at = text.rfind("\n", 0, end) + 1
-        if text[at:end].strip():
-            tail.append((max(at, end - _LINE), end))
-        end = at - 1
-    for start, stop in sorted(set(head) | set(tail)):
-        yield start, text[start:stop].rstrip(), (start, stop) in head, (start, stop) in tail
+    heads, tails = _first_lines(text), _last_lines(text)
+    spans = {(at, min(end, at + _LINE)): [True, False] for at, end in heads}
+    for at, end in tails:
+        spans.setdefault((max(at, end - _LINE), end), [False, False])[1] = True
+    yield from _cut(text, spans)
 
 
 def _lines_at(text: str, places: Sequence[int]) -> Iterator[tuple[int, str, bool, bool]]:
-    """Those of `_lines` in which one of `places` may lie, found from there."""
+    """Those of `_lines` in which one of `places`, rising, may lie, found from there."""
+    heads, tails = _first_lines(text), _last_lines(text)
+    head_ends = heads[-1][1] if len(heads) == _HEAD else len(text)
+    tail_starts = tails[-1][0] if len(tails) == _TAIL else 0
     spans: dict[tuple[int, int], list[bool]] = {}
+    end = -1  # of the line at hand
     for place in places:
+        if place < end or head_ends <= place < tail_starts:
+            continue
         at = text.rfind("\n", 0, place) + 1
         end = text.find("\n", place)
         end = len(text) if end < 0 else end
-        if _filled(text[:at], _HEAD):
+        if at < head_ends:
             spans.setdefault((at, min(end, at + _LINE)), [False, False])[0] = True
-        if _filled(text[end:], _TAIL):
+        if end > tail_starts:
             spans.setdefault((max(at, end - _LINE), end), [False, False])[1] = True
+    yield from _cut(text, spans)
+
+
+def _cut(text: str, spans: Mapping[tuple[int, int], list[bool]]) -> Iterator[tuple[int, str, bool, bool]]:
     for (start, stop), (head, tail) in sorted(spans.items()):
         yield start, text[start:stop].rstrip(), head, tail
 
 
-def _filled(text: str, most: int) -> bool:
-    """Has a text fewer than `most` lines that are not blank?"""
-    if text.count("\n") < most:
-        return True
-    return sum(1 for line in text.split("\n") if line.strip()) < most
+def _first_lines(text: str) -> list[tuple[int, int]]:
+    """The first lines that are not blank, up to `_HEAD`."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    while at < len(text) and len(found) < _HEAD:
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        if not text[at:end].isspace() and end > at:
+            found.append((at, end))
+        at = end + 1
+    return found
+
+
+def _last_lines(text: str) -> list[tuple[int, int]]:
+    """The last lines that are not blank, up to `_TAIL`, the last one first."""
+    found: list[tuple[int, int]] = []
+    end = len(text)
+    while end > 0 and len(found) < _TAIL:
+        at = text.rfind("\n", 0, end) + 1
+        if not text[at:end].isspace() and end > at:
+            found.append((at, end))
+        end = at - 1
+    return found

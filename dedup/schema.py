@@ -128,6 +128,11 @@ FAMILIES = pa.schema(
     ]
 )
 
+# The texts that a saved report shows, sorted by id.
+TEXTS = pa.schema(
+    [pa.field("id", pa.string(), nullable=False), pa.field("text", pa.large_string(), nullable=False)]
+)
+
 TABLES = {"articles": ARTICLES, "passages": PASSAGES, "pairs": PAIRS, "families": FAMILIES}
 
 # Passage kinds; only "copy" counts as copying.

@@ -16,6 +16,7 @@ from dedup.cli.compare import compare
 from dedup.cli.evaluate import evaluate
 from dedup.cli.exits import BROKEN_PIPE, FAILED, INTERRUPTED
 from dedup.cli.info import info
+from dedup.cli.report import report
 from dedup.cli.scan import scan
 from dedup.errors import DedupError, SettingsError
 from dedup.report.visible import visible
@@ -86,6 +87,7 @@ def main() -> None:
 
 
 main.add_command(scan)
+main.add_command(report)
 main.add_command(compare)
 main.add_command(evaluate)
 main.add_command(info)

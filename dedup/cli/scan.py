@@ -23,31 +23,46 @@ from dedup.cli.talk import Stages, note, output_console, tell_problems, telling_
 if TYPE_CHECKING:
     from dedup.report.model import Report
 
-_FORMATS = ("terminal", "json", "jsonl", "csv", "parquet")
+_FORMATS = ("terminal", "html", "json", "jsonl", "csv", "parquet")
 _TABLES = ("articles", "passages", "pairs", "families")
+
+
+def output_options(command: Any) -> Any:
+    """Where a report goes, and how."""
+    options = (
+        click.option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            default="-",
+            help="Write to FILE, or to a folder of tables when it ends in /.",
+        ),
+        click.option(
+            "--format", type=click.Choice(_FORMATS), help="Format; otherwise FILE's ending says, or terminal."
+        ),
+        click.option(
+            "--table",
+            type=click.Choice(_TABLES),
+            help="The one table a CSV or Parquet file carries [articles].",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help="Families and examples in a terminal report, families in HTML; 0 shows all. [20; FILE: all]",
+)
 
 
 @click.command(cls=Command, epilog=exits.HELP)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, callback=existing)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    default="-",
-    help="Write to FILE, or to a folder of tables when it ends in /.",
-)
-@click.option(
-    "--format", type=click.Choice(_FORMATS), help="Format; otherwise FILE's ending says, or terminal."
-)
-@click.option(
-    "--table", type=click.Choice(_TABLES), help="The one table a CSV or Parquet file carries [articles]."
-)
+@output_options
 @field_option
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    help="Families and examples in a terminal report; 0 shows all. [20; FILE: all]",
-)
+@limit_option
 @click.option(
     "--temp-dir",
     metavar="DIR",
@@ -88,7 +103,7 @@ def scan(
     The report goes to standard output, or to FILE; everything else is said on standard error.
     """
     settings = settings_of(values)
-    chosen = _check(output, format, table)
+    chosen = chosen_output(output, format, table)
     from dedup.pipeline import scan as run
     from dedup.profile import Profile
 
@@ -101,7 +116,7 @@ def scan(
         progress.close()
         tell_problems(report.inputs.problems, quiet=quiet, complete=_where(chosen, output))
         with taken.stage("write") as stage:
-            _write(report, output, format=chosen, table=table or "articles", limit=limit, color=color)
+            write_report(report, output, format=chosen, table=table or "articles", limit=limit, color=color)
             stage.rows_in = stage.rows_out = report.articles.num_rows
     if profile:
         from dedup.report.profile import render_profile
@@ -118,7 +133,7 @@ def scan(
     ctx.exit(exits.code(copy_found=fail_on_copy and _copies(report), input_failed=report.inputs.failed > 0))
 
 
-def _check(output: str, format: str | None, table: str | None) -> str:
+def chosen_output(output: str, format: str | None, table: str | None) -> str:
     """Return the format; refuse what cannot be written before anything is read."""
     chosen = format or "terminal"
     if output != "-":
@@ -144,7 +159,9 @@ def _where(format: str, output: str) -> str:
     return "a .json report lists them all"
 
 
-def _write(report: Report, output: str, *, format: str, table: str, limit: int | None, color: str) -> None:
+def write_report(
+    report: Report, output: str, *, format: str, table: str, limit: int | None, color: str
+) -> None:
     """Write the report where it was asked for."""
     from dedup.report.write import dump, write
 

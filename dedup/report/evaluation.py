@@ -10,7 +10,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dedup.errors import OutputError
 from dedup.evaluation import MEASURES, Evaluation
 from dedup.report.quotes import clip, count, say
 
@@ -101,14 +100,10 @@ def evaluation_object(found: Evaluation, measure: str, threshold: float) -> dict
 def draw(found: Evaluation, path: str | Path) -> None:
     """Draw precision and recall over the threshold, and the ROC curve, of every measure (.png or .svg).
 
-    Raises `OutputError` where matplotlib is not installed or the file cannot be written.
+    Raises `OutputError` where the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise OutputError(
-            f"{path}: a plot needs matplotlib; install it with: pip install 'newsdedup[plot]'"
-        ) from error
+    from matplotlib.figure import Figure
+
     from dedup.report.atomic import replace_file
 
     figure = Figure(figsize=(10, 4.5), layout="constrained")

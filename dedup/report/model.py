@@ -66,7 +66,8 @@ class Report:
     texts: Mapping[str, str] = field(repr=False)  # article id -> original text, to show passages
 
     def write(self, path: str | Path) -> None:
-        """Write to `path`, in the format its ending names (`.json`, `.jsonl`, `.csv`, `.parquet`, `.txt`).
+        """Write to `path`, in the format its ending names (`.html`, `.json`, `.jsonl`, `.csv`,
+        `.parquet`, `.txt`).
 
         Raises `OutputError`; what stood at `path` is then untouched.
         """

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
+from dedup.report.circulation import circulation
 from dedup.report.comparison import render_comparison
 from dedup.report.encode import rows
 from dedup.report.figures import overview
@@ -74,7 +75,11 @@ def plain_text(report: Report, limit: int | None = None) -> str:
 
 def _overview(page: _Page) -> None:
     figures, inputs = overview(page.report), page.report.inputs
-    agencies = ", ".join(f"{clip(name, 60)} ({count:,})" for name, count in figures.agencies[:_MEMBERS])
+    travel = circulation(page.report)
+    agencies, outlets = (
+        ", ".join(f"{clip(name, 60)} ({number:,})" for name, number in ranked[:_MEMBERS])
+        for ranked in (figures.agencies, travel.outlets)
+    )
     short = f", {figures.short:,} of them too short to judge" if figures.short else ""
     doubts = f", {count(inputs.warnings, 'warning')}" if inputs.warnings else ""
     lines = {
@@ -84,6 +89,9 @@ def _overview(page: _Page) -> None:
         "Carrying copy": f"{count(figures.sharing, 'article')} with text in common with another",
         "Copied text": f"{percent(figures.copied)} of all words; {percent(figures.quoted)} shared quotations",
         "Agencies": f"{agencies or 'none credited'}",
+        "Outlets": f"{outlets or 'none named'}",
+        "Credit": f"{travel.credited:,} of {count(travel.credited + travel.uncredited, 'member')} say where "
+        "their copy came from",
         "Set aside": f"{percent(figures.boilerplate)} of all words as boilerplate, "
         f"in {count(figures.boilerplate_in, 'article')}",
     }

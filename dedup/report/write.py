@@ -11,6 +11,7 @@ from dedup.errors import OutputError
 from dedup.report import encode
 from dedup.report.atomic import new_file, replace_file, replace_folder
 from dedup.report.model import Report
+from dedup.report.saved import HEADER, write_texts
 from dedup.schema import TABLES
 
 FORMATS = {
@@ -19,9 +20,9 @@ FORMATS = {
     ".jsonl": "jsonl",
     ".csv": "csv",
     ".parquet": "parquet",
+    ".html": "html",
 }
 FOLDER_FORMATS = ("parquet", "csv")  # those whose file holds one table
-HEADER = "report.json"  # what makes a folder recognisable as a report
 
 
 def write(
@@ -35,8 +36,8 @@ def write(
     """Write to a file or, when `path` ends in "/" or is a folder, all four tables into that folder.
 
     `format` goes before the path's ending; a folder takes Parquet unless told. `table` is the one table
-    that a single CSV or Parquet file carries, `limit` how many families a text report shows (None:
-    all). Raises `OutputError`; what stood at `path` is then untouched.
+    that a single CSV or Parquet file carries, `limit` how many families a text report or a page shows (None:
+    all, or as many as a page can hold). Raises `OutputError`; what stood at `path` is then untouched.
     """
     chosen = check(path, format=format, table=table)
     if is_folder(path):
@@ -57,6 +58,10 @@ def dump(
         encode.to_csv(report, stream, table)
     elif format == "parquet":
         encode.to_parquet(report, stream, table)
+    elif format == "html":
+        from dedup.report.html import to_html
+
+        to_html(report, stream, limit)
     else:
         from dedup.report.terminal import plain_text
 
@@ -110,6 +115,9 @@ def _fill(report: Report, folder: Path, format: str) -> None:
     for table in TABLES:
         with new_file(folder / f"{table}.{format}") as stream:
             dump(report, stream, format, table=table)
+    if format == "parquet":
+        with new_file(folder / "texts.parquet") as stream:
+            write_texts(report, stream)
     header = json.dumps(encode.head(report), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     with new_file(folder / HEADER) as stream:
         stream.write(header.encode())
@@ -121,7 +129,7 @@ def _check_replaceable(path: Path) -> None:
         return
     if not path.is_dir():
         raise OutputError(f"{path}: is a file; leave out the / at the end, or name another folder")
-    ours = {HEADER} | {f"{table}.{format}" for table in TABLES for format in FOLDER_FORMATS}
+    ours = {HEADER, "texts.parquet"} | {f"{table}.{format}" for table in TABLES for format in FOLDER_FORMATS}
     names = sorted(entry.name for entry in path.iterdir())
     if not names:
         return
