@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections import Counter
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -37,16 +38,21 @@ _WIDTHS = {"wide": _WIDE, "narrow": _NARROW}
 
 
 def _svg(draw: Any, data: Any, width: float) -> str:
-    """One chart, without anything that differs from run to run."""
+    """One chart, without anything that differs from run to run.
+
+    Letters stay letters, which the reader's fonts draw; Matplotlib's own font, by which it measures them,
+    has none for many scripts.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     look: dict[Any, Any] = {
-        "svg.hashsalt": "dedup", "svg.fonttype": "path", "font.size": 8.5, "text.parse_math": False,
+        "svg.hashsalt": "dedup", "svg.fonttype": "none", "font.size": 8.5, "text.parse_math": False,
         "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _FAINT, "xtick.color": _INK,
         "ytick.color": _INK, "axes.spines.top": False, "axes.spines.right": False,
     }  # fmt: skip
-    with mpl.rc_context(look):
+    with mpl.rc_context(look), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure = Figure(figsize=(width, 2.4), layout="constrained")
         draw(figure, data)
         out = io.StringIO()

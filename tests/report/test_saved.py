@@ -16,7 +16,7 @@ from dedup.report.write import write
 
 @pytest.fixture
 def saved(example, tmp_path):
-    write(example.report(), tmp_path / "tables/")
+    write(example.report(), f"{tmp_path}/tables/")
     return tmp_path / "tables"
 
 
@@ -42,7 +42,7 @@ def test_texts_that_nothing_is_told_of_are_not_saved(example, saved):
 
 def test_a_scan_saved_and_read_again(tmp_path):
     report = dedup.scan("seeds/")
-    write(report, tmp_path / "tables/")
+    write(report, f"{tmp_path}/tables/")
     assert plain_text(load(tmp_path / "tables")) == plain_text(report)
 
 
@@ -78,6 +78,6 @@ def test_another_schema_is_told(saved):
 
 
 def test_csv_tables_cannot_be_read_again(example, tmp_path):
-    write(example.report(), tmp_path / "tables/", format="csv")
+    write(example.report(), f"{tmp_path}/tables/", format="csv")
     with pytest.raises(InputError, match="holds CSV tables"):
         load(tmp_path / "tables")

@@ -129,7 +129,8 @@ class Sides {
   }
 
   async show(family, left, right) {
-    Object.assign(this, { family, left, right, at: -1 });
+    const turn = (this.turns || 0) + 1;
+    Object.assign(this, { family, left, right, at: -1, total: 0, turns: turn });
     const { index, main } = this;
     const panes = [
       paneNode(index, family, left, "left", (other) => this.go(family, other, right)),
@@ -150,21 +151,23 @@ class Sides {
         make("span", { class: "passage quotation" }, "shared quotation"), " · ", make("span", { class: "dim" }, "boilerplate")),
       make("div", { class: "panes" }, panes[0].node, panes[1].node));
     await this.compare(panes[0].text, panes[1].text);
+    if (turn !== this.turns) return; // another view was asked for in the meantime
     inStep(panes[0].text, panes[1].text);
     this.panes = [panes[0].text, panes[1].text];
+    main.dataset.shown = `${index.id[left]} ${index.id[right]}`;
     main.querySelector("h1").focus({ preventScroll: true });
   }
 
   async compare(leftPane, rightPane) {
     const { index, family, left, right } = this;
     const texts = await Promise.all([textOf(index, left), textOf(index, right)]);
+    let passages = left === right || texts.includes(null) ? [] : await passagesOf(index, family, left, right);
     if (texts.includes(null)) {
       const panes = [leftPane, rightPane];
       texts.forEach((text, side) => { panes[side].textContent = text === null ? "The text of this article is not in this page, to keep it small enough to open." : safe(text); });
       return;
     }
     const [ours, theirs] = texts.map((text) => new Characters(text));
-    let passages = left === right ? [] : await passagesOf(index, family, left, right);
     const known = passages.length > 0;
     if (!known && left !== right) passages = this.found(ours, theirs);
     const spans = compared(ours, theirs, passages);
