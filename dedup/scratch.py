@@ -86,11 +86,7 @@ class Spool:
         if self._room is not None and size <= len(self._room):
             return self._room
         size = -(-max(size, 2 * self.held) // _PAGE) * _PAGE
-        try:
-            if self._room is None:
-                raise BufferError
-            self._room.resize(size)
-        except (BufferError, SystemError, ValueError):  # it is looked at, or the system knows no such thing
+        if self._room is None or not _resized(self._room, size):
             held, self._room = self._room, _memory(size)
             if held is not None:
                 self._room[: self.held] = memoryview(held)[: self.held]
@@ -168,9 +164,23 @@ class Spool:
 
 def _memory(size: int) -> mmap.mmap:
     """Memory that is taken from the system as it is written to."""
-    if hasattr(mmap, "MAP_PRIVATE"):
-        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return mmap.mmap(-1, size)
+    try:
+        if hasattr(mmap, "MAP_PRIVATE"):
+            return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        return mmap.mmap(-1, size)
+    except OSError as error:
+        raise MemoryError from error
+
+
+def _resized(room: mmap.mmap, size: int) -> bool:
+    """Did some memory grow where it is? Not while it is looked at, nor on systems that know no such thing."""
+    try:
+        room.resize(size)
+    except (BufferError, SystemError, ValueError):
+        return False
+    except OSError as error:
+        raise MemoryError from error
+    return True
 
 
 class Parts:

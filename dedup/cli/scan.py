@@ -172,7 +172,7 @@ def write_report(
 
         render(report, output_console(color), 20 if limit is None else limit or None)
     else:
-        dump(report, sys.stdout.buffer, format, table=table)
+        dump(report, sys.stdout.buffer, format, table=table, limit=limit or None)
 
 
 def _copies(report: Report) -> bool:
