@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
 
 from benchmarks.writeup import Part
 
 
 def plot(folder: Path, parts: Sequence[Part]) -> dict[str, list[str]]:
-    """Draw the parts that have something to draw; names of files by part. Without matplotlib: nothing."""
-    if not find_spec("matplotlib"):
-        return {}
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
+    """Draw the parts that have something to draw; names of files by part."""
     mpl.rcParams["svg.hashsalt"] = "dedup"
     names = {}
     for part in parts:

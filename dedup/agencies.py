@@ -204,9 +204,12 @@ def _lines(text: str) -> Iterator[tuple[int, str, bool, bool]]:
 
 def _lines_at(text: str, places: Sequence[int]) -> Iterator[tuple[int, str, bool, bool]]:
     """Those of `_lines` in which one of `places`, rising, may lie, found from there."""
-    heads, tails = _first_lines(text), _last_lines(text)
+    heads = _first_lines(text)
     head_ends = heads[-1][1] if len(heads) == _HEAD else len(text)
-    tail_starts = tails[-1][0] if len(tails) == _TAIL else 0
+    tail_starts = 0
+    if text.count("\n") - text.count("\n\n") >= _TAIL:  # so many lines are not blank, at most, but for one
+        tails = _last_lines(text)
+        tail_starts = tails[-1][0] if len(tails) == _TAIL else 0
     spans: dict[tuple[int, int], list[bool]] = {}
     end = -1  # of the line at hand
     for place in places:
