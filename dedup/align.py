@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from dedup.csr import taken
 from dedup.kernels.align import FIRST, RIGHT_FIRST, assemble
 from dedup.kernels.runs import resemble, seed
+from dedup.kernels.seen import see
 from dedup.kernels.sentences import rework
+from dedup.seen import Seen
 from dedup.settings import Settings
 from dedup.threads import in_order
 from dedup.tokens import Tokens
@@ -86,15 +88,17 @@ def align(
     settings: Settings,
     *,
     threads: int = 1,
+    seen: Seen | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Aligned:
     """Align `pairs` int32 (n, 2) of texts; pairs that share no passage are left out.
 
-    `progress` is called with pairs done and pairs in all. The result does not depend on `threads`.
+    `seen` takes in which tokens copies account for. `progress` is called with pairs done and pairs in all. The
+    result does not depend on `threads`.
     """
 
     def run(first: int) -> Aligned:
-        return _align(tokens, pairs[first : first + _AT_ONCE], settings)
+        return _align(tokens, pairs[first : first + _AT_ONCE], settings, seen)
 
     parts = [_align(tokens, pairs[:0], settings)]
     work = in_order(run, range(0, len(pairs), _AT_ONCE), threads)
@@ -105,7 +109,9 @@ def align(
     return Aligned.concatenated(parts)
 
 
-def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings) -> Aligned:
+def _align(
+    tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, seen: Seen | None = None
+) -> Aligned:
     lefts, rights = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
     texts = tokens.offsets, lefts, rights
     run_offsets = np.empty(lefts.size + 1, np.int64)
@@ -125,6 +131,8 @@ def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings) -> Alig
         totals,
         offsets,
     )
+    if seen is not None:
+        see(lefts, rights, runs, run_offsets, passages, offsets, seen.starts, seen.marks)
     counts = np.diff(offsets)
     order = np.lexsort(
         (passages[:, RIGHT_FIRST], passages[:, FIRST], np.repeat(np.arange(lefts.size), counts))

@@ -2,7 +2,8 @@
 
 Of a small family all pairs are. In a large one n articles make up to n² pairs that say little more than the n
 pairs with its hub do, and a pair is left out if its two articles are found to be of one family all the same.
-Pairs that are needed, so that every long enough shared run is seen, are never left out.
+Pairs that are needed, so that every long enough shared run is seen, are left out only if all the words of the
+runs are seen already (`dedup.seen`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def cover(found: Candidates, texts: int) -> NDArray[np.bool_]:
     order = np.argsort(-weights, kind="stable").astype(np.int32)
     ranks = np.empty_like(order)
     ranks[order] = np.arange(texts, dtype=np.int32)
-    chosen = found.needed.copy()
+    chosen = np.zeros(len(found.pairs), np.bool_)
     kernels.uncovered(lefts, rights, found.buckets, ranks, order, _FEW, _SHARE, chosen)
     return chosen
 

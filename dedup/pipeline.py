@@ -43,6 +43,7 @@ from dedup.resume import (
     table_to_array,
 )
 from dedup.scratch import Scratch, Spool
+from dedup.seen import Seen
 from dedup.settings import Settings
 from dedup.store import Articles, TextsById
 from dedup.threads import in_order
@@ -52,6 +53,7 @@ from dedup.weigh import Paragraphs, mark_navigation, mark_repeated, weights
 Progress = Callable[[str, int, int | None], None]
 Batches = list[tuple[int, int]]
 
+_ROUNDS = 4  # in which needed pairs are looked at
 _BATCH_BYTES = 2**22  # of text handled in one go: what is made of it stays in the second-level cache
 
 
@@ -285,8 +287,7 @@ class _Run:
             return families_of_arrays(kept)
         tokens, share = digested.tokens, self.settings.copy_share
         with self.stage("align") as stage:
-            chosen = cover(found, len(tokens))
-            aligned = self._aligned(tokens, found.pairs[chosen])
+            chosen, aligned = self._verified(tokens, found)
             stage.rows_in, stage.unit_in = int(chosen.sum()), "pairs"
             stage.rows_out, stage.unit_out = len(aligned.pairs), "pairs"
         with self.stage("families") as stage:
@@ -303,6 +304,22 @@ class _Run:
             stage.rows_out, stage.unit_out = len(clusters), "families"
         self.keep("families", lambda: families_to_arrays(aligned, clusters))
         return aligned, clusters
+
+    def _verified(self, tokens: Tokens, found: Candidates) -> tuple[NDArray[np.bool_], Aligned]:
+        """Which candidates need to be aligned, bool (n,), aligned: first those that hubs do not stand for.
+
+        The needed ones among the others follow in rounds, each of which sees what those before it saw.
+        """
+        chosen = cover(found, len(tokens))
+        needed = np.flatnonzero(found.needed & ~chosen)
+        seen = Seen.nothing(tokens, found.pairs[needed])
+        parts = [self._aligned(tokens, found.pairs[chosen], seen)]
+        for number in range(_ROUNDS if needed.size else 0):
+            own = needed[number::_ROUNDS]
+            own = own[seen.news(tokens, found.pairs[own], self.settings.guarantee, self.threads)]
+            chosen[own] = True
+            parts.append(self._aligned(tokens, found.pairs[own], seen))
+        return chosen, Aligned.merged(parts)
 
     def trace(
         self, articles: Articles, digested: Digested, aligned: Aligned, found: Families
@@ -339,12 +356,14 @@ class _Run:
             yield stage
             self.scratch.let_go()
 
-    def _aligned(self, tokens: Tokens, pairs: NDArray[np.int32]) -> Aligned:
+    def _aligned(self, tokens: Tokens, pairs: NDArray[np.int32], seen: Seen | None = None) -> Aligned:
         def progress(done: int, total: int) -> None:
             self.scratch.let_go()
             self.tell("align", done, total)
 
-        return aligning.align(tokens, pairs, self.settings, threads=self.threads, progress=progress)
+        return aligning.align(
+            tokens, pairs, self.settings, threads=self.threads, seen=seen, progress=progress
+        )
 
 
 def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:

@@ -29,7 +29,7 @@ def _implied(
 def uncovered(
     lefts: Any, rights: Any, buckets: Any, ranks: Any, order: Any, few: int, share: float, chosen: Any
 ) -> None:
-    """Set `chosen` bool (pairs,), in part set before, for all pairs that no hub stands for.
+    """Set `chosen` bool (pairs,), given as false, for all pairs that no hub stands for.
 
     `lefts`, `rights` int32 texts of each pair, `buckets` uint16 in which they met; `order` int32 (texts,) the
     texts from the best hub on, `ranks` its inverse. A hub is a text with more than `few` neighbours; it
@@ -59,8 +59,7 @@ def uncovered(
         for at in range(heads[rank], heads[rank + 1]):
             p = own[at]
             other = rights[p] if lefts[p] == hub else lefts[p]
-            if not chosen[p]:
-                chosen[p] = not _implied(hub, other, buckets[p], share, hubs, strengths, counts)
+            chosen[p] = not _implied(hub, other, buckets[p], share, hubs, strengths, counts)
             if chosen[p] and degrees[hub] > few and counts[other] < _HUBS:
                 hubs[other, counts[other]] = hub
                 strengths[other, counts[other]] = buckets[p]

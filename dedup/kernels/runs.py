@@ -25,11 +25,12 @@ def _fill_grams(hashes: Any, k: int, grams: Any) -> None:
         for i in range(hashes.size - 2):
             grams[i] = hashes[i] * _FIRST + hashes[i + 1] * _SECOND + hashes[i + 2] * _THIRD
     else:
-        for i in range(hashes.size - k + 1):
-            state = np.uint32(0)
-            for t in range(i, i + k):
-                state = (state + hashes[t] + np.uint32(1)) * _FIRST
-            grams[i] = state
+        factor = _FIRST
+        grams[: hashes.size - k + 1] = 0
+        for t in range(k):
+            for i in range(hashes.size - k + 1):
+                grams[i] += hashes[i + t] * factor
+            factor = (factor * _SECOND) | np.uint32(1)
 
 
 @inner
