@@ -1,4 +1,4 @@
-"""Published times: ISO 8601, RFC 2822, epoch seconds and Python's own, as microseconds UTC."""
+"""Published times: ISO 8601, RFC 2822, months by name, epoch seconds and Python's own, as microseconds UTC."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ LONGEST = 100  # characters of a date; what follows is too slow for a text in th
 
 # "2024-05-01 12:00:00 +0200" and "... UTC": common in news feeds, one space away from ISO 8601.
 _SPACED_ZONE = re.compile(r"\s+(?:(?:UTC|GMT|[zZ])|([+-]\d\d:?\d\d))$")
+# "26-FEB-1987 15:01:01.79" and "1 May 2024": ISO 8601 but for the day.
+_NAMED_MONTH = re.compile(r"(\d{1,2})[- ]([A-Za-z]{3,9})[- ](\d{4})(?!\d)")
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+    "november", "december",
+)  # fmt: skip
 # Digits alone are epoch seconds, except eight (YYYYMMDD); other lengths are too easily mistaken.
 _SECONDS = re.compile(r"\d{9,11}(?:\.\d+)?")
 _DIGITS = re.compile(r"[\d.]+")
@@ -30,8 +36,8 @@ class Instant(int):
 def moment(value: Any) -> int:
     """Turn a published time into microseconds since 1970-01-01 UTC; without a zone it is UTC.
 
-    Takes an `Instant`, a `datetime`, a `date`, a string (ISO 8601, RFC 2822, epoch seconds) or a number
-    (epoch seconds). Raises `ValueError` with the reason when the value names no time, `TypeError` when
+    Takes an `Instant`, a `datetime`, a `date`, a string (ISO 8601, RFC 2822, either with the month by name,
+    epoch seconds) or a number (epoch seconds). Raises `ValueError` with the reason when the value names no time, `TypeError` when
     it is none of these types.
     """
     if isinstance(value, Instant):
@@ -73,7 +79,9 @@ def _written(text: str) -> int:
     if len(text) != 8 and _DIGITS.fullmatch(text):
         raise ValueError("is neither YYYYMMDD nor seconds since 1970")
     try:
-        when = datetime.fromisoformat(_SPACED_ZONE.sub(lambda match: match[1] or "+00:00", text))
+        when = datetime.fromisoformat(
+            _SPACED_ZONE.sub(lambda match: match[1] or "+00:00", _NAMED_MONTH.sub(_iso, text, 1))
+        )
     except ValueError:
         try:
             when = parsedate_to_datetime(text)
@@ -81,6 +89,15 @@ def _written(text: str) -> int:
             example = "2024-05-01T12:30:00Z or Wed, 01 May 2024 12:30:00 GMT"
             raise ValueError(f"is no date as in {example}") from None
     return _microseconds(when)
+
+
+def _iso(day: re.Match[str]) -> str:
+    """A day whose month is named in English, in full or by three letters, as ISO 8601 has it."""
+    name = day[2].lower()
+    for number, month in enumerate(_MONTHS, 1):
+        if name in (month, month[:3]):
+            return f"{day[3]}-{number:02}-{int(day[1]):02}"
+    return day[0]
 
 
 def _microseconds(when: datetime) -> int:
