@@ -26,7 +26,7 @@ from dedup.families import Families, families, renewed, with_duplicates
 from dedup.io import Source as Input
 from dedup.io import batches as read
 from dedup.kernels.align import COPY
-from dedup.kernels.ready import ready
+from dedup.kernels.ready import load, ready
 from dedup.lsh import bands_for
 from dedup.places import Places, pack
 from dedup.profile import Profile, Stage
@@ -82,6 +82,8 @@ def scan(
     """
     run = _Run(Settings.of(settings), temp_dir, progress or _silent, profile or Profile())
     ready()
+    if run.threads > 1:
+        load()
     bands_for(run.settings.num_perm, run.settings.resemblance, run.settings.recall)
     if checkpoint is not None:
         run.checkpoint = Checkpoint(checkpoint, facts_of(source, run.settings, fields, _version()))

@@ -1,4 +1,4 @@
-"""Compile all kernels before the first use, on two cores, and say so.
+"""Compile all kernels before the first use, on two cores, and say so; load them while others read.
 
 Numba compiles one function at a time in one process. Two processes, each with half of the work, leave the
 compiled code in the cache that every later run loads from.
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,24 @@ def ready() -> None:
             marker.touch()
         except OSError:
             _LOG.debug("cannot write %s; it will be looked at again", marker)
+
+
+@cache
+def load() -> None:
+    """Load the kernels, once a process, in a thread of its own: they are there when they are needed.
+
+    That takes a good part of a second. Whoever needs one before waits for it, as without the thread.
+    """
+    if compiled():
+        Thread(target=_load, name="dedup-load").start()
+
+
+def _load() -> None:
+    try:
+        _compile_there()
+        _compile_here()
+    except Exception as error:
+        _LOG.debug("kernels are left to be loaded by those who need them: %r", error)
 
 
 def compiled() -> bool:
