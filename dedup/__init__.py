@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dedup.article import Article
     from dedup.comparison import Comparison, Passage, compare
-    from dedup.errors import DedupError, InputError, OutputError, SettingsError
+    from dedup.errors import DedupError, IndexStoreError, InputError, OutputError, SettingsError
     from dedup.minhash import sign
+    from dedup.online.filter import Filter
+    from dedup.online.verdict import Verdict
     from dedup.pipeline import scan
     from dedup.report.model import Report
     from dedup.settings import Settings
@@ -19,12 +21,15 @@ _HOMES = {
     "Article": "dedup.article",
     "Comparison": "dedup.comparison",
     "DedupError": "dedup.errors",
+    "Filter": "dedup.online.filter",
+    "IndexStoreError": "dedup.errors",
     "InputError": "dedup.errors",
     "OutputError": "dedup.errors",
     "Passage": "dedup.comparison",
     "Report": "dedup.report.model",
     "Settings": "dedup.settings",
     "SettingsError": "dedup.errors",
+    "Verdict": "dedup.online.verdict",
     "compare": "dedup.comparison",
     "scan": "dedup.pipeline",
     "sign": "dedup.minhash",
@@ -34,12 +39,15 @@ __all__ = [
     "Article",
     "Comparison",
     "DedupError",
+    "Filter",
+    "IndexStoreError",
     "InputError",
     "OutputError",
     "Passage",
     "Report",
     "Settings",
     "SettingsError",
+    "Verdict",
     "compare",
     "scan",
     "sign",

@@ -35,7 +35,7 @@ _FEW = 8  # of a larger one that each of the others meets
 _FEW_CLOSER = 16  # the same, in the buckets of windows
 _ACCOUNTED = 0.5  # of what a text shares, that it shares with one other, for it not to be scattered
 _TOUCHED = 0.1  # share of a text's postings that it must share to be scattered
-_SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
+SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
 _BUCKETS = 3  # in which two texts meet, for them to be compared on weak evidence
 _PURITIES = 8  # steps in which the share of a text that others have is looked at
 _TEXTS_IN_PART, _MOST_BITS = 2048, 8  # texts for each part of the postings, and how many parts there may be
@@ -122,7 +122,7 @@ def _scattered(
     `most` int32 (n,): in how many buckets a text meets the one that it meets most often.
     """
     scattered: NDArray[np.bool_] = (most < _ACCOUNTED * shared) & (shared > _TOUCHED * totals)
-    scattered |= tokens.lengths < _SHORT
+    scattered |= tokens.lengths < SHORT
     return scattered
 
 
@@ -289,7 +289,7 @@ def meet(
         tokens.hashes,
         tokens.offsets,
         settings.shingle,
-        _SHORT,
+        SHORT,
         around,
         known,
         brief,

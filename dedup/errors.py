@@ -25,3 +25,7 @@ class CheckpointError(DedupError, ValueError):
 
 class OutputError(DedupError, OSError):
     """A report could not be written; what stood there before is untouched."""
+
+
+class IndexStoreError(DedupError, OSError):
+    """An index cannot be opened, read or written; what it promised so far is kept."""

@@ -25,7 +25,7 @@ CREDITS = ("credit", "dateline", "byline", "picture")  # kinds of `agencies.Cred
 UNKNOWN = np.iinfo(np.int64).min  # a time that is not known
 NEVER = np.iinfo(np.int64).max
 
-_AGENCY_ITSELF, _DATELINE, _CREDIT, _EARLIEST, _COMPLETE, _PURE = 3.0, 1.5, 1.0, 1.0, 1.0, 0.5
+AGENCY_ITSELF, DATELINE, CREDIT, EARLIEST, COMPLETE, PURE = 3.0, 1.5, 1.0, 1.0, 1.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,19 +214,19 @@ def origins(found: Families, sources: Sources, lengths: NDArray[np.int64]) -> Or
     if not len(found):
         return Origins(np.empty(0, np.int64), np.empty(0), agency)
     family, firsts = found.owners, found.offsets[:-1]
-    points = _COMPLETE * held / np.maximum(np.maximum.reduceat(held, firsts), 1)[family] + _PURE * shares
+    points = COMPLETE * held / np.maximum(np.maximum.reduceat(held, firsts), 1)[family] + PURE * shares
     places, rows = sources.said(found.members)
     theirs = sources.agencies[rows] == agency[family[places]]
     places, rows = places[theirs], rows[theirs]
     named = np.zeros(found.members.size)
-    named[places] = _CREDIT
-    named[places[sources.kinds[rows] == CREDITS.index("dateline")]] = _DATELINE
+    named[places] = CREDIT
+    named[places[sources.kinds[rows] == CREDITS.index("dateline")]] = DATELINE
     own = sources.own[found.members]
-    points += np.where((own >= 0) & (own == agency[family]), _AGENCY_ITSELF, named)
+    points += np.where((own >= 0) & (own == agency[family]), AGENCY_ITSELF, named)
     times = sources.published[found.members]
     known = np.add.reduceat((times != UNKNOWN).astype(np.int64), firsts)
     earliest = np.minimum.reduceat(np.where(times == UNKNOWN, NEVER, times), firsts)
-    points += np.where((known[family] > 1) & (times == earliest[family]), _EARLIEST, 0.0)
+    points += np.where((known[family] > 1) & (times == earliest[family]), EARLIEST, 0.0)
     order = np.lexsort((-points, family))
     best = order[found.offsets[:-1]]
     confidence = 1.0 / np.add.reduceat(np.exp(points - points[best][family]), firsts)

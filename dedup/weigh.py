@@ -20,11 +20,11 @@ from dedup.kernels.tokenise import PARAGRAPH
 from dedup.tokens import Tokens, tokenise
 from dedup.winnow import among
 
-_STORIES = 3  # unrelated stories of one outlet that a paragraph stands in to be boilerplate
-_RELATED = 0.2  # share of the shorter article in other paragraphs, from which on two are one story
+STORIES = 3  # unrelated stories of one outlet that a paragraph stands in to be boilerplate
+RELATED = 0.2  # share of the shorter article in other paragraphs, from which on two are one story
 _LEAST = 4  # tokens in a paragraph that is looked at
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-_LARGEST = 0.5  # share of its article up to which a paragraph can be boilerplate
+LARGEST = 0.5  # share of its article up to which a paragraph can be boilerplate
 
 
 @cache
@@ -74,14 +74,14 @@ def mark_repeated(
     own = outlets[paragraphs.texts]
     mixed = (paragraphs.keys + (own + 2).astype(np.uint64)) * _MIX
     ordered = np.sort(mixed[own >= 0])
-    several = np.unique(ordered[_STORIES - 1 :][ordered[_STORIES - 1 :] == ordered[: 1 - _STORIES]])
+    several = np.unique(ordered[STORIES - 1 :][ordered[STORIES - 1 :] == ordered[: 1 - STORIES]])
     some = np.flatnonzero(among(mixed, several) & (own >= 0))
     order = some[np.lexsort((paragraphs.texts[some], days[paragraphs.texts[some]], mixed[some]))]
     kernels.mark_repeated(
         mixed[order], paragraphs.keys[order], paragraphs.texts[order], paragraphs.firsts[order],
         paragraphs.lengths[order], days, tokens.offsets, paragraphs.keys,
         np.searchsorted(paragraphs.texts, np.arange(len(tokens) + 1)), paragraphs.lengths,
-        _STORIES, _RELATED, _LARGEST, tokens.flags,
+        STORIES, RELATED, LARGEST, tokens.flags,
     )  # fmt: skip
 
 

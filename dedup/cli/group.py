@@ -15,6 +15,8 @@ import click
 from dedup.cli.compare import compare
 from dedup.cli.evaluate import evaluate
 from dedup.cli.exits import BROKEN_PIPE, FAILED, INTERRUPTED
+from dedup.cli.filter import filter
+from dedup.cli.index import index
 from dedup.cli.info import info
 from dedup.cli.report import report
 from dedup.cli.scan import scan
@@ -87,6 +89,8 @@ def main() -> None:
 
 
 main.add_command(scan)
+main.add_command(filter)
+main.add_command(index)
 main.add_command(report)
 main.add_command(compare)
 main.add_command(evaluate)

@@ -7,8 +7,9 @@ from typing import Any
 
 from dedup.article import Article
 from dedup.errors import InputError
-from dedup.io.place import Found, Place
+from dedup.io.place import Found, Place, Row
 from dedup.io.record import FIELDS, check
+from dedup.report.model import Problem
 
 _OURS = {name: name for name in FIELDS}
 
@@ -20,11 +21,28 @@ def read_items(items: Iterable[Any], names: Mapping[str, str], limit: int) -> It
     another type.
     """
     for number, item in enumerate(items, 1):
-        place = Place(item=f"item {number}")
-        if isinstance(item, Article):
-            yield from check({name: getattr(item, name) for name in FIELDS}, _OURS, place, limit)
-        elif isinstance(item, Mapping):
-            yield from check(item, names, place, limit)
+        yield from _checked(item, names, Place(item=f"item {number}"), limit)
+
+
+def row_of(item: Any, place: Place, limit: int) -> tuple[tuple[Any, ...], list[str]]:
+    """The values of one article (`Row`), and what is doubtful about it.
+
+    Raises `InputError` for what is no article.
+    """
+    doubts: list[str] = []
+    for found in _checked(item, _OURS, place, limit):
+        if isinstance(found, Row):
+            return found.values, doubts
+        if isinstance(found, Problem) and found.kind == "warning":
+            doubts.append(found.message)
         else:
-            kind = type(item).__name__
-            raise InputError(f"item {number} is of type {kind}; give dedup.Article or a mapping of fields")
+            raise InputError(str(found))
+    raise InputError(f"{place}: no article")
+
+
+def _checked(item: Any, names: Mapping[str, str], place: Place, limit: int) -> Iterator[Found]:
+    if isinstance(item, Article):
+        return check({name: getattr(item, name) for name in FIELDS}, _OURS, place, limit)
+    if isinstance(item, Mapping):
+        return check(item, names, place, limit)
+    raise InputError(f"{place} is of type {type(item).__name__}; give dedup.Article or a mapping of fields")

@@ -11,6 +11,12 @@ def lines(blocks: Iterable[bytes], limit: int) -> Iterator[bytes | None]:
     No line is kept beyond `limit` plus one block. An error of `blocks` passes through, and the
     unfinished line before it is dropped: it may not be whole.
     """
+    for group in grouped(blocks, limit):
+        yield from group
+
+
+def grouped(blocks: Iterable[bytes], limit: int) -> Iterator[list[bytes | None]]:
+    """The lines that each block ends, as `lines` has them; what follows the last line's end comes last."""
     held: list[bytes] = []
     size = 0
     for block in blocks:
@@ -22,11 +28,9 @@ def lines(blocks: Iterable[bytes], limit: int) -> Iterator[bytes | None]:
             held.clear()
         if not rest:
             continue
-        yield b"".join(held) if size <= limit else None
         last = rest.pop()
-        for line in rest:
-            yield line if len(line) <= limit else None
+        yield [b"".join(held) if size <= limit else None, *(line if len(line) <= limit else None for line in rest)]
         size = len(last)
         held = [last] if size <= limit else []
     if size:
-        yield b"".join(held) if size <= limit else None
+        yield [b"".join(held) if size <= limit else None]

@@ -1,0 +1,152 @@
+"""`dedup filter`: articles in, a verdict on each, fresh ones out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dedup.cli import exits
+from dedup.cli.options import Command, existing, field_option, quiet_option, settings_options
+from dedup.cli.talk import note, telling_compilation
+
+if TYPE_CHECKING:
+    from dedup.online.stream import Stream
+    from dedup.settings import Settings
+
+_VERDICTS = ("new", "duplicate", "copy", "update", "partial")
+_TOLD = 20  # doubts and broken lines told on standard error
+
+index_option = click.option(
+    "--index", "folder", metavar="DIR", required=True, help="The folder of the index; made if it is not there."
+)
+
+
+def _verdicts(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    """Read `duplicate,copy`."""
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    for name in names:
+        if name not in _VERDICTS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(_VERDICTS)}", ctx, parameter)
+    return names
+
+
+def _window(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    from dedup.errors import SettingsError
+    from dedup.online.filter import span_of
+
+    try:
+        if value is not None:
+            span_of(value)
+    except SettingsError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from error
+    return value
+
+
+@click.command(cls=Command, epilog=exits.HELP)
+@click.argument("paths", metavar="[PATH]...", nargs=-1, callback=existing)
+@index_option
+@click.option("--rejects", metavar="FILE", type=click.Path(dir_okay=False), help="Add what is dropped to FILE.")
+@click.option(
+    "--dead-letter", metavar="FILE", type=click.Path(dir_okay=False), help="Add broken lines to FILE, with the reason."
+)
+@click.option(
+    "--drop", default="duplicate,copy", show_default=True, callback=_verdicts, help="Verdicts on what does not come out."
+)
+@click.option("--annotate", is_flag=True, help="Drop nothing: every article comes out with its verdict.")
+@click.option(
+    "--window", metavar="SPAN", callback=_window, help="Look back so far by published time, e.g. 7d. [without end]"
+)
+@field_option
+@quiet_option
+@settings_options
+@click.pass_context
+def filter(
+    ctx: click.Context,
+    /,
+    *,
+    paths: tuple[str, ...],
+    folder: str,
+    rejects: str | None,
+    dead_letter: str | None,
+    drop: tuple[str, ...],
+    annotate: bool,
+    window: str | None,
+    names: dict[str, str],
+    quiet: bool,
+    **values: Any,
+) -> None:
+    """Judge articles, JSON Lines in files or on standard input, against all that came before.
+
+    Fresh articles come out unchanged but for a field `dedup` with the verdict; a verdict comes out only once
+    it is safe on disk. The same article again gets the same verdict again.
+    """
+    given = {name: value for name, value in values.items() if _is_given(ctx, name)}
+    settings = _settings(given)
+    from dedup.io.record import names_of
+    from dedup.online.filter import Filter
+    from dedup.online.stream import Stream, Streams
+
+    with ExitStack() as stack:
+        stack.enter_context(telling_compilation(quiet=quiet))
+        judge = stack.enter_context(Filter(folder, window=window, settings=settings))
+        streams = Streams(
+            sys.stdout.buffer,
+            stack.enter_context(Path(rejects).open("ab")) if rejects else None,
+            stack.enter_context(Path(dead_letter).open("ab")) if dead_letter else None,
+        )
+        stream = Stream(judge, names_of(names), () if annotate else drop, streams)
+        told = _run(stream, paths or ("-",), quiet=quiet)
+    counts = stream.counts
+    said = ", ".join(f"{counts.verdicts[name]:,} {name}" for name in _VERDICTS if name in counts.verdicts)
+    if told > _TOLD:
+        note(f"and {told - _TOLD:,} more", quiet=quiet)
+    note(f"{said or 'no articles'}{f'; {counts.broken:,} broken lines' if counts.broken else ''}", quiet=quiet)
+    ctx.exit(exits.code(copy_found=False, input_failed=counts.broken > 0))
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+
+
+def _settings(given: dict[str, Any]) -> Settings | None:
+    """Settings if any are given; otherwise those of the index count."""
+    from dedup.cli.options import settings_of
+
+    return settings_of(given) if given else None
+
+
+def _run(stream: Stream, paths: tuple[str, ...], *, quiet: bool) -> int:
+    """Judge what comes until it ends or a signal asks to stop; how many doubts there were."""
+    from dedup.cli.stopping import stoppable
+    from dedup.io.files import STDIN
+    from dedup.io.lines import grouped
+    from dedup.online.stream import numbered
+
+    told = 0
+    with stoppable() as stop:
+        for path in paths:
+            blocks = stop.blocks(sys.stdin.fileno()) if path == "-" else _blocks(path)
+            for lines in numbered(grouped(blocks, stream.longest), STDIN if path == "-" else path):
+                stream.take(lines)
+                for doubt in stream.counts.noted:
+                    told += 1
+                    if told <= _TOLD:
+                        note(doubt, quiet=quiet)
+                stream.counts.noted.clear()
+                if stop.asked:
+                    return told
+    return told
+
+
+def _blocks(path: str) -> Iterator[bytes]:
+    from dedup.io.blocks import blocks
+    from dedup.io.encoding import as_utf8
+    from dedup.io.files import format_of
+
+    _, recoded = as_utf8(blocks(Path(path), format_of(Path(path))[1], None))
+    yield from recoded

@@ -1,0 +1,177 @@
+"""One article after another against an index: whom it meets, and where it is posted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dedup.kernels import inner, kernel
+from dedup.kernels.buckets import NEEDED, OF_BAND, STRONG, WEAK, _ways
+
+DEPTH = 7  # tokens on each side of a fingerprint that its context tells of, by a bit each
+_MIX = np.uint32(0x9E3779B1)
+
+
+@kernel
+def contexts(around: Any, known: Any, out: Any) -> None:
+    """Fill `out` uint16 with a bit for each of the nearest tokens around a fingerprint (`surroundings`).
+
+    Bits 0 to `DEPTH` - 1 are those before it, the nearest first, the next ones those behind it.
+    """
+    for p in range(out.size):
+        bits = 0
+        for side in range(2):
+            for i in range(min(known[p, side], DEPTH)):
+                bits |= np.int64((around[p, side, i] * _MIX) >> np.uint32(31)) << (side * DEPTH + i)
+        out[p] = bits
+
+
+@inner
+def _alike(one: int, other: int, side: int, known: int, beside: int) -> int:
+    """How many tokens on one side of two fingerprints may be the same, of the `known` ones of the first."""
+    same = 0
+    differing = (one ^ other) >> (side * DEPTH)
+    while same < min(known, DEPTH) and differing >> same & 1 == 0:
+        same += 1
+    return min(known, beside) if same == DEPTH else same
+
+
+@inner
+def _told(context: int, known: Any, other: int, beside: int) -> int:
+    """The ways (`buckets._ways`) in which the runs around two fingerprints may be one."""
+    before = _alike(context, other, 0, known[0], beside)
+    return _ways(before, _alike(context, other, 1, known[1], beside), beside)
+
+
+@kernel
+def meet(
+    offsets: Any, cells: Any, spots: Any, context: Any, known: Any, brief: Any, beside: int, reach: Any,
+    own: Any, numbers: Any, posted: Any, bounds: Any, listed: Any, listed_context: Any, few: int, most: int,
+    added: Any, added_context: Any, nexts: Any, heads: Any, counts: Any, out: Any,
+) -> int:  # fmt: skip
+    """Let texts meet, one after another, those that stand in their buckets already, and post each of them.
+
+    The postings of text t are `offsets[t]:offsets[t + 1]`: `cells` int64 its keys' numbers, `spots`, `known`
+    and `brief` as in `buckets`, `context` uint16. A key has one list in each of n partitions, that of key c and
+    partition p at c * n + p: `bounds` int64, `listed` uint32 the numbers of articles and `listed_context`. Text t
+    looks into the partitions in which `reach` bool (texts, n) is true; if it is `posted` bool (texts,), it gets
+    the number `numbers` uint32 (texts,) in the partition `own` int64 (texts,).
+
+    A list takes in `few` postings, and up to `most` if no other has the same context: so every run of the
+    guaranteed length around the fingerprint stays found, however many articles hold it. What is added to a list
+    is chained by `heads`, the first, and `nexts`, int32, into `added` uint32 and `added_context` uint16, all by
+    posting; `counts` int32 are the lists' lengths, kept up to date.
+
+    Fills `out` uint64, one for each posting and each on its lists, with text << 44 | partition << 34 |
+    number << 2 | evidence. Returns how many there are.
+    """
+    n = reach.shape[1]
+    filled = 0
+    for t in range(offsets.size - 1):
+        for p in range(offsets[t], offsets[t + 1]):
+            seen = 0  # ways that needed pairs have seen
+            for q in range(n):
+                if not reach[t, q]:
+                    continue
+                cell = cells[p] * n + q
+                listing, entry = bounds[cell], heads[cell]
+                while listing < bounds[cell + 1] or entry >= 0:
+                    if listing < bounds[cell + 1]:
+                        number, theirs = listed[listing], listed_context[listing]
+                        listing += 1
+                    else:
+                        number, theirs = added[entry], added_context[entry]
+                        entry = nexts[entry]
+                    if posted[t] and own[t] == q and number == numbers[t]:
+                        continue
+                    evidence = WEAK
+                    if spots[p] == OF_BAND:
+                        evidence = STRONG
+                    else:
+                        ways = _told(np.int64(context[p]), known[p], np.int64(theirs), beside)
+                        if ways & ~seen != 0:
+                            evidence = NEEDED
+                        elif brief[p]:
+                            evidence = STRONG
+                        seen |= ways
+                    out[filled] = (
+                        np.uint64(t) << np.uint64(44)
+                        | np.uint64(q) << np.uint64(34)
+                        | np.uint64(number) << np.uint64(2)
+                        | np.uint64(evidence)
+                    )
+                    filled += 1
+            if posted[t]:
+                cell = cells[p] * n + own[t]
+                if _is_welcome(cell, context[p], numbers[t], bounds, listed, listed_context, few, most,
+                               added, added_context, nexts, heads, counts):  # fmt: skip
+                    added[p], added_context[p], nexts[p] = numbers[t], context[p], -1
+                    _chain(cell, p, nexts, heads)
+                    counts[cell] += 1
+    return filled
+
+
+@inner
+def _is_welcome(
+    cell: int, context: Any, number: Any, bounds: Any, listed: Any, listed_context: Any, few: int, most: int,
+    added: Any, added_context: Any, nexts: Any, heads: Any, counts: Any,
+) -> bool:  # fmt: skip
+    """Is there room for a posting in a list: for one with that context, or for any?"""
+    if counts[cell] >= most:
+        return False
+    alike = False
+    for listing in range(bounds[cell], bounds[cell + 1]):
+        if listed_context[listing] == context:
+            alike = True
+            if listed[listing] == number:
+                return False
+    entry = heads[cell]
+    while entry >= 0:
+        if added_context[entry] == context:
+            alike = True
+            if added[entry] == number:
+                return False
+        entry = nexts[entry]
+    return counts[cell] < few or not alike
+
+
+@inner
+def _chain(cell: int, posting: int, nexts: Any, heads: Any) -> None:
+    """Put a posting at the end of a list's additions."""
+    if heads[cell] < 0:
+        heads[cell] = posting
+        return
+    entry = heads[cell]
+    while nexts[entry] >= 0:
+        entry = nexts[entry]
+    nexts[entry] = posting
+
+
+@kernel
+def lists(
+    bounds: Any, listed: Any, listed_context: Any, added: Any, added_context: Any, nexts: Any, heads: Any,
+    counts: Any, cells: Any, out_bounds: Any, out: Any,
+) -> None:  # fmt: skip
+    """Fill `out` uint8 with the lists of `cells` int64, six bytes a posting, and `out_bounds` int64, in bytes."""
+    at = 0
+    out_bounds[0] = 0
+    for c in range(cells.size):
+        cell = cells[c]
+        for listing in range(bounds[cell], bounds[cell + 1]):
+            at = _write(out, at, listed[listing], listed_context[listing])
+        entry = heads[cell]
+        while entry >= 0:
+            at = _write(out, at, added[entry], added_context[entry])
+            entry = nexts[entry]
+        out_bounds[c + 1] = at
+
+
+@inner
+def _write(out: Any, at: int, number: Any, context: Any) -> int:
+    """Write a posting, lowest byte first; where the next one goes."""
+    for byte in range(4):
+        out[at + byte] = np.int64(number) >> (8 * byte) & 255
+    for byte in range(2):
+        out[at + 4 + byte] = np.int64(context) >> (8 * byte) & 255
+    return at + 6

@@ -1,0 +1,249 @@
+"""The filter: an article in, a durable verdict out."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import xxhash
+
+from dedup.article import Article
+from dedup.errors import InputError, SettingsError
+from dedup.io.items import row_of
+from dedup.io.place import Place
+from dedup.kernels.ready import ready
+from dedup.online.boilerplate import Boilerplate
+from dedup.online.index import DAY, Changes, Index, Spot, articles_of, key_of, packed
+from dedup.online.judge import Arrival, Judge
+from dedup.online.texts import Facts, Texts, known
+from dedup.online.verdict import Verdict
+from dedup.settings import Settings
+
+_AT_ONCE, _LARGE = 256, 2**23  # articles that are judged and committed together, and characters of their text
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_AHEAD = 3_600_000_000  # microseconds a publisher's clock may be ahead of ours
+
+Given = Article | Mapping[str, Any]
+
+
+class Filter:
+    """Judges articles against all that came before, in an index that outlives the process.
+
+    `window`: how far to look back by published time, as in "7d" (s, m, h, d, w); None: without end. Older
+    articles are dropped a partition at a time. `settings` are fixed when the index is made. May be used by
+    several threads; only one process may write, and `read_only` ones can only ask.
+
+    Raises `IndexStoreError`, `SettingsError`, and `InputError` for what is no article.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        window: str | None = None,
+        settings: Settings | Mapping[str, Any] | None = None,
+        read_only: bool = False,
+    ) -> None:
+        ready()
+        self.window = None if window is None else span_of(window)
+        chosen = None if settings is None else Settings.of(settings)
+        self.index = Index(Path(folder), chosen, window=self.window, read_only=read_only)
+        self._lock = RLock()
+        threads = (chosen.threads if chosen else 0) or os.cpu_count() or 1
+        texts, boilerplate = Texts(self.index), Boilerplate.of(self.index)
+        self._judge = Judge(self.index, texts, boilerplate, self.window, threads)
+        self._read_only = read_only
+
+    def check(self, article: Given) -> Verdict:
+        """The verdict on an article, which is part of the index from then on."""
+        return self.check_many([article])[0]
+
+    def check_many(self, articles: Iterable[Given]) -> list[Verdict]:
+        """Verdicts on articles in the order given; each is judged against all before it."""
+        with self._lock:
+            return self.judge([self._facts(article, number) for number, article in enumerate(articles, 1)])
+
+    def judge(self, many: list[Facts]) -> list[Verdict]:
+        """The same as `check_many`, of articles that are checked already (`facts_of`)."""
+        with self._lock:
+            return self._judged(many, add=True)
+
+    def query(self, article: Given) -> Verdict:
+        """What the verdict on an article would be; nothing changes."""
+        with self._lock:
+            return self._judged([self._facts(article, 1)], add=False)[0]
+
+    def delete(self, id: str) -> bool:
+        """Forget all versions of an article; whether there was one."""
+        with self._lock:
+            return self._deleted(id)
+
+    def close(self) -> None:
+        """Let go of the index."""
+        with self._lock:
+            self.index.close()
+
+    def __enter__(self) -> Filter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _facts(self, article: Given, number: int) -> Facts:
+        """An article's fields, checked, with its time."""
+        row, doubts = row_of(article, Place(item=f"article {number}"), self.index.settings.max_bytes)
+        id, text, title, outlet, url, published, language = row[:7]
+        return facts_of(id, text, title, outlet, url, published, language, doubts)
+
+    def _judged(self, many: list[Facts], *, add: bool) -> list[Verdict]:
+        if add and self._read_only:
+            raise SettingsError("this filter was opened with read_only=True; use query, or open it to write")
+        out: list[Verdict] = []
+        batch: dict[str, Facts] = {}
+        size = 0
+        for facts in many:
+            if len(batch) >= _AT_ONCE or size > _LARGE or facts["id"] in batch:
+                out += self._batch(list(batch.values()), add=add)
+                batch, size = {}, 0
+            batch[facts["id"]] = facts
+            size += len(facts["text"])
+        return out + (self._batch(list(batch.values()), add=add) if batch else [])
+
+    def _batch(self, many: list[Facts], *, add: bool) -> list[Verdict]:
+        """Verdicts on articles of different ids, those on new ones written down before they are told."""
+        latest = self.index.latest([facts["id"] for facts in many])
+        digests = [xxhash.xxh3_128_digest(facts["text"].encode()) for facts in many]
+        new = [place for place, found in enumerate(latest) if found is None or found[1] != digests[place]]
+        arrivals = self._arrivals([many[place] for place in new], [latest[place] for place in new])
+        before = set(self._judge.boilerplate.found)
+        try:
+            judged = self._judge.judge(arrivals)
+            changes = judged.changes + self._judge.boilerplate.changes(before)
+            for place, arrival, verdict in zip(new, arrivals, judged.verdicts, strict=True):
+                changes += _kept(arrival, verdict, digests[place])
+            changes += judged.kin.changes()
+            if add and arrivals:
+                self._make({arrival.spot.day for arrival in arrivals})
+                self.index.rocks.write(changes)
+        except BaseException:
+            self._judge.boilerplate.found.intersection_update(before)
+            raise
+        finally:
+            self._judge.boilerplate.states.clear()
+        if add:
+            for arrival in arrivals:
+                self.index.took(arrival.spot, arrival.text.facts["order"])
+                self._judge.texts.put(arrival.spot, arrival.text)
+        else:
+            self._judge.boilerplate.found.intersection_update(before)
+        verdicts = dict(zip(new, judged.verdicts, strict=True))
+        return [verdicts.get(place) or self._again(latest[place]) for place in range(len(many))]
+
+    def _again(self, found: tuple[Spot, bytes] | None) -> Verdict:
+        """The verdict that was given on the same id and text before."""
+        stored = self.index.verdict(found[0]) if found else None
+        if stored is None:
+            raise InputError("an article's verdict is gone from the index; `dedup index verify` looks into it")
+        return Verdict.of(stored)
+
+    def _arrivals(self, many: list[Facts], latest: Sequence[tuple[Spot, bytes] | None]) -> list[Arrival]:
+        """Articles with the places that they will have in the index, and the partitions they look into."""
+        now = time.time_ns() // 1000
+        taken: dict[int, int] = {}
+        texts, said = [], []
+        for order, facts in enumerate(many, self.index.order):
+            published, notes = facts["published"], facts.pop("doubts")
+            if published is not None and published > now + _AHEAD:
+                notes = (*notes, f"published {_iso(published)} is in the future; it counts as published now")
+                published = now
+            texts.append({**facts, "time": now if published is None else published, "order": order})
+            said.append(notes)
+        out = []
+        for text, found, notes in zip(known(texts), latest, said, strict=True):
+            day = self.index.partition(text.facts["time"])
+            number = taken.get(day, self.index.number(day))
+            taken[day] = number + 1
+            before = None if found is None else found[0]
+            text.facts["before"] = before
+            out.append((Spot(day, number), text, before, notes))
+        days = sorted({*self.index.partitions, *taken})
+        return [
+            Arrival(text, spot, self._reach(text.facts["time"], days), before, notes)
+            for spot, text, before, notes in out
+        ]
+
+    def _reach(self, time: int, days: list[int]) -> list[int]:
+        """Those of the partitions that articles within the window of a time may be in."""
+        if self.window is None:
+            return days
+        first, last = self.index.partition(time - self.window), self.index.partition(time + self.window)
+        return [day for day in days if first <= day <= last]
+
+    def _make(self, days: set[int]) -> None:
+        """See to it that partitions are there; with a new latest one, what lies out of its reach expires."""
+        latest = self.index.partitions[-1:]
+        for day in sorted(days):
+            self.index.make(day)
+        if self.window is not None and latest and self.index.partitions[-1:] != latest:
+            self.index.expire(self.index.partitions[-1] - -(-self.window // DAY))
+
+    def _deleted(self, id: str) -> bool:
+        spots = self.index.versions(id)
+        changes: Changes = []
+        for spot in spots:
+            own = articles_of(spot.day)
+            text = self._judge.texts.get([spot])[spot]
+            first = self.index.firsts([spot.day], [text.digest])[0].get(spot.day)
+            changes += [(own, key_of(kind, spot.number), None) for kind in (b"a", b"v", b"m")]
+            changes.append((own, b"i" + id.encode(), None))
+            if first == spot:
+                changes.append((own, b"d" + text.digest, None))
+            self._judge.texts.forget(spot)
+        if spots:
+            self.index.rocks.write(changes)
+        return bool(spots)
+
+
+def facts_of(
+    id: str, text: str, title: str | None, outlet: str | None, url: str | None, published: int | None,
+    language: str | None, doubts: Sequence[str] = (),
+) -> Facts:  # fmt: skip
+    """An article's fields as an index keeps them; `published` in microseconds since 1970."""
+    return {
+        "id": id, "text": text, "title": title, "outlet": outlet, "url": url, "published": published,
+        "language": language, "doubts": tuple(doubts),
+    }  # fmt: skip
+
+
+def span_of(window: str) -> int:
+    """A window as users write it, in microseconds."""
+    match = re.fullmatch(r"(\d{1,6})([smhdw])", window.strip())
+    if match is None or int(match[1]) == 0:
+        raise SettingsError(f"window={window!r} is no span of time; write it as 12h, 7d or 4w")
+    return int(match[1]) * _UNITS[match[2]] * 1_000_000
+
+
+def _kept(arrival: Arrival, verdict: Verdict, digest: bytes) -> Changes:
+    """What is written of an article and its verdict."""
+    spot, facts = arrival.spot, arrival.text.facts
+    own, number = articles_of(spot.day), spot.number.to_bytes(4, "big")
+    id = number + digest + facts["order"].to_bytes(8, "big")
+    changes: Changes = [
+        (own, b"a" + number, packed(facts)),
+        (own, b"v" + number, packed(verdict.plain())),
+        (own, b"i" + facts["id"].encode(), id),
+    ]
+    if arrival.is_first:
+        changes.append((own, b"d" + arrival.text.digest, number))
+    return changes
+
+
+def _iso(time: int) -> str:
+    return datetime.fromtimestamp(time / 1e6, UTC).isoformat("T", "seconds")

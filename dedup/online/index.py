@@ -1,0 +1,260 @@
+"""The index: postings, articles and verdicts on disk, by partitions of some days, so that days expire at once.
+
+A partition is two column families. In one, a key of five bytes (`postings`) leads to its list: six bytes for
+each posting, the article's number in the partition (uint32) and the context of the fingerprint there (uint16,
+`kernels.meet`), lowest byte first. In the other, the first byte of a key says what it leads to:
+
+    a + number (uint32)           the article, JSON
+    v + number                    its verdict, JSON
+    i + id                        its latest version: number, and digest of its text (16 bytes)
+    d + digest of tokens (16)     the first article with these tokens: number
+    p + outlet and paragraph (8)  where the outlet had the paragraph: `weigh`
+    m + number                    its families, JSON
+    f + family                    the family's head, JSON
+
+Numbers are big-endian, so that keys stand in order. The default column family holds the settings, and under
+b + outlet and paragraph (8) what is known as boilerplate.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.errors import IndexStoreError
+from dedup.online.rocks import Rocks
+from dedup.settings import Settings
+
+FORMAT = 1
+DAY = 86_400_000_000  # microseconds
+_A_MONTH, _REACHED = 30, 4  # days in a partition without a window; partitions that a window reaches over
+_ABOUT = b"about"
+_NUMBER = struct.Struct(">I")
+
+Changes = list[tuple[str, bytes, bytes | None]]
+
+
+class Spot(NamedTuple):
+    """Where an article is kept: the partition's first day since 1970, and the number within."""
+
+    day: int
+    number: int
+
+
+class Index:
+    """An index in a folder; one process writes, others may read what it had written when they opened it.
+
+    The settings are fixed when the index is made, as is how many days are in a partition: so many that a
+    `window`, in microseconds, reaches over a few. `order` is the number of articles there have been. Raises
+    `IndexStoreError`.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        settings: Settings | None = None,
+        *,
+        window: int | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self.rocks = Rocks(Path(folder), read_only=read_only)
+        try:
+            self.settings, self.days = self._agreed(settings, _days(window), read_only)
+            self._next = dict.fromkeys(self.partitions, 0)
+            self.order = 0
+            for day in self.partitions:
+                self._go_on(day)
+            if not read_only:
+                self._tidy()
+        except BaseException:
+            self.rocks.close()
+            raise
+
+    def _agreed(self, settings: Settings | None, days: int, read_only: bool) -> tuple[Settings, int]:
+        """The settings of the index, which are those asked for, if any are."""
+        about = self.rocks.get("default", _ABOUT)
+        if about is None:
+            settings = settings or Settings()
+            own = {"format": FORMAT, "settings": settings.answer(), "days": days}
+            if not read_only:
+                self.rocks.write([("default", _ABOUT, json.dumps(own).encode())])
+            return settings, days
+        own = json.loads(about)
+        if own["format"] != FORMAT:
+            raise IndexStoreError(
+                f"{self.rocks.folder}: the index has format {own['format']}, this version of dedup reads {FORMAT}; "
+                "use the version that made it, or make a new index"
+            )
+        for name, value in (settings.answer() if settings else {}).items():
+            if own["settings"].get(name) != value:
+                raise IndexStoreError(
+                    f"{self.rocks.folder}: the index was made with {name}={own['settings'].get(name)}, "
+                    f"now {name}={value} is asked for; use the former, or make a new index"
+                )
+        return Settings(**own["settings"]), own["days"]
+
+    @property
+    def partitions(self) -> list[int]:
+        """The first days of the partitions, rising."""
+        return sorted(int(name[1:]) for name in self.rocks.families if name.startswith("a"))
+
+    def partition(self, time: int) -> int:
+        """The first day of the partition for a time in microseconds since 1970."""
+        day = time // DAY
+        return int(day - day % self.days)
+
+    def make(self, day: int) -> None:
+        """See to it that a partition is there."""
+        if day not in self._next:
+            self.rocks.create(postings_of(day))
+            self.rocks.create(articles_of(day))  # it is there from now on
+            self._next[day] = 0
+
+    def expire(self, day: int) -> list[int]:
+        """Drop all partitions that end before `day`, days since 1970; the first days of those dropped."""
+        gone = [first for first in self.partitions if first + self.days <= day]
+        for first in gone:
+            self.rocks.drop(articles_of(first))
+            self.rocks.drop(postings_of(first))
+            self._next.pop(first, None)
+        return gone
+
+    def number(self, day: int) -> int:
+        """The number for the next article in a partition."""
+        return self._next.get(day, 0)
+
+    def took(self, spot: Spot, order: int) -> None:
+        """An article is kept from now on."""
+        self._next[spot.day] = max(self._next[spot.day], spot.number + 1)
+        self.order = max(self.order, order + 1)
+
+    def _go_on(self, day: int) -> None:
+        """Count on from the last article of a partition; deleted ones leave their verdicts' numbers free."""
+        key = self.rocks.last(articles_of(day), b"a")
+        if key is not None:
+            number = _NUMBER.unpack(key[1:])[0]
+            last = self.article(Spot(day, number))
+            self.took(Spot(day, number), last["order"] if last else 0)
+
+    def _tidy(self) -> None:
+        """Drop what was left when a partition was made or dropped by halves."""
+        there = set(self.partitions)
+        for name in self.rocks.families:
+            if name.startswith("p") and int(name[1:]) not in there:
+                self.rocks.drop(name)
+
+    def lists(self, days: list[int], keys: list[bytes]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """The lists of keys in each of some partitions: bounds int64 (keys * partitions + 1), and postings."""
+        columns = [self.rocks.several(postings_of(day), keys) for day in days]
+        values = [value or b"" for row in zip(*columns, strict=True) for value in row]
+        sizes = np.fromiter(map(len, values), np.int64, len(values))
+        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]) // POSTING.itemsize
+        return bounds, np.frombuffer(b"".join(values), POSTING)
+
+    def article(self, spot: Spot) -> dict[str, Any] | None:
+        """An article as it was kept."""
+        return self._plain(articles_of(spot.day), b"a" + _NUMBER.pack(spot.number))
+
+    def verdict(self, spot: Spot) -> dict[str, Any] | None:
+        """The verdict on an article."""
+        return self._plain(articles_of(spot.day), b"v" + _NUMBER.pack(spot.number))
+
+    def families(self, spot: Spot) -> list[dict[str, Any]]:
+        """An article's families: name and the article's spans in tokens that are its copy."""
+        found: list[dict[str, Any]] = self._plain(articles_of(spot.day), b"m" + _NUMBER.pack(spot.number)) or []
+        return found
+
+    def family(self, name: str) -> dict[str, Any] | None:
+        """The latest head of a family."""
+        for day in reversed(self.partitions):
+            head = self._plain(articles_of(day), b"f" + name.encode())
+            if head is not None:
+                return head
+        return None
+
+    def _plain(self, family: str, key: bytes) -> Any:
+        value = self.rocks.get(family, key)
+        return None if value is None else self.plain(value)
+
+    @staticmethod
+    def plain(value: bytes) -> Any:
+        """What `packed` packed; raises `ValueError`."""
+        return json.loads(value)
+
+    def latest(self, ids: list[str]) -> list[tuple[Spot, bytes] | None]:
+        """The latest version of each id: where it is kept, and the digest of its text."""
+        found: list[tuple[Spot, bytes] | None] = [None] * len(ids)
+        newest = [b""] * len(ids)
+        for day in self.partitions:
+            for place, value in enumerate(self.rocks.several(articles_of(day), [b"i" + id.encode() for id in ids])):
+                if value is not None and value[20:] > newest[place]:
+                    found[place] = (Spot(day, _NUMBER.unpack(value[:4])[0]), value[4:20])
+                    newest[place] = value[20:]
+        return found
+
+    def versions(self, id: str) -> list[Spot]:
+        """Where the versions of an article are kept, the latest first."""
+        [found] = self.latest([id])
+        out: list[Spot] = []
+        while found is not None:
+            facts = self.article(found[0])
+            if facts is None:
+                break
+            out.append(found[0])
+            found = (Spot(*facts["before"]), b"") if facts["before"] else None
+        return out
+
+    def firsts(self, days: list[int], digests: list[bytes]) -> list[dict[int, Spot]]:
+        """The first article in each of some partitions with the tokens of each digest, by partition."""
+        out: list[dict[int, Spot]] = [{} for _ in digests]
+        for day in days:
+            values = self.rocks.several(articles_of(day), [b"d" + digest for digest in digests])
+            for found, value in zip(out, values, strict=True):
+                if value is not None:
+                    found[day] = Spot(day, _NUMBER.unpack(value)[0])
+        return out
+
+    def everything(self) -> Iterator[tuple[Spot, dict[str, Any], dict[str, Any]]]:
+        """All articles and their verdicts, partition by partition, in the order they came."""
+        for day in self.partitions:
+            for key, value in self.rocks.range(articles_of(day), b"a"):
+                spot = Spot(day, _NUMBER.unpack(key[1:])[0])
+                yield spot, json.loads(value), self.verdict(spot) or {}
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self.rocks.close()
+
+
+def _days(window: int | None) -> int:
+    """Days in a partition for a window."""
+    return _A_MONTH if window is None else max(1, -(-window // (DAY * _REACHED)))
+
+
+POSTING = np.dtype([("number", "<u4"), ("context", "<u2")])
+
+
+def articles_of(day: int) -> str:
+    """The column family of a partition's articles."""
+    return f"a{day}"
+
+
+def postings_of(day: int) -> str:
+    """The column family of a partition's postings."""
+    return f"p{day}"
+
+
+def key_of(kind: bytes, number: int) -> bytes:
+    """The key of what is kept by an article's number."""
+    return kind + _NUMBER.pack(number)
+
+
+def packed(value: Mapping[str, Any] | list[Any]) -> bytes:
+    """JSON as it is kept."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,197 @@
+"""Families that grow: an article joins those of the articles it takes copy from, or founds one with them.
+
+A family is anchored on a part of its founder: a member shares that very part, not merely some text of another
+member, so that a round-up does not make one family of two stories. Names stay as families grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from dedup.agencies import Credit, names
+from dedup.online.index import Changes, Spot, articles_of, key_of, packed
+from dedup.provenance import AGENCY_ITSELF, COMPLETE, CREDIT, DATELINE, EARLIEST, PURE
+
+Spans = list[list[int]]  # half-open, tokens of one article
+Head = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known of an article that families ask for."""
+
+    spot: Spot
+    id: str
+    outlet: str | None
+    time: int
+    tokens: int  # boilerplate aside, at least 1
+    digest: bytes  # of its tokens
+    credits: Sequence[Credit]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Copy that an article shares with an earlier one."""
+
+    other: Kept
+    spans: Spans  # in the article
+    theirs: Spans  # in the other
+
+
+@dataclass(slots=True)
+class Kin:
+    """Families as an index has them, and what has changed since; `changed` is for who writes."""
+
+    known: Callable[[str], Head | None]  # a family's head
+    of: Callable[[Spot], list[dict[str, Any]]]  # an article's families
+    shares: Callable[[Spot], Spans | None]  # the spans the article at hand shares with one it was not aligned with
+    copy_share: float
+    heads: dict[str, Head] = field(default_factory=dict)  # changed, by name
+    members: dict[Spot, list[dict[str, Any]]] = field(default_factory=dict)  # changed
+
+    def join(self, article: Kept, links: Sequence[Link]) -> list[str]:
+        """Let an article join families by its links, those that account for most of it first; their names."""
+        length = 1 + max((span[1] for link in links for span in link.spans), default=0)
+        claimed = np.zeros(length, np.bool_)
+        joined: list[dict[str, Any]] = []
+        for link in links:
+            own = _marked(link.spans, length)
+            fresh, theirs = int((own & ~claimed).sum()), _size(link.theirs)
+            if joined and fresh < self.copy_share * article.tokens:
+                continue
+            if max(int(own.sum()) / article.tokens, theirs / link.other.tokens) < self.copy_share:
+                continue
+            name = self._family(article, link) or self._founded(link)
+            if all(one["family"] != name for one in joined):
+                joined.append({"family": name, "spans": link.spans})
+                self._grow(name, article, int(own.sum()))
+            claimed |= own
+        if joined:
+            self.members[article.spot] = joined
+        return [one["family"] for one in joined]
+
+    def repeat(self, article: Kept, first: Kept) -> list[str]:
+        """Let an article join the families of the one that it repeats word for word."""
+        joined = self._of(first.spot)
+        if not joined:
+            whole = [[0, first.tokens]]
+            joined = [{"family": self._founded(Link(first, whole, whole)), "spans": whole}]
+        self.members[article.spot] = joined
+        for one in joined:
+            self._grow(one["family"], article, _size(one["spans"]))
+        return [one["family"] for one in joined]
+
+    def changes(self) -> Changes:
+        """What to write: families' heads where their latest members are, and who is in which."""
+        heads: Changes = [(articles_of(head["day"]), b"f" + name.encode(), packed(head)) for name, head in self.heads.items()]
+        members: Changes = [
+            (articles_of(spot.day), key_of(b"m", spot.number), packed(families)) for spot, families in self.members.items()
+        ]
+        return heads + members
+
+    def head(self, name: str) -> Head | None:
+        """A family's head as it is now."""
+        return self.heads.get(name) or self.known(name)
+
+    def _of(self, spot: Spot) -> list[dict[str, Any]]:
+        return self.members[spot] if spot in self.members else self.of(spot)
+
+    def _family(self, article: Kept, link: Link) -> str | None:
+        """The family of the link's other article that the shared text is of, if its founder has it too."""
+        best, most = None, 0
+        for one in self._of(link.other.spot):
+            common = _common(one["spans"], link.theirs)
+            if 2 * common >= min(_size(one["spans"]), _size(link.theirs)) and common > most:
+                best, most = one["family"], common
+        head = self.head(best) if best else None
+        if head is None:
+            return None
+        founder = Spot(*head["founder"])
+        if founder == link.other.spot:
+            return best
+        theirs = self.shares(founder)
+        if theirs is None:  # gone; who is left stands for it
+            return best
+        common = _common(head["spans"], theirs)
+        enough = self.copy_share * min(article.tokens, max(_size(head["spans"]), 1))
+        return best if common >= enough else None
+
+    def _founded(self, link: Link) -> str:
+        """Found a family on what another article shares."""
+        founder = link.other
+        key = founder.digest + repr(link.theirs[0][0] if self._of(founder.spot) else 0).encode()
+        name = xxhash.xxh3_64_hexdigest(key)
+        if self.head(name) is None:
+            self.heads[name] = {
+                "family": name, "founder": list(founder.spot), "spans": link.theirs, "size": 0, "votes": {},
+                "earliest": founder.time, "most": 0, "origin": None, "day": founder.spot.day,
+            }  # fmt: skip
+            self.members[founder.spot] = [
+                *self._of(founder.spot), {"family": name, "spans": link.theirs},
+            ]  # fmt: skip
+            self._grow(name, founder, _size(link.theirs))
+        return name
+
+    def _grow(self, name: str, article: Kept, held: int) -> None:
+        """Count a member, and see whether it is nearer to the original than those before it."""
+        head = {**(self.head(name) or {})}
+        head["size"] += 1
+        head["day"] = max(head["day"], article.spot.day)
+        head["earliest"] = min(head["earliest"], article.time)
+        head["most"] = max(head["most"], held)
+        share = min(1.0, held / article.tokens)
+        agency = names().get(article.outlet or "")
+        said = _said(article.credits)
+        voices = [agency] if agency else sorted(said)
+        votes = dict(head["votes"])
+        for voice in voices:
+            votes[voice] = votes.get(voice, 0.0) + (0.01 + share) / len(voices)
+        head["votes"] = votes
+        member = {
+            "id": article.id, "held": held, "share": share, "time": article.time, "agency": agency, "said": said,
+        }  # fmt: skip
+        best = head["origin"]
+        if best is None or _points(member, head) > _points(best, head):
+            head["origin"] = member
+        self.heads[name] = head
+
+
+def _points(member: Mapping[str, Any], head: Head) -> float:
+    """How near a member is to the original, as `provenance.origins` has it."""
+    votes = head["votes"]
+    agency = min(votes, key=lambda name: (-votes[name], name)) if votes else None
+    named = AGENCY_ITSELF if agency and member["agency"] == agency else member["said"].get(agency, 0.0)
+    first = EARLIEST if member["time"] == head["earliest"] else 0.0
+    return float(named + first + COMPLETE * member["held"] / max(head["most"], 1) + PURE * member["share"])
+
+
+def _said(credits: Sequence[Credit]) -> dict[str, float]:
+    """The agencies that an article credits for text, and what that is worth."""
+    out: dict[str, float] = {}
+    for credit in credits:
+        if credit.kind != "picture":
+            worth = DATELINE if credit.kind == "dateline" else CREDIT
+            out[credit.agency] = max(worth, out.get(credit.agency, 0.0))
+    return out
+
+
+def _marked(spans: Spans, length: int) -> NDArray[np.bool_]:
+    marks = np.zeros(length, np.bool_)
+    for start, stop in spans:
+        marks[start:stop] = True
+    return marks
+
+
+def _size(spans: Spans) -> int:
+    return sum(stop - start for start, stop in spans)
+
+
+def _common(one: Spans, other: Spans) -> int:
+    """Tokens that lie in both of two sets of spans."""
+    return sum(max(0, min(b, d) - max(a, c)) for a, b in one for c, d in other)

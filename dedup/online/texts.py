@@ -1,0 +1,94 @@
+"""Texts that articles are verified against: tokenised once, while they are asked for again and again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dedup.online.index import Index, Spot
+from dedup.repeats import digests
+from dedup.tokens import Tokens, tokenise
+from dedup.weigh import Paragraphs, mark_navigation
+
+_MOST = 4096  # texts that are kept at hand
+_MOST_TOKENS = 8_000_000  # in all of them
+
+Facts = dict[str, Any]  # of an article: its fields, `time` in microseconds and `order` of arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An article's facts, and its tokens: those of one text."""
+
+    facts: Facts
+    tokens: Tokens
+    paragraphs: Paragraphs
+    digest: bytes  # of the tokens
+
+
+def known(many: list[Facts]) -> list[Known]:
+    """Tokenise articles."""
+    tokens = tokenise(pa.array([facts["text"] for facts in many], pa.large_string()))
+    mark_navigation(tokens)
+    cut, keys = Paragraphs.of(tokens), digests(tokens)
+    bounds = np.searchsorted(cut.texts, np.arange(len(many) + 1))
+    out = []
+    for place, facts in enumerate(many):
+        own = slice(bounds[place], bounds[place + 1])
+        part = tokens.part(place, place + 1)
+        alone = Tokens(*(column.copy() for column in (part.hashes, part.starts, part.ends, part.flags, part.offsets)))
+        firsts = cut.firsts[own] - tokens.offsets[place]
+        paragraphs = Paragraphs(cut.keys[own].copy(), np.zeros(firsts.size, np.int32), firsts, cut.lengths[own].copy())
+        out.append(Known(facts, alone, paragraphs, keys[place].tobytes()))
+    return out
+
+
+class Texts:
+    """The articles of an index by where they are kept; those asked for last are at hand."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._held: OrderedDict[Spot, Known] = OrderedDict()
+        self._tokens = 0
+
+    def get(self, spots: list[Spot]) -> dict[Spot, Known]:
+        """Some articles; those that are no longer there are left out."""
+        missing = [spot for spot in spots if spot not in self._held]
+        found = [(spot, self._index.article(spot)) for spot in missing]
+        there = [(spot, facts) for spot, facts in found if facts is not None]
+        out = dict(zip([spot for spot, _ in there], known([facts for _, facts in there]), strict=True))
+        for spot in spots:
+            if spot in self._held:
+                self._held.move_to_end(spot)
+                out[spot] = self._held[spot]
+        for spot, text in out.items():
+            self.put(spot, text)
+        return out
+
+    def put(self, spot: Spot, text: Known) -> None:
+        """Have an article at hand."""
+        if spot not in self._held:
+            self._tokens += text.tokens.hashes.size
+        self._held[spot] = text
+        while len(self._held) > _MOST or (self._tokens > _MOST_TOKENS and len(self._held) > 1):
+            _, gone = self._held.popitem(last=False)
+            self._tokens -= gone.tokens.hashes.size
+
+    def forget(self, spot: Spot) -> None:
+        """Let go of an article."""
+        text = self._held.pop(spot, None)
+        if text is not None:
+            self._tokens -= text.tokens.hashes.size
+
+
+def mixed(outlet: str, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Keys of an outlet's paragraphs."""
+    import xxhash
+
+    own = np.uint64(xxhash.xxh3_64_intdigest(outlet.encode()))
+    return (keys ^ own) * np.uint64(0x9E3779B97F4A7C15)

@@ -1,0 +1,64 @@
+"""Upkeep: what an index holds, whether it is sound, and all of it as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from dedup.online.index import Index, articles_of, key_of, postings_of
+from dedup.online.verdict import VERDICTS
+
+_EPOCH = date(1970, 1, 1)
+
+
+def stats(index: Index) -> dict[str, Any]:
+    """Articles by verdict, partitions, settings, bytes on disk."""
+    verdicts: Counter[str] = Counter()
+    partitions = []
+    for day in index.partitions:
+        count = 0
+        for _, value in index.rocks.range(articles_of(day), b"v"):
+            verdicts[index.plain(value)["verdict"]] += 1
+            count += 1
+        first = _EPOCH + timedelta(days=day)
+        partitions.append({"first": str(first), "last": str(first + timedelta(days=index.days - 1)), "articles": count})
+    return {
+        "articles": sum(verdicts.values()),
+        "verdicts": {name: verdicts[name] for name in VERDICTS},
+        "partitions": partitions,
+        "bytes": sum(index.rocks.sizes().values()),
+        "settings": index.settings.answer(),
+    }
+
+
+def verify(index: Index) -> Iterator[str]:
+    """Whatever is not as it should be: unreadable values, articles without verdict, lists that lead nowhere."""
+    for day in index.partitions:
+        own, last = articles_of(day), index.number(day)
+        for kind, what in ((b"a", "article"), (b"v", "verdict")):
+            for key, value in index.rocks.range(own, kind):
+                try:
+                    index.plain(value)
+                except ValueError as error:
+                    yield f"{own}: the {what} {key!r} cannot be read: {error}"
+                other = (b"v" if kind == b"a" else b"a") + key[1:]
+                if index.rocks.get(own, other) is None:
+                    yield f"{own}: {key!r} has no {other!r}"
+        for key, value in index.rocks.range(own, b"i"):
+            if index.rocks.get(own, key_of(b"a", int.from_bytes(value[:4], "big"))) is None:
+                yield f"{own}: the id {key[1:]!r} leads nowhere"
+        for key, value in index.rocks.range(postings_of(day), b""):
+            numbers = [int.from_bytes(value[at : at + 4], "little") for at in range(0, len(value), 6)]
+            if len(value) % 6 or not numbers or max(numbers) >= last or len(key) != 5:
+                yield f"{postings_of(day)}: the list of {key.hex()} is damaged"
+
+
+def exported(index: Index) -> Iterator[dict[str, Any]]:
+    """All articles, as they came, with their verdicts."""
+    for _, facts, verdict in index.everything():
+        record = {name: facts[name] for name in ("id", "text", "title", "outlet", "url", "language") if facts[name]}
+        if facts["published"] is not None:
+            record["published"] = datetime.fromtimestamp(facts["published"] / 1e6, UTC).isoformat()
+        yield {**record, "dedup": verdict}
