@@ -137,7 +137,7 @@ class _Run:
         self, settings: Settings, temp_dir: str | os.PathLike[str] | None, tell: Progress, profile: Profile
     ) -> None:
         self.settings = settings
-        self.threads = settings.threads or os.cpu_count() or 1
+        self.threads = settings.cores
         self.tell = tell
         self.profile = profile
         self.scratch = Scratch(settings.memory * 10**6, temp_dir)
@@ -168,7 +168,7 @@ class _Run:
                 articles = articles_of_arrays(kept, inputs, self.scratch)
             else:
                 stream = read(source, inputs=inputs, settings=self.settings, fields=fields, progress=progress)
-                articles = Articles.stored(stream, self.scratch)
+                articles = Articles.stored(stream, self.scratch, self.threads)
                 inputs.problems.sort(key=lambda found: (found.path or "", found.line or 0, found.message))
                 self.keep("read", lambda: articles_to_arrays(articles, inputs))
                 self.scratch.give_back()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -61,6 +62,11 @@ class Settings:
                 f"guarantee={self.guarantee} is smaller than shingle={self.shingle}: a run shorter than "
                 f"a shingle cannot be found; use guarantee={self.shingle} or more, or a smaller shingle"
             )
+
+    @property
+    def cores(self) -> int:
+        """How many threads there are to be."""
+        return self.threads or os.cpu_count() or 1
 
     @property
     def window(self) -> int:

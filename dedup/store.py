@@ -62,11 +62,11 @@ class Articles:
         return int(self.details.num_rows)
 
     @classmethod
-    def stored(cls, batches: Iterable[pa.RecordBatch], scratch: Scratch) -> Articles:
+    def stored(cls, batches: Iterable[pa.RecordBatch], scratch: Scratch, threads: int = 1) -> Articles:
         """Take in batches of `schema.INPUT` in any order; ids must be unique."""
         data = scratch.spool(np.uint8)
         details, sizes = [], [np.empty(0, np.int64)]
-        for batch in ahead(batches):
+        for batch in ahead(batches) if threads > 1 else batches:
             raw, bounds = utf8(batch["text"])
             data.append(raw[bounds[0] : bounds[-1]])
             sizes.append(np.diff(bounds))

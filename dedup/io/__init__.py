@@ -82,7 +82,7 @@ def _found(
     settings: Settings,
     progress: Callable[[int], None] | None,
 ) -> Iterator[Found]:
-    reading = Reading(names, settings.max_bytes, settings.batch_size, progress)
+    reading = Reading(names, settings.max_bytes, settings.batch_size, progress, settings.cores)
     if _is_path(source):
         return read_paths([_path(source)], reading)
     if is_arrow(source):

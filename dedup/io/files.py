@@ -39,6 +39,7 @@ class Reading(NamedTuple):
     limit: int  # bytes of UTF-8 in the longest text
     rows: int  # taken out of a table at once
     progress: Progress | None
+    threads: int = 1
 
 
 def format_of(path: PurePath) -> tuple[Format | None, Codec | None]:
@@ -128,7 +129,7 @@ def _file(file: File, form: Format, reading: Reading) -> Iterator[Found]:
     codec = format_of(file.path)[1]
     source = blocks(file.path, codec, reading.progress)
     if form == "parquet":
-        rest = reading.names, reading.limit, reading.rows, reading.progress
+        rest = reading.names, reading.limit, reading.rows, reading.progress, reading.threads
         yield from read_parquet(file.path, shown(file.path), *rest)
         return
     if form == "jsonl":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import local
 
 import pyarrow as pa
 
@@ -11,10 +12,20 @@ from dedup.errors import InputError
 from dedup.io.arrow import articles, columns_of
 from dedup.io.blocks import Progress
 from dedup.io.place import Found, Place, reason
+from dedup.threads import in_order
+
+
+_SMALL = 2**25  # bytes of decoded row groups that are read whole, several at once
 
 
 def read_parquet(
-    path: Path, shown: str, names: Mapping[str, str], limit: int, rows: int, progress: Progress | None
+    path: Path,
+    shown: str,
+    names: Mapping[str, str],
+    limit: int,
+    rows: int,
+    progress: Progress | None,
+    threads: int = 1,
 ) -> Iterator[Found]:
     """Yield the articles of a file, row group after row group; places are the file and the row's number.
 
@@ -27,9 +38,8 @@ def read_parquet(
     try:
         with parquet.ParquetFile(path) as file:
             present = columns_of(file.schema_arrow, names)
-            yield from articles(
-                _batches(file, list(present.values()), rows, progress), present, names, limit, rows, shown
-            )
+            batches = _batches(path, file, list(present.values()), rows, progress, threads)
+            yield from articles(batches, present, names, limit, rows, shown)
             if not file.metadata.num_rows:
                 yield place.problem("the file has no rows", "skipped")
     except InputError as error:
@@ -40,10 +50,41 @@ def read_parquet(
 
 
 def _batches(
-    file: pa.parquet.ParquetFile, columns: list[str], rows: int, progress: Progress | None
+    path: Path,
+    file: pa.parquet.ParquetFile,
+    columns: list[str],
+    rows: int,
+    progress: Progress | None,
+    threads: int,
 ) -> Iterator[pa.RecordBatch]:
-    for group in range(file.num_row_groups):
-        yield from file.iter_batches(rows, row_groups=[group], columns=columns)
+    """The rows of all row groups: small ones are decoded by several threads, large ones bit by bit."""
+    facts = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+    several = threads > 1 and max((group.total_byte_size for group in facts), default=0) <= _SMALL
+    groups = _decoded(path, columns, len(facts), threads) if several else None
+    for number, group in enumerate(facts):
+        if groups is not None:
+            yield from next(groups).to_batches(rows)
+        else:
+            yield from file.iter_batches(rows, row_groups=[number], columns=columns)
         if progress:
-            facts = file.metadata.row_group(group)
-            progress(sum(facts.column(number).total_compressed_size for number in range(facts.num_columns)))
+            progress(sum(group.column(column).total_compressed_size for column in range(group.num_columns)))
+
+
+def _decoded(path: Path, columns: list[str], groups: int, threads: int) -> Iterator[pa.Table]:
+    """Row groups, in order; each thread has a file of its own, for a reader serves one at a time."""
+    from pyarrow import parquet
+
+    own = local()
+    opened = []
+
+    def decode(group: int) -> pa.Table:
+        if not hasattr(own, "file"):
+            own.file = parquet.ParquetFile(path)
+            opened.append(own.file)
+        return own.file.read_row_group(group, columns, use_threads=False)
+
+    try:
+        yield from in_order(decode, range(groups), threads)
+    finally:
+        for file in opened:
+            file.close()

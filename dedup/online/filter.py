@@ -56,7 +56,7 @@ class Filter:
         chosen = None if settings is None else Settings.of(settings)
         self.index = Index(Path(folder), chosen, window=self.window, read_only=read_only)
         self._lock = RLock()
-        threads = (chosen.threads if chosen else 0) or os.cpu_count() or 1
+        threads = (chosen or Settings()).cores
         texts, boilerplate = Texts(self.index), Boilerplate.of(self.index)
         self._judge = Judge(self.index, texts, boilerplate, self.window, threads)
         self._read_only = read_only
