@@ -93,8 +93,8 @@ def align(
 ) -> Aligned:
     """Align `pairs` int32 (n, 2) of texts; pairs that share no passage are left out.
 
-    `seen` takes in which tokens copies account for. `progress` is called with pairs done and pairs in all. The
-    result does not depend on `threads`.
+    `seen` takes in which tokens copies account for. `progress` is called with pairs done and pairs in all.
+    The result does not depend on `threads`.
     """
 
     def run(first: int) -> Aligned:
@@ -109,9 +109,7 @@ def align(
     return Aligned.concatenated(parts)
 
 
-def _align(
-    tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, seen: Seen | None = None
-) -> Aligned:
+def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, seen: Seen | None = None) -> Aligned:
     lefts, rights = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
     texts = tokens.offsets, lefts, rights
     run_offsets = np.empty(lefts.size + 1, np.int64)

@@ -1,7 +1,7 @@
 """Seen: words that verified copies account for, so that nobody aligns two articles for them once more.
 
-In a large family two articles share runs that neither shares with the hub: both left out the same word. Such a
-run tells nothing new where all of its words are already known to be copied.
+In a large family two articles share runs that neither shares with the hub: both left out the same word. Such
+a run tells nothing new where all of its words are already known to be copied.
 """
 
 from __future__ import annotations

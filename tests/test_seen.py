@@ -109,7 +109,12 @@ def test_news_are_runs_with_words_not_seen(seed, least):
 
 def test_only_copies_are_seen_and_only_in_texts_that_are_watched():
     story = [n * 2**20 + 1 for n in range(60)]
-    texts = [story, story[:40] + [7 * 2**24 + n for n in range(9)], [5 * 2**26 + n for n in range(60)] + story[:12], story[20:]]
+    texts = [
+        story,
+        story[:40] + [7 * 2**24 + n for n in range(9)],
+        [5 * 2**26 + n for n in range(60)] + story[:12],
+        story[20:],
+    ]
     tokens = tokens_of(texts, [[0] * len(text) for text in texts])
     seen = Seen.nothing(tokens, np.array([[1, 2]], np.int32))
     align(tokens, np.array([[0, 1], [0, 3], [1, 2]], np.int32), dedup.Settings(), seen=seen)

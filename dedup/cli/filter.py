@@ -22,7 +22,11 @@ _VERDICTS = ("new", "duplicate", "copy", "update", "partial")
 _TOLD = 20  # doubts and broken lines told on standard error
 
 index_option = click.option(
-    "--index", "folder", metavar="DIR", required=True, help="The folder of the index; made if it is not there."
+    "--index",
+    "folder",
+    metavar="DIR",
+    required=True,
+    help="The folder of the index; made if it is not there.",
 )
 
 
@@ -50,16 +54,28 @@ def _window(ctx: click.Context, parameter: click.Parameter, value: str | None) -
 @click.command(cls=Command, epilog=exits.HELP)
 @click.argument("paths", metavar="[PATH]...", nargs=-1, callback=existing)
 @index_option
-@click.option("--rejects", metavar="FILE", type=click.Path(dir_okay=False), help="Add what is dropped to FILE.")
 @click.option(
-    "--dead-letter", metavar="FILE", type=click.Path(dir_okay=False), help="Add broken lines to FILE, with the reason."
+    "--rejects", metavar="FILE", type=click.Path(dir_okay=False), help="Add what is dropped to FILE."
 )
 @click.option(
-    "--drop", default="duplicate,copy", show_default=True, callback=_verdicts, help="Verdicts on what does not come out."
+    "--dead-letter",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Add broken lines to FILE, with the reason.",
+)
+@click.option(
+    "--drop",
+    default="duplicate,copy",
+    show_default=True,
+    callback=_verdicts,
+    help="Verdicts on what does not come out.",
 )
 @click.option("--annotate", is_flag=True, help="Drop nothing: every article comes out with its verdict.")
 @click.option(
-    "--window", metavar="SPAN", callback=_window, help="Look back so far by published time, e.g. 7d. [without end]"
+    "--window",
+    metavar="SPAN",
+    callback=_window,
+    help="Look back so far by published time, e.g. 7d. [without end]",
 )
 @field_option
 @quiet_option
@@ -105,7 +121,9 @@ def filter(
     said = ", ".join(f"{counts.verdicts[name]:,} {name}" for name in _VERDICTS if name in counts.verdicts)
     if told > _TOLD:
         note(f"and {told - _TOLD:,} more", quiet=quiet)
-    note(f"{said or 'no articles'}{f'; {counts.broken:,} broken lines' if counts.broken else ''}", quiet=quiet)
+    note(
+        f"{said or 'no articles'}{f'; {counts.broken:,} broken lines' if counts.broken else ''}", quiet=quiet
+    )
     ctx.exit(exits.code(copy_found=False, input_failed=counts.broken > 0))
 
 

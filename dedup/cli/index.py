@@ -52,7 +52,9 @@ def verify(folder: str) -> None:
 
 @index.command(epilog=exits.HELP)
 @_folder
-@click.option("--before", metavar="DAY", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The first day to keep.")
+@click.option(
+    "--before", metavar="DAY", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The first day to keep."
+)
 def expire(folder: str, before: Any) -> None:
     """Drop the partitions that end before a day."""
     from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Published times: ISO 8601, RFC 2822, months by name, epoch seconds and Python's own, as microseconds UTC."""
+"""Published times: ISO 8601, RFC 2822, months by name, epoch seconds, Python's own, as microseconds UTC."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def moment(value: Any) -> int:
     """Turn a published time into microseconds since 1970-01-01 UTC; without a zone it is UTC.
 
     Takes an `Instant`, a `datetime`, a `date`, a string (ISO 8601, RFC 2822, either with the month by name,
-    epoch seconds) or a number (epoch seconds). Raises `ValueError` with the reason when the value names no time, `TypeError` when
-    it is none of these types.
+    epoch seconds) or a number (epoch seconds). Raises `ValueError` with the reason when the value names no
+    time, `TypeError` when it is none of these types.
     """
     if isinstance(value, Instant):
         return within(int(value))

@@ -29,7 +29,10 @@ def grouped(blocks: Iterable[bytes], limit: int) -> Iterator[list[bytes | None]]
         if not rest:
             continue
         last = rest.pop()
-        yield [b"".join(held) if size <= limit else None, *(line if len(line) <= limit else None for line in rest)]
+        yield [
+            b"".join(held) if size <= limit else None,
+            *(line if len(line) <= limit else None for line in rest),
+        ]
         size = len(last)
         held = [last] if size <= limit else []
     if size:

@@ -14,7 +14,6 @@ from dedup.io.blocks import Progress
 from dedup.io.place import Found, Place, reason
 from dedup.threads import in_order
 
-
 _SMALL = 2**25  # bytes of decoded row groups that are read whole, several at once
 
 

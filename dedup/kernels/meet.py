@@ -53,15 +53,15 @@ def meet(
     """Let texts meet, one after another, those that stand in their buckets already, and post each of them.
 
     The postings of text t are `offsets[t]:offsets[t + 1]`: `cells` int64 its keys' numbers, `spots`, `known`
-    and `brief` as in `buckets`, `context` uint16. A key has one list in each of n partitions, that of key c and
-    partition p at c * n + p: `bounds` int64, `listed` uint32 the numbers of articles and `listed_context`. Text t
-    looks into the partitions in which `reach` bool (texts, n) is true; if it is `posted` bool (texts,), it gets
-    the number `numbers` uint32 (texts,) in the partition `own` int64 (texts,).
+    and `brief` as in `buckets`, `context` uint16. A key has a list in each of n partitions, that of key c and
+    partition p at c * n + p: `bounds` int64, `listed` uint32 the numbers of articles, and `listed_context`.
+    Text t looks into the partitions in which `reach` bool (texts, n) is true; if it is `posted` bool
+    (texts,), it gets the number `numbers` uint32 (texts,) in the partition `own` int64 (texts,).
 
     A list takes in `few` postings, and up to `most` if no other has the same context: so every run of the
-    guaranteed length around the fingerprint stays found, however many articles hold it. What is added to a list
-    is chained by `heads`, the first, and `nexts`, int32, into `added` uint32 and `added_context` uint16, all by
-    posting; `counts` int32 are the lists' lengths, kept up to date.
+    guaranteed length around the fingerprint stays found, however many articles hold it. What is added to a
+    list is chained by `heads`, the first, and `nexts`, int32, into `added` uint32 and `added_context` uint16,
+    all by posting; `counts` int32 are the lists' lengths, kept up to date.
 
     Fills `out` uint64, one for each posting and each on its lists, with text << 44 | partition << 34 |
     number << 2 | evidence. Returns how many there are.
@@ -151,9 +151,12 @@ def _chain(cell: int, posting: int, nexts: Any, heads: Any) -> None:
 @kernel
 def lists(
     bounds: Any, listed: Any, listed_context: Any, added: Any, added_context: Any, nexts: Any, heads: Any,
-    counts: Any, cells: Any, out_bounds: Any, out: Any,
+    cells: Any, out_bounds: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Fill `out` uint8 with the lists of `cells` int64, six bytes a posting, and `out_bounds` int64, in bytes."""
+    """Fill `out` uint8 with the lists of `cells` int64, six bytes a posting, and `out_bounds` int64 in bytes.
+
+    The rest as `meet` left it.
+    """
     at = 0
     out_bounds[0] = 0
     for c in range(cells.size):

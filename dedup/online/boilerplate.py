@@ -6,15 +6,15 @@ The rule is `weigh.mark_repeated`'s, one article after another: what is boilerpl
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.kernels.tokenise import BOILERPLATE
-from dedup.online.index import Changes, Index, Spot, articles_of
-from dedup.online.texts import Known, mixed
+from dedup.online.index import DAY, Changes, Index, Spot, articles_of
+from dedup.online.texts import Known
 from dedup.weigh import LARGEST, RELATED, STORIES, Paragraphs
 
 _STATE = struct.Struct(">HiiI")  # unrelated stories, day of the first (-1: not known), where the last is kept
@@ -26,7 +26,7 @@ class Boilerplate:
 
     index: Index
     found: set[int]  # keys (`mixed`) of paragraphs that are boilerplate
-    states: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)  # changed, with the partition they go to
+    states: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)  # changed
 
     @classmethod
     def of(cls, index: Index) -> Boilerplate:
@@ -35,53 +35,59 @@ class Boilerplate:
 
     def flags(self, text: Known) -> NDArray[np.uint8]:
         """The flags of a text's tokens, with its boilerplate."""
-        outlet, paragraphs = text.facts.get("outlet"), text.paragraphs
-        if outlet is None or not self.found or not paragraphs.keys.size:
-            return text.tokens.flags
-        own = [key in self.found for key in mixed(outlet, paragraphs.keys).tolist()]
-        if not any(own):
+        if self.found.isdisjoint(text.keys):
             return text.tokens.flags
         flags = text.tokens.flags.copy()
-        for first, size in zip(paragraphs.firsts[own].tolist(), paragraphs.lengths[own].tolist(), strict=True):
-            flags[first : first + size] |= BOILERPLATE
+        for place, key in enumerate(text.keys):
+            if key in self.found:
+                first = text.paragraphs.firsts[place]
+                flags[first : first + text.paragraphs.lengths[place]] |= BOILERPLATE
         return flags
 
-    def take(self, spot: Spot, text: Known, days: list[int], last_of: Callable[[Spot], Known | None]) -> None:
-        """Take note of an article's paragraphs; `days` are the partitions to look into, the latest last."""
-        outlet, paragraphs = text.facts.get("outlet"), text.paragraphs
-        if outlet is None or not paragraphs.keys.size:
-            return
-        own = mixed(outlet, paragraphs.keys)
-        keys = list(dict.fromkeys(own.astype(">u8").tobytes()[at : at + 8] for at in range(0, 8 * own.size, 8)))
-        day = -1 if text.facts["published"] is None else text.facts["time"] // 86_400_000_000
-        for key, state in zip(keys, self._states(keys, days), strict=True):
-            place = int(np.flatnonzero(own == int.from_bytes(key, "big"))[0])
-            stories, first = 1, day
-            if state is not None:
-                stories, first, where, number = _STATE.unpack(state)
-                last = last_of(Spot(where, number))
-                if last is not None and not _related(last, text, place):
-                    stories += 1
-                if stories >= STORIES and (first < 0 or first != day):
-                    self.found.add(int.from_bytes(key, "big"))
-            self.states[key] = spot.day, _STATE.pack(min(stories, 65535), first, *spot)
+    def take(
+        self, texts: Sequence[tuple[Spot, Known, list[int]]], last_of: Callable[[Spot], Known | None]
+    ) -> None:
+        """Take note of the paragraphs of articles in turn, each with the partitions that it looks into."""
+        days = sorted({day for _, _, reach in texts for day in reach})
+        keys = list(dict.fromkeys(key for _, text, _ in texts for key in text.keys))
+        names = [b"p" + key.to_bytes(8, "big") for key in keys]
+        held = [
+            dict(zip(keys, self.index.rocks.several(articles_of(day), names), strict=True)) for day in days
+        ]
+        for spot, text, reach in texts:
+            day = -1 if text.facts["published"] is None else text.facts["time"] // DAY
+            there = [column for own, column in zip(days, held, strict=True) if own in reach]
+            for place, key in enumerate(text.keys):
+                state = self._state(key, there)
+                if state is not None and state[2:] == tuple(spot):
+                    continue  # it stands here twice
+                stories, first = 1, day
+                if state is not None:
+                    stories, first, *where = state
+                    last = last_of(Spot(*where))
+                    stories += last is not None and not _related(last, text, place)
+                    if stories >= STORIES and (first < 0 or first != day):
+                        self.found.add(key)
+                self.states[key] = min(stories, 65535), first, *spot
+
+    def _state(self, key: int, held: list[dict[int, bytes | None]]) -> tuple[int, int, int, int] | None:
+        """What is known of a paragraph, the latest first."""
+        if key in self.states:
+            return self.states[key]
+        for column in reversed(held):
+            value = column[key]
+            if value is not None:
+                return _STATE.unpack(value)
+        return None
 
     def changes(self, before: set[int]) -> Changes:
         """What to write: states, and the boilerplate that was not known `before`."""
-        states: Changes = [(articles_of(day), b"p" + key, state) for key, (day, state) in self.states.items()]
+        states: Changes = [
+            (articles_of(state[2]), b"p" + key.to_bytes(8, "big"), _STATE.pack(*state))
+            for key, state in self.states.items()
+        ]
         new: Changes = [("default", b"b" + key.to_bytes(8, "big"), b"") for key in self.found - before]
         return states + new
-
-    def _states(self, keys: list[bytes], days: list[int]) -> list[bytes | None]:
-        out: list[bytes | None] = [self.states[key][1] if key in self.states else None for key in keys]
-        for day in reversed(days):
-            missing = [place for place, state in enumerate(out) if state is None]
-            if not missing:
-                break
-            values = self.index.rocks.several(articles_of(day), [b"p" + keys[place] for place in missing])
-            for place, value in zip(missing, values, strict=True):
-                out[place] = value
-        return out
 
 
 def _related(one: Known, two: Known, place: int) -> bool:
@@ -94,4 +100,5 @@ def _related(one: Known, two: Known, place: int) -> bool:
 
 
 def _without(paragraphs: Paragraphs, key: np.uint64) -> NDArray[np.uint64]:
-    return paragraphs.keys[paragraphs.keys != key]
+    kept: NDArray[np.uint64] = paragraphs.keys[paragraphs.keys != key]
+    return kept

@@ -6,7 +6,6 @@ import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
@@ -18,6 +17,7 @@ from dedup.article import Article
 from dedup.errors import InputError, SettingsError
 from dedup.io.items import row_of
 from dedup.io.place import Place
+from dedup.io.record import FIELDS
 from dedup.kernels.ready import ready
 from dedup.online.boilerplate import Boilerplate
 from dedup.online.index import DAY, Changes, Index, Spot, articles_of, key_of, packed
@@ -99,8 +99,7 @@ class Filter:
     def _facts(self, article: Given, number: int) -> Facts:
         """An article's fields, checked, with its time."""
         row, doubts = row_of(article, Place(item=f"article {number}"), self.index.settings.max_bytes)
-        id, text, title, outlet, url, published, language = row[:7]
-        return facts_of(id, text, title, outlet, url, published, language, doubts)
+        return facts_of(row, doubts)
 
     def _judged(self, many: list[Facts], *, add: bool) -> list[Verdict]:
         if add and self._read_only:
@@ -121,36 +120,43 @@ class Filter:
         latest = self.index.latest([facts["id"] for facts in many])
         digests = [xxhash.xxh3_128_digest(facts["text"].encode()) for facts in many]
         new = [place for place, found in enumerate(latest) if found is None or found[1] != digests[place]]
-        arrivals = self._arrivals([many[place] for place in new], [latest[place] for place in new])
-        before = set(self._judge.boilerplate.found)
+        verdicts = dict.fromkeys(range(len(many)))
+        if new:
+            arrivals = self._arrivals([many[place] for place in new], [latest[place] for place in new])
+            own = [digests[place] for place in new]
+            verdicts |= zip(new, self._new(arrivals, own, add=add), strict=True)
+        return [verdict or self._again(latest[place]) for place, verdict in verdicts.items()]
+
+    def _new(self, arrivals: list[Arrival], digests: list[bytes], *, add: bool) -> list[Verdict]:
+        """Verdicts on articles that are new; `digests` of their texts."""
+        boilerplate = self._judge.boilerplate
+        before = set(boilerplate.found)
         try:
             judged = self._judge.judge(arrivals)
-            changes = judged.changes + self._judge.boilerplate.changes(before)
-            for place, arrival, verdict in zip(new, arrivals, judged.verdicts, strict=True):
-                changes += _kept(arrival, verdict, digests[place])
-            changes += judged.kin.changes()
-            if add and arrivals:
+            if add:
                 self._make({arrival.spot.day for arrival in arrivals})
+                for arrival in arrivals:  # whatever happens now, nobody else gets their numbers
+                    self.index.took(arrival.spot, arrival.text.facts["order"])
+                changes = judged.changes + boilerplate.changes(before) + judged.kin.changes()
+                for kept in map(_kept, arrivals, judged.verdicts, digests):
+                    changes += kept
                 self.index.rocks.write(changes)
-        except BaseException:
-            self._judge.boilerplate.found.intersection_update(before)
-            raise
+                before = boilerplate.found.copy()
         finally:
-            self._judge.boilerplate.states.clear()
+            boilerplate.found.intersection_update(before)
+            boilerplate.states.clear()
         if add:
             for arrival in arrivals:
-                self.index.took(arrival.spot, arrival.text.facts["order"])
                 self._judge.texts.put(arrival.spot, arrival.text)
-        else:
-            self._judge.boilerplate.found.intersection_update(before)
-        verdicts = dict(zip(new, judged.verdicts, strict=True))
-        return [verdicts.get(place) or self._again(latest[place]) for place in range(len(many))]
+        return judged.verdicts
 
     def _again(self, found: tuple[Spot, bytes] | None) -> Verdict:
         """The verdict that was given on the same id and text before."""
         stored = self.index.verdict(found[0]) if found else None
         if stored is None:
-            raise InputError("an article's verdict is gone from the index; `dedup index verify` looks into it")
+            raise InputError(
+                "an article's verdict is gone from the index; `dedup index verify` looks into it"
+            )
         return Verdict.of(stored)
 
     def _arrivals(self, many: list[Facts], latest: Sequence[tuple[Spot, bytes] | None]) -> list[Arrival]:
@@ -211,15 +217,9 @@ class Filter:
         return bool(spots)
 
 
-def facts_of(
-    id: str, text: str, title: str | None, outlet: str | None, url: str | None, published: int | None,
-    language: str | None, doubts: Sequence[str] = (),
-) -> Facts:  # fmt: skip
-    """An article's fields as an index keeps them; `published` in microseconds since 1970."""
-    return {
-        "id": id, "text": text, "title": title, "outlet": outlet, "url": url, "published": published,
-        "language": language, "doubts": tuple(doubts),
-    }  # fmt: skip
+def facts_of(values: Sequence[Any], doubts: Sequence[str] = ()) -> Facts:
+    """An article's fields as an index keeps them; `values` as `io.place.Row` has them."""
+    return {**dict(zip(FIELDS, values, strict=False)), "doubts": tuple(doubts)}
 
 
 def span_of(window: str) -> int:

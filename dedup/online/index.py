@@ -1,4 +1,4 @@
-"""The index: postings, articles and verdicts on disk, by partitions of some days, so that days expire at once.
+"""The index: postings, articles and verdicts on disk, in partitions of some days that expire as a whole.
 
 A partition is two column families. In one, a key of five bytes (`postings`) leads to its list: six bytes for
 each posting, the article's number in the partition (uint32) and the context of the fingerprint there (uint16,
@@ -88,8 +88,8 @@ class Index:
         own = json.loads(about)
         if own["format"] != FORMAT:
             raise IndexStoreError(
-                f"{self.rocks.folder}: the index has format {own['format']}, this version of dedup reads {FORMAT}; "
-                "use the version that made it, or make a new index"
+                f"{self.rocks.folder}: the index has format {own['format']}, this version of dedup reads "
+                f"{FORMAT}; use the version that made it, or make a new index"
             )
         for name, value in (settings.answer() if settings else {}).items():
             if own["settings"].get(name) != value:
@@ -150,7 +150,7 @@ class Index:
                 self.rocks.drop(name)
 
     def lists(self, days: list[int], keys: list[bytes]) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """The lists of keys in each of some partitions: bounds int64 (keys * partitions + 1), and postings."""
+        """The lists of keys in each of some partitions: bounds int64 (keys * partitions + 1), postings."""
         columns = [self.rocks.several(postings_of(day), keys) for day in days]
         values = [value or b"" for row in zip(*columns, strict=True) for value in row]
         sizes = np.fromiter(map(len, values), np.int64, len(values))
@@ -159,21 +159,25 @@ class Index:
 
     def article(self, spot: Spot) -> dict[str, Any] | None:
         """An article as it was kept."""
-        return self._plain(articles_of(spot.day), b"a" + _NUMBER.pack(spot.number))
+        found: dict[str, Any] | None = self._plain(articles_of(spot.day), key_of(b"a", spot.number))
+        return found
 
     def verdict(self, spot: Spot) -> dict[str, Any] | None:
         """The verdict on an article."""
-        return self._plain(articles_of(spot.day), b"v" + _NUMBER.pack(spot.number))
+        found: dict[str, Any] | None = self._plain(articles_of(spot.day), key_of(b"v", spot.number))
+        return found
 
     def families(self, spot: Spot) -> list[dict[str, Any]]:
         """An article's families: name and the article's spans in tokens that are its copy."""
-        found: list[dict[str, Any]] = self._plain(articles_of(spot.day), b"m" + _NUMBER.pack(spot.number)) or []
+        found: list[dict[str, Any]] = (
+            self._plain(articles_of(spot.day), b"m" + _NUMBER.pack(spot.number)) or []
+        )
         return found
 
     def family(self, name: str) -> dict[str, Any] | None:
         """The latest head of a family."""
         for day in reversed(self.partitions):
-            head = self._plain(articles_of(day), b"f" + name.encode())
+            head: dict[str, Any] | None = self._plain(articles_of(day), b"f" + name.encode())
             if head is not None:
                 return head
         return None
@@ -192,7 +196,9 @@ class Index:
         found: list[tuple[Spot, bytes] | None] = [None] * len(ids)
         newest = [b""] * len(ids)
         for day in self.partitions:
-            for place, value in enumerate(self.rocks.several(articles_of(day), [b"i" + id.encode() for id in ids])):
+            for place, value in enumerate(
+                self.rocks.several(articles_of(day), [b"i" + id.encode() for id in ids])
+            ):
                 if value is not None and value[20:] > newest[place]:
                     found[place] = (Spot(day, _NUMBER.unpack(value[:4])[0]), value[4:20])
                     newest[place] = value[20:]

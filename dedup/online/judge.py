@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.agencies import Credit, credits, mentions
 from dedup.align import Aligned, align
 from dedup.candidates import SHORT, postings
 from dedup.kernels import buckets, meet
@@ -79,11 +79,10 @@ class Judge:
     def judge(self, arrivals: Sequence[Arrival]) -> Judged:
         """Judge articles in the order given. No two may have one id."""
         batch = {arrival.spot: arrival.text for arrival in arrivals}
-        for arrival in arrivals:
-            self.boilerplate.take(
-                arrival.spot, arrival.text, arrival.reach,
-                lambda spot: batch.get(spot) or self.texts.get([spot]).get(spot),
-            )  # fmt: skip
+        self.boilerplate.take(
+            [(arrival.spot, arrival.text, arrival.reach) for arrival in arrivals],
+            lambda spot: batch.get(spot) or self.texts.get([spot]).get(spot),
+        )
         firsts = self._firsts(arrivals)
         met, changes = self._meet(arrivals, firsts)
         wanted = {spot for spots, _ in met for spot in spots} - batch.keys()
@@ -141,7 +140,15 @@ class Judge:
         around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
         brief, context = np.empty(count, np.bool_), np.empty(count, np.uint16)
         buckets.surroundings(
-            found.texts, found.spots, tokens.hashes, tokens.offsets, settings.shingle, SHORT, around, known, brief
+            found.texts,
+            found.spots,
+            tokens.hashes,
+            tokens.offsets,
+            settings.shingle,
+            SHORT,
+            around,
+            known,
+            brief,
         )
         meet.contexts(around, known, context)
         keys, cells = np.unique(found.keys >> np.uint64(24), return_inverse=True)
@@ -150,35 +157,43 @@ class Judge:
         bounds, listed = self.index.lists(days, names)
         heads = np.full(keys.size * len(days), -1, np.int32)
         counts = np.diff(bounds).astype(np.int32)
-        added, contexts, nexts = np.empty(count, np.uint32), np.empty(count, np.uint16), np.empty(count, np.int32)
-        beside_it = counts.reshape(keys.size, len(days)).sum(axis=1) + np.minimum(np.bincount(cells, minlength=keys.size), _MOST)
+        added, contexts, nexts = (
+            np.empty(count, np.uint32),
+            np.empty(count, np.uint16),
+            np.empty(count, np.int32),
+        )
+        beside_it = counts.reshape(keys.size, len(days)).sum(axis=1) + np.minimum(
+            np.bincount(cells, minlength=keys.size), _MOST
+        )
         out = np.empty(int(beside_it[cells].sum()), np.uint64)
         offsets = np.searchsorted(found.texts, np.arange(len(arrivals) + 1))
         numbers = np.array([arrival.spot.number for arrival in arrivals], np.uint32)
-        own = np.array([columns[arrival.spot.day] for arrival in arrivals])
+        own = np.array([columns[arrival.spot.day] for arrival in arrivals], np.int64)
+        listed_numbers = np.ascontiguousarray(listed["number"])
+        listed_contexts = np.ascontiguousarray(listed["context"])
         filled = meet.meet(
             offsets, cells, found.spots, context, known, brief, beside, reach, own, numbers, posted, bounds,
-            np.ascontiguousarray(listed["number"]), np.ascontiguousarray(listed["context"]), _FEW, _MOST,
+            listed_numbers, listed_contexts, _FEW, _MOST,
             added, contexts, nexts, heads, counts, out,
         )  # fmt: skip
         changed = np.flatnonzero(heads >= 0)
         sizes = np.empty(changed.size + 1, np.int64)
         data = np.empty(int(counts[changed].sum()) * POSTING.itemsize, np.uint8)
         meet.lists(
-            bounds, np.ascontiguousarray(listed["number"]), np.ascontiguousarray(listed["context"]), added, contexts,
-            nexts, heads, counts, changed, sizes, data,
+            bounds, listed_numbers, listed_contexts, added, contexts, nexts, heads, changed, sizes, data
         )  # fmt: skip
         whole, cuts, families = data.tobytes(), sizes.tolist(), [postings_of(day) for day in days]
+        rows, columns_of = (part.tolist() for part in np.divmod(changed, len(days)))
         changes: Changes = [
-            (families[cell % len(days)], names[cell // len(days)], whole[cuts[place] : cuts[place + 1]])
-            for place, cell in enumerate(changed.tolist())
+            (families[column], names[row], whole[first:stop])
+            for row, column, first, stop in zip(rows, columns_of, cuts[:-1], cuts[1:], strict=True)
         ]
         return self._candidates(np.sort(out[:filled]), days, len(arrivals)), changes
 
     def _candidates(
         self, meetings: NDArray[np.uint64], days: list[int], count: int
     ) -> list[tuple[list[Spot], list[Spot]]]:
-        """Of sorted meetings the pairs worth comparing, by article: those that share most, other needed ones."""
+        """Of sorted meetings the pairs worth comparing, by article: the closest ones, other needed ones."""
         pairs = meetings >> np.uint64(2)
         firsts = np.flatnonzero(np.diff(pairs, prepend=np.uint64(2**63)))
         often = np.diff(np.append(firsts, pairs.size))
@@ -191,12 +206,17 @@ class Judge:
         numbers = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
         order = np.lexsort((pairs, -often, texts))
         bounds = np.searchsorted(texts[order], np.arange(count + 1)).tolist()
-        spots = [Spot(days[column], number) for column, number in zip(columns[order].tolist(), numbers[order].tolist(), strict=True)]
+        spots = [
+            Spot(days[column], number)
+            for column, number in zip(columns[order].tolist(), numbers[order].tolist(), strict=True)
+        ]
         needed = (evidence[order] == buckets.NEEDED).tolist()
         out = []
-        for first, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for first, stop in pairwise(bounds):
             cut = min(first + _FIRST, stop)
-            out.append((spots[first:cut], [spot for at, spot in enumerate(spots[cut:stop], cut) if needed[at]]))
+            out.append(
+                (spots[first:cut], [spot for at, spot in enumerate(spots[cut:stop], cut) if needed[at]])
+            )
         return out
 
     def _tokens(self, texts: Sequence[Known]) -> Tokens:
@@ -218,7 +238,7 @@ class _Verdicts:
         self.spots = list(known)
         self.tokens = judge._tokens(list(known.values()))
         self.weights = weights(self.tokens)
-        self.said: dict[Spot, list[Credit]] = {}
+        self.sizes = self.weights.tolist()
 
     def given(
         self, met: list[tuple[list[Spot], list[Spot]]], firsts: list[Spot | None], changes: Changes
@@ -254,7 +274,7 @@ class _Verdicts:
         if len(two):
             fresh = seen.news(self.tokens, two, settings.guarantee, threads)
             parts.append(align(self.tokens, two[fresh], settings, threads=threads))
-        return _Oriented.of(Aligned.concatenated(parts), self.spots, {a.spot for a in self.arrivals}, self.known, self.weights)
+        return _Oriented.of(Aligned.concatenated(parts), self.tokens, self.weights, self.spots, self.known)
 
     def _counts(self, spot: Spot, arrival: Arrival) -> bool:
         """Is an article still there, and within the window?"""
@@ -263,16 +283,15 @@ class _Verdicts:
     def _pairs(self, spots: list[tuple[Spot, Spot]]) -> NDArray[np.int32]:
         """Pairs by number, the lower id on the left, as a scan has them."""
         pairs = np.empty((len(spots), 2), np.int32)
-        for row, (one, other) in enumerate(spots):
-            if self.known[other].facts["id"] < self.known[one].facts["id"]:
-                one, other = other, one
-            pairs[row] = self.numbers[one], self.numbers[other]
+        for row, both in enumerate(spots):
+            left, right = sorted(both, key=lambda spot: self.known[spot].facts["id"])
+            pairs[row] = self.numbers[left], self.numbers[right]
         return pairs
 
     def _judged(self, arrival: Arrival, rows: list[int], kin: Kin) -> Verdict:
         found = self.found
         rows = [row for row in rows if found.names[row] in COPYING]
-        rows.sort(key=lambda row: (-found.covered[row, 1], self.known[found.oriented[row][0]].facts["order"]))
+        rows.sort(key=lambda row: (-found.covered[row], self.known[found.oriented[row][0]].facts["order"]))
         matches = tuple(self._match(row) for row in rows)
         links = [self._link(row) for row in rows]
         families = kin.join(self._kept(arrival.spot), links)
@@ -283,7 +302,12 @@ class _Verdicts:
     def _repeated(self, arrival: Arrival, first: Known, spot: Spot, kin: Kin) -> Verdict:
         own, theirs = arrival.text.tokens, first.tokens
         whole = Shared(
-            int(own.starts[0]), int(own.ends[-1]), int(theirs.starts[0]), int(theirs.ends[-1]), own.hashes.size, "copy"
+            int(own.starts[0]),
+            int(own.ends[-1]),
+            int(theirs.starts[0]),
+            int(theirs.ends[-1]),
+            own.hashes.size,
+            "copy",
         )
         match = Match(first.facts["id"], "duplicate", 1.0, 1.0, (whole,))
         families = kin.repeat(self._kept(arrival.spot), self._kept(spot))
@@ -298,32 +322,27 @@ class _Verdicts:
 
     def _match(self, row: int) -> Match:
         found = self.found
-        other, article = found.oriented[row]
-        theirs, own = self.known[other].tokens, self.known[article].tokens
-        shared = [
-            Shared(
-                int(own.starts[b]), int(own.ends[c - 1]), int(theirs.starts[x]), int(theirs.ends[y - 1]), matched,
-                PASSAGE_KINDS[kind],
-            )
-            for b, c, x, y, matched, kind in found.passages(row)
-        ]  # fmt: skip
-        own_share, their_share = float(found.matched[row, 1]), float(found.matched[row, 0])
-        return Match(self.known[other].facts["id"], found.names[row], own_share, their_share, tuple(sorted(shared, key=_place)))
+        other, _ = found.oriented[row]
+        shared = sorted(found.shared[found.bounds[row] : found.bounds[row + 1]])
+        passages = tuple(
+            Shared(a, b, x, y, matched, PASSAGE_KINDS[kind]) for a, b, x, y, matched, kind in shared
+        )
+        own, theirs = found.shares[row]
+        return Match(self.known[other].facts["id"], found.names[row], own, theirs, passages)
 
     def _link(self, row: int) -> Link:
-        copies = [passage for passage in self.found.passages(row) if passage[5] == COPY]
-        other, _ = self.found.oriented[row]
-        own = _joined([[b, c] for b, c, *_ in copies])
-        return Link(self._kept(other), own, _joined([[x, y] for _, _, x, y, *_ in copies]))
+        found = self.found
+        copies = [span for span in found.spans[found.bounds[row] : found.bounds[row + 1]] if span[4] == COPY]
+        other, _ = found.oriented[row]
+        return Link(
+            self._kept(other), _joined([span[:2] for span in copies]), _joined([span[2:4] for span in copies])
+        )
 
     def _kept(self, spot: Spot) -> Kept:
         text = self.known[spot]
-        if spot not in self.said:
-            places = mentions(text.tokens)
-            self.said[spot] = credits(text.facts["text"], places[0]) if places else []
         return Kept(
             spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
-            int(self.weights[self.numbers[spot]]), text.digest, self.said[spot],
+            self.sizes[self.numbers[spot]], text.digest, text.credits,
         )  # fmt: skip
 
     def _shares(self, spot: Spot) -> Spans | None:
@@ -342,47 +361,61 @@ class _Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class _Oriented:
-    """Aligned pairs, the earlier article first."""
+    """Aligned pairs, the earlier article first; the passages of pair p are `bounds[p]:bounds[p + 1]`."""
 
-    aligned: Aligned
     oriented: list[tuple[Spot, Spot]]
-    flipped: list[bool]  # whether the earlier one is on the right of the aligned pair
-    matched: NDArray[np.float64]  # (n, 2) shares of the earlier and of the later one
-    covered: NDArray[np.float64]
     names: list[str]  # relations: what the later is to the earlier
+    covered: list[float]  # share of the later one that copies cover
+    shares: list[list[float]]  # of the later and of the earlier one, in shared runs within copies
+    bounds: list[int]
+    spans: list[list[int]]  # first and stop in the later, in the earlier one, in tokens; kind
+    shared: list[list[int]]  # the same in characters; matched tokens, kind
 
     @classmethod
     def of(
-        cls, aligned: Aligned, spots: list[Spot], batch: set[Spot], known: dict[Spot, Known], weights: NDArray[np.int64]
+        cls,
+        aligned: Aligned,
+        tokens: Tokens,
+        weights: NDArray[np.int64],
+        spots: list[Spot],
+        known: dict[Spot, Known],
     ) -> _Oriented:
-        """From pairs of which one at least is of the batch."""
-        pairs = [(spots[left], spots[right]) for left, right in aligned.pairs.tolist()]
-        flipped = [known[left].facts["order"] > known[right].facts["order"] for left, right in pairs]
-        oriented = [(right, left) if flip else (left, right) for (left, right), flip in zip(pairs, flipped, strict=True)]
-        matched, covered = aligned.shares(weights)
-        flips = np.array(flipped, np.bool_)
-        matched[flips], covered[flips] = matched[flips, ::-1].copy(), covered[flips, ::-1].copy()
+        """From pairs of texts, of which `spots` tell where they are kept."""
+        orders = np.array([known[spot].facts["order"] for spot in spots])
+        flipped = orders[aligned.pairs[:, 0]] > orders[aligned.pairs[:, 1]]  # the earlier one is on the right
+        pairs = np.where(flipped[:, None], aligned.pairs[:, ::-1], aligned.pairs)
+        oriented = [(spots[one], spots[other]) for one, other in pairs.tolist()]
+        matched, covered = (
+            np.where(flipped[:, None], both[:, ::-1], both) for both in aligned.shares(weights)
+        )
+        owners = np.repeat(np.arange(len(pairs)), np.diff(aligned.offsets))
         kinds = np.zeros((len(pairs), len(PASSAGE_KINDS)), np.bool_)
-        kinds[np.repeat(np.arange(len(pairs)), np.diff(aligned.offsets)), aligned.passages[:, KIND]] = True
+        kinds[owners, aligned.passages[:, KIND]] = True
         same = [_same(known[one].facts, known[other].facts) for one, other in oriented]
         names = relations(matched, covered, kinds, np.array(same, np.bool_)).tolist()
-        return cls(aligned, oriented, flipped, matched, covered, names)
-
-    def passages(self, row: int) -> list[tuple[int, ...]]:
-        """Of one pair: first and stop in the later article, in the earlier one, matched tokens, kind."""
-        own = self.aligned.passages[self.aligned.offsets[row] : self.aligned.offsets[row + 1]]
-        left, right = [FIRST, STOP], [RIGHT_FIRST, RIGHT_STOP]
-        columns = [*left, *right] if self.flipped[row] else [*right, *left]
-        return [tuple(passage) for passage in own[:, [*columns, MATCHED, KIND]].tolist()]
+        passages, sides = aligned.passages, [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]
+        own = np.where(flipped[owners, None], passages[:, sides], passages[:, sides[2:] + sides[:2]])
+        bases = tokens.offsets[pairs[owners]]
+        places = [
+            tokens.starts[bases[:, 1] + own[:, 0]],
+            tokens.ends[bases[:, 1] + own[:, 1] - 1],
+            tokens.starts[bases[:, 0] + own[:, 2]],
+            tokens.ends[bases[:, 0] + own[:, 3] - 1],
+        ]
+        return cls(
+            oriented,
+            names,
+            covered[:, 1].tolist(),
+            matched[:, ::-1].tolist(),
+            aligned.offsets.tolist(),
+            np.column_stack([own, passages[:, KIND]]).tolist(),
+            np.column_stack([*places, passages[:, [MATCHED, KIND]]]).tolist(),
+        )
 
 
 def _same(one: dict[str, object], other: dict[str, object]) -> bool:
     """Are two articles from one outlet, or from one address?"""
     return any(one.get(name) is not None and one.get(name) == other.get(name) for name in ("outlet", "url"))
-
-
-def _place(shared: Shared) -> tuple[int, int, int]:
-    return shared.start, shared.their_start, shared.end
 
 
 def _joined(spans: Spans) -> Spans:

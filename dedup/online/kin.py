@@ -50,7 +50,9 @@ class Kin:
 
     known: Callable[[str], Head | None]  # a family's head
     of: Callable[[Spot], list[dict[str, Any]]]  # an article's families
-    shares: Callable[[Spot], Spans | None]  # the spans the article at hand shares with one it was not aligned with
+    shares: Callable[
+        [Spot], Spans | None
+    ]  # the spans the article at hand shares with one it was not aligned with
     copy_share: float
     heads: dict[str, Head] = field(default_factory=dict)  # changed, by name
     members: dict[Spot, list[dict[str, Any]]] = field(default_factory=dict)  # changed
@@ -89,9 +91,13 @@ class Kin:
 
     def changes(self) -> Changes:
         """What to write: families' heads where their latest members are, and who is in which."""
-        heads: Changes = [(articles_of(head["day"]), b"f" + name.encode(), packed(head)) for name, head in self.heads.items()]
+        heads: Changes = [
+            (articles_of(head["day"]), b"f" + name.encode(), packed(head))
+            for name, head in self.heads.items()
+        ]
         members: Changes = [
-            (articles_of(spot.day), key_of(b"m", spot.number), packed(families)) for spot, families in self.members.items()
+            (articles_of(spot.day), key_of(b"m", spot.number), packed(families))
+            for spot, families in self.members.items()
         ]
         return heads + members
 
@@ -154,7 +160,8 @@ class Kin:
             votes[voice] = votes.get(voice, 0.0) + (0.01 + share) / len(voices)
         head["votes"] = votes
         member = {
-            "id": article.id, "held": held, "share": share, "time": article.time, "agency": agency, "said": said,
+            "id": article.id, "held": held, "share": share, "time": article.time, "agency": agency,
+            "said": said,
         }  # fmt: skip
         best = head["origin"]
         if best is None or _points(member, head) > _points(best, head):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dedup.errors import IndexStoreError
 
@@ -54,6 +54,7 @@ class Rocks:
         self._handles = {name: self._db.get_column_family_handle(name) for name in self._families}
         self._durable = WriteOptions()
         self._durable.sync = True
+        self._durable.memtable_insert_hint_per_batch = True  # keys come in order, for the most part
 
     def _options(self) -> Any:
         from rocksdict import BlockBasedOptions, DBCompressionType, Options
@@ -63,6 +64,8 @@ class Rocks:
         options.set_max_background_jobs(2)
         options.set_write_buffer_size(_MEMTABLE)
         options.set_max_open_files(256)
+        options.set_memtable_whole_key_filtering(True)  # most keys that are asked for are not there
+        options.set_memtable_prefix_bloom_ratio(0.1)
         options.set_keep_log_file_num(2)
         options.set_compression_type(DBCompressionType.lz4())
         options.set_bottommost_compression_type(DBCompressionType.zstd())
@@ -93,6 +96,7 @@ class Rocks:
 
     def get(self, family: str, key: bytes) -> bytes | None:
         """What stands at a key; nothing does in a family that is not there."""
+        self._check()
         if family not in self._families:
             return None
         with telling(self.folder):
@@ -101,11 +105,11 @@ class Rocks:
 
     def several(self, family: str, keys: list[bytes]) -> list[bytes | None]:
         """What stands at each of some keys; nothing does in a family that is not there."""
+        self._check()
         if not keys or family not in self._families:
             return [None] * len(keys)
         with telling(self.folder):
-            values: list[bytes | None] = self._families[family].get(keys)
-        return values
+            return cast(list[bytes | None], self._families[family].get(cast(Any, keys)))
 
     def range(self, family: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All keys that begin with `prefix`, in order."""
@@ -152,12 +156,20 @@ class Rocks:
             for family in self._families.values():
                 family.compact_range(None, None)
 
+    def _check(self) -> None:
+        if not self._families:
+            raise IndexStoreError(f"{self.folder}: the index is closed")
+
     def close(self) -> None:
         """Write out what is in memory, and let others write."""
+        if not self._families:
+            return
         with telling(self.folder):
+            self._handles.clear()  # each keeps the database open
             for name, family in self._families.items():
                 if name != "default":
                     family.close()
+            self._families.clear()
             self._db.close()
         self._unlock()
 
@@ -198,7 +210,11 @@ def _locked(folder: Path) -> int:
         who = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
         os.close(descriptor)
         raise IndexStoreError(f"{folder}: another process writes to this index: {_named(who)}") from None
-    own = {"process": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat("T", "seconds")}
+    own = {
+        "process": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat("T", "seconds"),
+    }
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(own).encode(), 0)
     return descriptor

@@ -78,7 +78,7 @@ class Stream:
         for found in check(parsed(line), self.names, place, self.filter.index.settings.max_bytes):
             if isinstance(found, Row):
                 self.counts.noted += [f"{place}: {doubt}" for doubt in doubts]
-                return facts_of(*found.values[:7], doubts)
+                return facts_of(found.values, doubts)
             if isinstance(found, Problem):
                 if found.kind != "warning":
                     raise SetAside(found.message, found.kind)

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 from numpy.typing import NDArray
 
+from dedup.agencies import Credit, credits, mentions
 from dedup.online.index import Index, Spot
 from dedup.repeats import digests
 from dedup.tokens import Tokens, tokenise
@@ -21,14 +23,24 @@ _MOST_TOKENS = 8_000_000  # in all of them
 Facts = dict[str, Any]  # of an article: its fields, `time` in microseconds and `order` of arrival
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Known:
     """An article's facts, and its tokens: those of one text."""
 
     facts: Facts
     tokens: Tokens
     paragraphs: Paragraphs
+    keys: list[int]  # of its outlet's paragraphs (`mixed`), none without an outlet
     digest: bytes  # of the tokens
+    _credits: list[Credit] | None = None
+
+    @property
+    def credits(self) -> list[Credit]:
+        """The agencies that it credits."""
+        if self._credits is None:
+            places = mentions(self.tokens)
+            self._credits = credits(self.facts["text"], places[0]) if places else []
+        return self._credits
 
 
 def known(many: list[Facts]) -> list[Known]:
@@ -41,10 +53,16 @@ def known(many: list[Facts]) -> list[Known]:
     for place, facts in enumerate(many):
         own = slice(bounds[place], bounds[place + 1])
         part = tokens.part(place, place + 1)
-        alone = Tokens(*(column.copy() for column in (part.hashes, part.starts, part.ends, part.flags, part.offsets)))
+        alone = Tokens(
+            part.hashes.copy(), part.starts.copy(), part.ends.copy(), part.flags.copy(), part.offsets
+        )  # fmt: skip
         firsts = cut.firsts[own] - tokens.offsets[place]
-        paragraphs = Paragraphs(cut.keys[own].copy(), np.zeros(firsts.size, np.int32), firsts, cut.lengths[own].copy())
-        out.append(Known(facts, alone, paragraphs, keys[place].tobytes()))
+        paragraphs = Paragraphs(
+            cut.keys[own].copy(), np.zeros(firsts.size, np.int32), firsts, cut.lengths[own].copy()
+        )
+        outlet = facts["outlet"]
+        own_keys = [] if outlet is None else mixed(outlet, paragraphs.keys).tolist()
+        out.append(Known(facts, alone, paragraphs, own_keys, keys[place].tobytes()))
     return out
 
 
@@ -88,7 +106,5 @@ class Texts:
 
 def mixed(outlet: str, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Keys of an outlet's paragraphs."""
-    import xxhash
-
     own = np.uint64(xxhash.xxh3_64_intdigest(outlet.encode()))
     return (keys ^ own) * np.uint64(0x9E3779B97F4A7C15)

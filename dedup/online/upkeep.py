@@ -23,7 +23,9 @@ def stats(index: Index) -> dict[str, Any]:
             verdicts[index.plain(value)["verdict"]] += 1
             count += 1
         first = _EPOCH + timedelta(days=day)
-        partitions.append({"first": str(first), "last": str(first + timedelta(days=index.days - 1)), "articles": count})
+        partitions.append(
+            {"first": str(first), "last": str(first + timedelta(days=index.days - 1)), "articles": count}
+        )
     return {
         "articles": sum(verdicts.values()),
         "verdicts": {name: verdicts[name] for name in VERDICTS},
@@ -34,7 +36,7 @@ def stats(index: Index) -> dict[str, Any]:
 
 
 def verify(index: Index) -> Iterator[str]:
-    """Whatever is not as it should be: unreadable values, articles without verdict, lists that lead nowhere."""
+    """Whatever is not as it should be: unreadable values, articles without verdict, lists to nowhere."""
     for day in index.partitions:
         own, last = articles_of(day), index.number(day)
         for kind, what in ((b"a", "article"), (b"v", "verdict")):
@@ -58,7 +60,9 @@ def verify(index: Index) -> Iterator[str]:
 def exported(index: Index) -> Iterator[dict[str, Any]]:
     """All articles, as they came, with their verdicts."""
     for _, facts, verdict in index.everything():
-        record = {name: facts[name] for name in ("id", "text", "title", "outlet", "url", "language") if facts[name]}
+        record = {
+            name: facts[name] for name in ("id", "text", "title", "outlet", "url", "language") if facts[name]
+        }
         if facts["published"] is not None:
             record["published"] = datetime.fromtimestamp(facts["published"] / 1e6, UTC).isoformat()
         yield {**record, "dedup": verdict}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from dedup.schema import COPIES
@@ -54,7 +54,24 @@ class Verdict:
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
-        return asdict(self)
+        matches = [
+            {
+                "id": match.id, "relation": match.relation, "containment": match.containment,
+                "their_containment": match.their_containment,
+                "passages": [
+                    {
+                        "start": one.start, "end": one.end, "their_start": one.their_start,
+                        "their_end": one.their_end, "matched_tokens": one.matched_tokens, "kind": one.kind,
+                    }
+                    for one in match.passages
+                ],
+            }
+            for match in self.matches
+        ]  # fmt: skip
+        return {
+            "id": self.id, "verdict": self.verdict, "matches": matches, "families": list(self.families),
+            "origin": self.origin, "notes": list(self.notes),
+        }  # fmt: skip
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Verdict:

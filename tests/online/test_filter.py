@@ -1,0 +1,343 @@
+"""The filter: verdicts, what it promises, and that it says what a scan says."""
+
+import json
+import random
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+
+import pytest
+
+import dedup
+from dedup.errors import IndexStoreError, InputError, SettingsError
+from dedup.online.index import Index
+from dedup.online.upkeep import exported, stats, verify
+from dedup.schema import COPYING
+
+TURNED = {"excerpt": "extended", "extended": "excerpt"}
+
+
+@pytest.fixture
+def story(example):
+    draw = random.Random(7)
+    return [" ".join(example.story(draw)) for _ in range(6)]
+
+
+@pytest.fixture
+def index(tmp_path):
+    return tmp_path / "index"
+
+
+def article(id, text, **facts):
+    return {"id": id, "text": text, **facts}
+
+
+def told(verdict):
+    return verdict.verdict, [(match.id, match.relation) for match in verdict.matches]
+
+
+def test_verdicts(index, story):
+    one, two, other = story[:3]
+    changed = one.replace("a", "e", 2)
+    with dedup.Filter(index) as own:
+        assert told(own.check(article("1", one, outlet="A"))) == ("new", [])
+        assert told(own.check(article("2", one.upper(), outlet="B"))) == ("duplicate", [("1", "duplicate")])
+        assert told(own.check(article("3", changed, outlet="C"))) == ("copy", [("1", "verbatim copy")])
+        assert told(own.check(article("4", changed + " " + other[:100], outlet="A")))[0] == "update"
+        half = " ".join(one.split()[:50])
+        found = own.check(article("5", f"{two}\n\n{half}", outlet="D"))
+        assert (found.verdict, found.matches[0].id) == ("partial", "1")
+        assert own.check(article("6", "too short to say")).verdict == "new"
+
+
+def test_the_evidence(index, story):
+    one, two = story[:2]
+    text = f"{two}\n\n{one}"
+    with dedup.Filter(index) as own:
+        own.check(article("1", one))
+        found = own.check(article("2", text))
+    [match] = found.matches
+    assert (match.relation, match.their_containment) == ("extended", 1.0)
+    assert match.containment == pytest.approx(0.5)
+    [shared] = match.passages
+    assert text[shared.start : shared.end] == one.rstrip(".")
+    assert one[shared.their_start : shared.their_end] == one.rstrip(".")
+    assert found.families
+    assert found.origin == "1"
+
+
+def test_the_same_again_is_told_the_same_and_never_matches_itself(index, story):
+    first = article("1", story[0])
+    with dedup.Filter(index) as own:
+        before = own.check(first)
+        assert own.check(first) == before
+        assert own.check_many([first, first]) == [before, before]
+    with dedup.Filter(index) as own:
+        assert own.check(first) == before
+        assert stats(own.index)["articles"] == 1
+
+
+def test_another_text_under_the_same_id_is_a_new_version(index, story):
+    with dedup.Filter(index) as own:
+        own.check(article("1", story[0]))
+        newer = own.check(article("1", story[0] + " " + story[1][:120]))
+        assert told(newer) == ("update", [("1", "edited copy")])
+        assert own.check(article("1", story[2])).verdict == "update"
+        assert own.check(article("1", story[2])).verdict == "update"
+        assert own.index.versions("1")[0].number == 2
+
+
+def test_one_address_makes_an_update(index, story):
+    with dedup.Filter(index) as own:
+        own.check(article("1", story[0], url="https://a.example/1"))
+        newer = own.check(article("2", story[0] + " " + story[1][:120], url="https://a.example/1"))
+    assert newer.verdict == "update"
+
+
+def test_asking_changes_nothing(index, story):
+    with dedup.Filter(index) as own:
+        own.check(article("1", story[0]))
+        asked = own.query(article("2", story[0] + " More."))
+        assert asked.verdict == "copy"
+        assert own.query(article("3", story[1])).verdict == "new"
+        assert own.check(article("4", story[1])).verdict == "new"
+        assert stats(own.index)["articles"] == 2
+    with dedup.Filter(index, read_only=True) as reader:
+        assert reader.query(article("2", story[0] + " More.")) == asked
+        with pytest.raises(SettingsError, match="read_only"):
+            reader.check(article("5", story[2]))
+
+
+def test_deleted_articles_are_matched_no_more(index, story):
+    with dedup.Filter(index) as own:
+        own.check(article("1", story[0]))
+        assert own.delete("1")
+        assert not own.delete("1")
+        assert own.check(article("2", story[0])).verdict == "new"
+        assert own.check(article("3", story[0])).verdict == "duplicate"
+        assert own.check(article("1", story[1])).verdict == "new"
+        assert list(verify(own.index)) == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_the_size_of_batches_makes_no_difference(tmp_path, example, size):
+    articles = example.stories(60, copies=4)
+    with dedup.Filter(tmp_path / "one") as own:
+        whole = own.check_many(articles)
+    with dedup.Filter(tmp_path / "other") as own:
+        parts = [own.check_many(articles[at : at + size]) for at in range(0, len(articles), size)]
+    assert [verdict for part in parts for verdict in part] == whole
+
+
+def test_it_says_what_a_scan_says(index, example):
+    """Each article against a scan of it and all before it: the same relations, containments, families."""
+    articles = example.stories(40, copies=3, seed=3)
+    with dedup.Filter(index) as own:
+        verdicts = own.check_many(articles)
+    for number in range(1, len(articles)):
+        report = dedup.scan(articles[: number + 1])
+        latest = articles[number]["id"]
+        expected = {}
+        for row in report.pairs.to_pylist():
+            if latest in (row["left"], row["right"]) and row["relation"] in COPYING:
+                right = row["right"] == latest
+                name = row["relation"] if right else TURNED.get(row["relation"], row["relation"])
+                shares = row["left_containment"], row["right_containment"]
+                own_share, theirs = shares[::-1] if right else shares
+                expected[row["left"] if right else row["right"]] = name, own_share, theirs
+        found = {m.id: (m.relation, m.containment, m.their_containment) for m in verdicts[number].matches}
+        assert found == pytest.approx(expected) if not expected else found.keys() == expected.keys()
+        for id, (name, *shares) in expected.items():
+            assert found[id][0] == name
+            assert found[id][1:] == pytest.approx(shares)
+        [row] = [row for row in report.articles.to_pylist() if row["id"] == latest]
+        assert len(verdicts[number].families) == len(row["families"])
+    families = defaultdict(set)
+    index = Index(index, read_only=True)
+    for spot, facts, _ in index.everything():
+        for one in index.families(spot):
+            families[one["family"]].add(facts["id"])
+    whole = dedup.scan(articles).families.to_pylist()
+    assert sorted(map(sorted, families.values())) == sorted(
+        sorted(member["article"] for member in row["members"]) for row in whole
+    )
+    index.close()
+
+
+def test_families_keep_their_name(index, story):
+    with dedup.Filter(index) as own:
+        own.check(article("0", story[0]))
+        names = {own.check(article(str(n), story[0].replace("a", "o", n))).families for n in range(1, 30)}
+        assert len(names) == 1
+        [[name]] = names
+        assert own.index.family(name)["size"] == 30
+
+
+def test_a_story_in_many_copies_stays_cheap(index, story):
+    words = story[0].split()
+    draw = random.Random(1)
+    with dedup.Filter(index) as own:
+        for start in range(0, 600, 100):
+            own.check_many(
+                [
+                    article(
+                        f"{start + n}", " ".join(w for w in words if draw.random() > 0.02) + f" {start}x{n}"
+                    )
+                    for n in range(100)
+                ]
+            )
+        [day] = own.index.partitions
+        longest = max(len(value) for _, value in own.index.rocks.range(f"p{day}", b""))
+        assert longest <= 64 * 6
+        assert own.check(article("last", " ".join(words[:60]))).verdict == "copy"
+
+
+def test_the_window(index, story):
+    with dedup.Filter(index, window="7d") as own:
+        own.check(article("1", story[0], published="2024-05-01T00:00:00Z"))
+        near = own.query(article("2", story[0] + " More.", published="2024-05-07T00:00:00Z"))
+        far = own.query(article("2", story[0] + " More.", published="2024-05-09T00:00:00Z"))
+        assert (near.verdict, far.verdict) == ("copy", "new")
+        repeat = own.query(article("2", story[0], published="2024-05-09T00:00:00Z"))
+        assert repeat.verdict == "new"
+        own.check(article("3", story[1], published="2024-06-01T00:00:00Z"))
+        assert len(own.index.partitions) == 1  # the days before are gone
+        assert own.query(article("2", story[0] + " More.", published="2024-05-02T00:00:00Z")).verdict == "new"
+    with pytest.raises(SettingsError, match="write it as 12h, 7d or 4w"):
+        dedup.Filter(index, window="a week")
+
+
+def test_a_clock_from_the_future_is_clamped_and_said(index, story):
+    with dedup.Filter(index, window="7d") as own:
+        found = own.check(article("1", story[0], published="2099-01-01T00:00:00Z"))
+        assert "2099" in found.notes[0]
+        assert own.check(article("2", story[0] + " More.")).verdict == "copy"
+
+
+def test_boilerplate_shows_itself_over_time(index, example):
+    draw = random.Random(5)
+    foot = "\n\n" + " ".join(example.story(draw, 30))
+    with dedup.Filter(index) as own:
+        verdicts = [
+            own.check(
+                article(str(n), " ".join(example.story(draw)) + foot, outlet="A", published=f"2024-05-0{n}")
+            )
+            for n in range(1, 8)
+        ]
+    assert [verdict.verdict for verdict in verdicts[3:]] == ["new"] * 4
+
+
+def test_other_settings_are_refused_with_both_values(index):
+    dedup.Filter(index, settings={"shingle": 4}).close()
+    with pytest.raises(IndexStoreError, match=r"shingle=4.*shingle=5"):
+        dedup.Filter(index, settings={"shingle": 5})
+    with dedup.Filter(index) as own:  # those of the index count
+        assert own.index.settings.shingle == 4
+
+
+def test_another_version_is_refused_with_both_values(index):
+    dedup.Filter(index).close()
+    own = Index(index)
+    about = json.loads(own.rocks.get("default", b"about"))
+    own.rocks.write([("default", b"about", json.dumps({**about, "format": 99}).encode())])
+    own.close()
+    with pytest.raises(IndexStoreError, match="format 99, this version of dedup reads 1"):
+        dedup.Filter(index)
+
+
+def test_one_writer_at_a_time(index):
+    hold = f"import dedup; f = dedup.Filter({str(index)!r}); print('ready', flush=True); input()"
+    first = subprocess.Popen([sys.executable, "-c", hold], stdin=-1, stdout=-1, text=True)
+    try:
+        assert first.stdout.readline() == "ready\n"
+        with pytest.raises(IndexStoreError, match=rf"process {first.pid} on "):
+            dedup.Filter(index)
+        dedup.Filter(index, read_only=True).close()
+    finally:
+        first.communicate("\n")
+    dedup.Filter(index).close()
+
+
+def test_several_threads_may_use_one_filter(index, example):
+    articles = example.stories(80, copies=3)
+    out = {}
+    with dedup.Filter(index) as own:
+
+        def run(first):
+            for one in articles[first::4]:
+                out[one["id"]] = own.check(one)
+
+        threads = [threading.Thread(target=run, args=(first,)) for first in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(out) == 80
+        assert own.check_many(articles) == [out[one["id"]] for one in articles]
+        assert list(verify(own.index)) == []
+        assert len(list(exported(own.index))) == 80
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"id": "1"}, {"id": "", "text": "a"}, {"id": "1", "text": 5}, "text", {"id": "1", "text": "\ud800"}],
+)
+def test_what_is_no_article_is_refused(index, wrong):
+    with dedup.Filter(index) as own, pytest.raises(InputError):
+        own.check(wrong)
+
+
+def test_a_closed_filter_says_so(index, story):
+    own = dedup.Filter(index)
+    own.close()
+    own.close()
+    with pytest.raises(IndexStoreError, match="closed"):
+        own.check(article("1", story[0]))
+
+
+def test_there_is_no_index_to_read(tmp_path):
+    with pytest.raises(IndexStoreError, match="there is no index"):
+        dedup.Filter(tmp_path / "nothing", read_only=True)
+
+
+def test_damage_is_found(index, story):
+    with dedup.Filter(index) as own:
+        own.check_many([article(str(n), text) for n, text in enumerate(story)])
+        [day] = own.index.partitions
+        own.index.rocks.write(
+            [(f"a{day}", b"v" + (2).to_bytes(4, "big"), None), (f"p{day}", b"12345", b"123")]
+        )
+        wrong = list(verify(own.index))
+    assert any("has no" in line for line in wrong)
+    assert any("damaged" in line for line in wrong)
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(index, story, tmp_path):
+    """A limit on the size of files stands for a full disk."""
+    script = f"""
+import json, resource, signal, sys
+import dedup
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+own = dedup.Filter({str(index)!r})
+done = 0
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+try:
+    for number in range(10_000):
+        words = " ".join(f"w{{number * 300 + n}}" for n in range(300))
+        own.check({{"id": str(number), "text": f"{{number}} {{words}}"}})
+        done = number + 1
+except dedup.IndexStoreError as error:
+    print(json.dumps([done, str(error)]))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    done, message = json.loads(run.stdout.splitlines()[-1])
+    assert done > 10
+    assert str(index) in message
+    with dedup.Filter(index) as own:
+        assert stats(own.index)["articles"] >= done
+        assert list(verify(own.index)) == []
+        again = own.check({"id": "0", "text": "0 " + " ".join(f"w{n}" for n in range(300))})
+        assert again.verdict == "new"
