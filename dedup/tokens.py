@@ -76,7 +76,9 @@ def utf8(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if bounds is None:
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)
     places = np.frombuffer(bounds, np.int64, len(texts) + 1, texts.offset * 8)
-    return np.frombuffer(data or b"", np.uint8), places
+    whole = np.frombuffer(data or b"", np.uint8)
+    places.flags.writeable = whole.flags.writeable = False  # one type for the kernels, wherever they come from
+    return whole, places
 
 
 def tokenise(texts: pa.Array) -> Tokens:

@@ -149,6 +149,26 @@ def _crowd() -> Any:
     return tokenise(pa.array(texts, pa.large_string()))
 
 
+def _meet() -> None:
+    """One text without postings meets nobody."""
+    from dedup.kernels import meet
+
+    def none(dtype: Any) -> Any:
+        return np.empty(0, dtype)
+
+    around, known, context = np.empty((0, 2, 7), np.uint32), np.empty((0, 2), np.uint8), none(np.uint16)
+    meet.contexts(around, known, context)
+    bounds, one, numbers = np.zeros(2, np.int64), np.zeros(1, np.int64), np.zeros(1, np.uint32)
+    lists = one, none(np.uint32), none(np.uint16)
+    chained = none(np.uint32), none(np.uint16), none(np.int32), none(np.int32)
+    reach, posted = np.zeros((1, 1), np.bool_), np.zeros(1, np.bool_)
+    meet.meet(
+        bounds, none(np.int64), none(np.int32), context, known, none(np.bool_), 7, reach, one, numbers, posted,
+        *lists, 16, 64, *chained, none(np.int32), none(np.uint64),
+    )  # fmt: skip
+    meet.lists(*lists, *chained, none(np.int64), one, none(np.uint8))
+
+
 def _compile_here() -> None:
     """Compile half of the kernels: those that need no text."""
     from dedup.align import Aligned
@@ -156,6 +176,7 @@ def _compile_here() -> None:
     from dedup.cover import apart
     from dedup.families import families
     from dedup.kernels.runs import resemble, seed
+    from dedup.kernels.seen import news, see
     from dedup.kernels.sentences import rework
     from dedup.tokens import Tokens
     from dedup.weigh import Paragraphs, mark_repeated
@@ -170,6 +191,9 @@ def _compile_here() -> None:
     mark_repeated(tokens, Paragraphs.of(tokens), bounds, bounds)
     pairs, whole = np.array([[0, 1]], np.int32), np.full((1, 2), 9, np.int64)
     passages = np.array([[0, 9, 0, 9, 9, 0]], np.int32)
+    starts, marks = bounds.copy(), np.zeros(64, np.uint8)
+    see(*texts[1:], runs, bounds, passages, bounds, starts, marks)
+    news(flags, *texts, runs, bounds, 12, starts, marks, np.zeros(1, np.bool_))
     aligned = Aligned(pairs, passages, np.arange(2), whole, whole, np.ones(1))
     clusters = families(aligned, tokens.lengths, 0.2)
     apart(pairs, clusters, 2)
@@ -204,6 +228,7 @@ def _compile_there() -> None:
     compared = np.ones(40, np.bool_)
     found = candidate_pairs(tokens, compared, batches, Settings(), Bands(2, 2), Scratch(2**24))
     cover(found, 40)
+    _meet()
 
 
 if __name__ == "__main__":

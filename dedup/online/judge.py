@@ -169,8 +169,7 @@ class Judge:
         offsets = np.searchsorted(found.texts, np.arange(len(arrivals) + 1))
         numbers = np.array([arrival.spot.number for arrival in arrivals], np.uint32)
         own = np.array([columns[arrival.spot.day] for arrival in arrivals], np.int64)
-        listed_numbers = np.ascontiguousarray(listed["number"])
-        listed_contexts = np.ascontiguousarray(listed["context"])
+        listed_numbers, listed_contexts = listed["number"].copy(), listed["context"].copy()
         filled = meet.meet(
             offsets, cells, found.spots, context, known, brief, beside, reach, own, numbers, posted, bounds,
             listed_numbers, listed_contexts, _FEW, _MOST,

@@ -14,8 +14,8 @@ import numpy as np
 from dedup.report.circulation import Circulation
 from dedup.report.visible import visible
 
-_INK, _FAINT, _ACCENT = "#23303b", "#c9d3da", "#1d6fa5"
-_DARK = {_INK: "#dfe6ea", _FAINT: "#46525c", _ACCENT: "#6cb8e6"}
+_INK, _FAINT, _ACCENT, _ON_ACCENT = "#23303b", "#c9d3da", "#1d6fa5", "#fdfeff"
+_DARK = {_INK: "#dfe6ea", _FAINT: "#46525c", _ACCENT: "#6cb8e6", _ON_ACCENT: "#10161b"}
 _OUTLETS = 12  # in the picture of flows; a table holds the rest
 _NAME = 22  # characters of an outlet's name
 _WIDE, _NARROW = 7.2, 3.6  # inches
@@ -131,7 +131,7 @@ def _flows(figure: Any, data: list[tuple[str, str, int]]) -> None:
     largest = cells.max(initial=1)
     for (row, column), cell in np.ndenumerate(cells):
         if cell:
-            ink = "#ffffff" if np.sqrt(cell / largest) > 0.6 else _INK
+            ink = _ON_ACCENT if np.sqrt(cell / largest) > 0.75 else _INK
             axes.text(column + 0.5, row + 0.5, f"{cell:,.0f}", ha="center", va="center", color=ink)
     axes.set_yticks(np.arange(len(rows)) + 0.5, [_short(name) for name in rows])
     axes.set_xticks(np.arange(len(columns)) + 0.5, [_short(name) for name in columns], rotation=40, ha="left")
