@@ -77,7 +77,9 @@ def utf8(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)
     places = np.frombuffer(bounds, np.int64, len(texts) + 1, texts.offset * 8)
     whole = np.frombuffer(data or b"", np.uint8)
-    places.flags.writeable = whole.flags.writeable = False  # one type for the kernels, wherever they come from
+    places.flags.writeable = whole.flags.writeable = (
+        False  # one type for the kernels, wherever they come from
+    )
     return whole, places
 
 

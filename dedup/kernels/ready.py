@@ -163,8 +163,8 @@ def _meet() -> None:
     chained = none(np.uint32), none(np.uint16), none(np.int32), none(np.int32)
     reach, posted = np.zeros((1, 1), np.bool_), np.zeros(1, np.bool_)
     meet.meet(
-        bounds, none(np.int64), none(np.int32), context, known, none(np.bool_), 7, reach, one, numbers, posted,
-        *lists, 16, 64, *chained, none(np.int32), none(np.uint64),
+        bounds, none(np.int64), none(np.int32), context, known, none(np.bool_), 7, reach, one, numbers,
+        posted, *lists, 16, 64, *chained, none(np.int32), none(np.uint64),
     )  # fmt: skip
     meet.lists(*lists, *chained, none(np.int64), one, none(np.uint8))
 
