@@ -51,6 +51,14 @@ def _window(ctx: click.Context, parameter: click.Parameter, value: str | None) -
     return value
 
 
+window_option = click.option(
+    "--window",
+    metavar="SPAN",
+    callback=_window,
+    help="Look back so far by published time, e.g. 7d. [without end]",
+)
+
+
 @click.command(cls=Command, epilog=exits.HELP)
 @click.argument("paths", metavar="[PATH]...", nargs=-1, callback=existing)
 @index_option
@@ -71,12 +79,7 @@ def _window(ctx: click.Context, parameter: click.Parameter, value: str | None) -
     help="Verdicts on what does not come out.",
 )
 @click.option("--annotate", is_flag=True, help="Drop nothing: every article comes out with its verdict.")
-@click.option(
-    "--window",
-    metavar="SPAN",
-    callback=_window,
-    help="Look back so far by published time, e.g. 7d. [without end]",
-)
+@window_option
 @field_option
 @quiet_option
 @settings_options
@@ -101,8 +104,7 @@ def filter(
     Fresh articles come out unchanged but for a field `dedup` with the verdict; a verdict comes out only once
     it is safe on disk. The same article again gets the same verdict again.
     """
-    given = {name: value for name, value in values.items() if _is_given(ctx, name)}
-    settings = _settings(given)
+    settings = given_settings(ctx, values)
     from dedup.io.record import names_of
     from dedup.online.filter import Filter
     from dedup.online.stream import Stream, Streams
@@ -127,14 +129,12 @@ def filter(
     ctx.exit(exits.code(copy_found=False, input_failed=counts.broken > 0))
 
 
-def _is_given(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
-
-
-def _settings(given: dict[str, Any]) -> Settings | None:
-    """Settings if any are given; otherwise those of the index count."""
+def given_settings(ctx: click.Context, values: dict[str, Any]) -> Settings | None:
+    """The settings that were given, if any were; otherwise those of the index count."""
     from dedup.cli.options import settings_of
 
+    defaults = click.core.ParameterSource.DEFAULT
+    given = {name: value for name, value in values.items() if ctx.get_parameter_source(name) is not defaults}
     return settings_of(given) if given else None
 
 

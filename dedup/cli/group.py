@@ -20,6 +20,7 @@ from dedup.cli.index import index
 from dedup.cli.info import info
 from dedup.cli.report import report
 from dedup.cli.scan import scan
+from dedup.cli.serve import serve
 from dedup.errors import DedupError, SettingsError
 from dedup.report.visible import visible
 
@@ -91,6 +92,7 @@ def main() -> None:
 main.add_command(scan)
 main.add_command(filter)
 main.add_command(index)
+main.add_command(serve)
 main.add_command(report)
 main.add_command(compare)
 main.add_command(evaluate)

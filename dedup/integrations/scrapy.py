@@ -4,9 +4,9 @@
     DEDUP_INDEX = "index/"
 
 Settings: `DEDUP_INDEX`, the folder of the index; `DEDUP_WINDOW`, as in "7d"; `DEDUP_DROP`, the verdicts on
-what is dropped, `["duplicate", "copy"]` unless told otherwise, `[]` to drop nothing; `DEDUP_FIELDS`, the items'
-names for an article's fields, as in `{"text": "body"}`. An item without an id has its url for one. What is not
-dropped gets its verdict in the field `dedup`, where the item has room for it.
+what is dropped, `["duplicate", "copy"]` unless told otherwise, `[]` to drop nothing; `DEDUP_FIELDS`, the
+items' names for an article's fields, as in `{"text": "body"}`. An item without an id has its url for one.
+What is not dropped gets its verdict in the field `dedup`, where the item has room for it.
 """
 
 from __future__ import annotations

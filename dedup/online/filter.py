@@ -20,7 +20,7 @@ from dedup.io.place import Place
 from dedup.io.record import FIELDS
 from dedup.kernels.ready import ready
 from dedup.online.boilerplate import Boilerplate
-from dedup.online.index import DAY, Changes, Index, Spot, articles_of, key_of, packed
+from dedup.online.index import DAY, Changes, Index, Spot, articles_of, key_of, member_of, packed
 from dedup.online.judge import Arrival, Judge
 from dedup.online.texts import Facts, Texts, known
 from dedup.online.verdict import Verdict
@@ -70,10 +70,28 @@ class Filter:
         with self._lock:
             return self.judge([self._facts(article, number) for number, article in enumerate(articles, 1)])
 
-    def judge(self, many: list[Facts]) -> list[Verdict]:
-        """The same as `check_many`, of articles that are checked already (`facts_of`)."""
+    def judge(self, many: list[Facts], *, add: bool = True) -> list[Verdict]:
+        """The same as `check_many`, or `query`, of articles that are checked already (`facts_of`)."""
         with self._lock:
-            return self._judged(many, add=True)
+            return self._judged(many, add=add)
+
+    def get(self, id: str) -> tuple[Facts, Verdict] | None:
+        """The latest version of an article as it is kept, and the verdict on it."""
+        with self._lock:
+            [found] = self.index.latest([id])
+            facts = self.index.article(found[0]) if found else None
+            return None if facts is None else (facts, self._again(found))
+
+    def family(self, name: str) -> dict[str, Any] | None:
+        """A family: its name, size, likely origin, and the ids of those members that are still there."""
+        with self._lock:
+            head = self.index.family(name)
+            if head is None:
+                return None
+            there = [self.index.article(spot) for spot in self.index.members(name)]
+            members = [facts["id"] for facts in sorted(filter(None, there), key=lambda facts: facts["order"])]
+            origin = head["origin"]["id"] if head["origin"] else None
+            return {"family": name, "size": len(members), "origin": origin, "members": members}
 
     def query(self, article: Given) -> Verdict:
         """What the verdict on an article would be; nothing changes."""
@@ -209,6 +227,8 @@ class Filter:
             first = self.index.firsts([spot.day], [text.digest])[0].get(spot.day)
             changes += [(own, key_of(kind, spot.number), None) for kind in (b"a", b"v", b"m")]
             changes.append((own, b"i" + id.encode(), None))
+            joined = self.index.families(spot)
+            changes += [(own, member_of(one["family"], spot.number), None) for one in joined]
             if first == spot:
                 changes.append((own, b"d" + text.digest, None))
             self._judge.texts.forget(spot)

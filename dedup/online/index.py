@@ -10,7 +10,8 @@ each posting, the article's number in the partition (uint32) and the context of 
     d + digest of tokens (16)     the first article with these tokens: number
     p + outlet and paragraph (8)  where the outlet had the paragraph: `weigh`
     m + number                    its families, JSON
-    f + family                    the family's head, JSON
+    f + family (16 letters)       the family's head, JSON
+    k + family + number           that the article is in it
 
 Numbers are big-endian, so that keys stand in order. The default column family holds the settings, and under
 b + outlet and paragraph (8) what is known as boilerplate.
@@ -182,6 +183,13 @@ class Index:
                 return head
         return None
 
+    def members(self, name: str) -> Iterator[Spot]:
+        """Where the members of a family are kept, partition by partition, in the order they came."""
+        for day in self.partitions:
+            for key, _ in self.rocks.range(articles_of(day), b"k" + name.encode()):
+                if len(key) == 1 + len(name.encode()) + _NUMBER.size:
+                    yield Spot(day, _NUMBER.unpack(key[-_NUMBER.size :])[0])
+
     def _plain(self, family: str, key: bytes) -> Any:
         value = self.rocks.get(family, key)
         return None if value is None else self.plain(value)
@@ -259,6 +267,11 @@ def postings_of(day: int) -> str:
 def key_of(kind: bytes, number: int) -> bytes:
     """The key of what is kept by an article's number."""
     return kind + _NUMBER.pack(number)
+
+
+def member_of(family: str, number: int) -> bytes:
+    """The key that says that an article is in a family."""
+    return b"k" + family.encode() + _NUMBER.pack(number)
 
 
 def packed(value: Mapping[str, Any] | list[Any]) -> bytes:

@@ -15,7 +15,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from dedup.agencies import Credit, names
-from dedup.online.index import Changes, Spot, articles_of, key_of, packed
+from dedup.online.index import Changes, Spot, articles_of, key_of, member_of, packed
 from dedup.provenance import AGENCY_ITSELF, COMPLETE, CREDIT, DATELINE, EARLIEST, PURE
 
 Spans = list[list[int]]  # half-open, tokens of one article
@@ -99,7 +99,12 @@ class Kin:
             (articles_of(spot.day), key_of(b"m", spot.number), packed(families))
             for spot, families in self.members.items()
         ]
-        return heads + members
+        joined: Changes = [
+            (articles_of(spot.day), member_of(one["family"], spot.number), b"")
+            for spot, families in self.members.items()
+            for one in families
+        ]
+        return heads + members + joined
 
     def head(self, name: str) -> Head | None:
         """A family's head as it is now."""

@@ -1,0 +1,31 @@
+"""The server that the service runs on: uvicorn, which says where it listens."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+_GRACE = 30  # seconds for requests to end once it is asked to stop
+
+
+class Server(uvicorn.Server):
+    """Serves an application until SIGTERM or SIGINT, then finishes what it has taken."""
+
+    def __init__(self, app: Any, host: str, port: int, told: Callable[[str], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app, host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE
+            )
+        )
+        self._told = told
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        for server in self.servers:
+            for own in server.sockets:
+                host, port = own.getsockname()[:2]
+                self._told(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")

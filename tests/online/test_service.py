@@ -1,0 +1,199 @@
+"""The service, over real sockets."""
+
+import http.client
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import dedup
+
+pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
+
+WORDS = " ".join(f"word{n}" for n in range(60))
+
+
+class Client:
+    def __init__(self, port):
+        self.port = port
+
+    def __call__(self, method, path, body=None, kind="application/json", **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        if kind:
+            headers["Content-Type"] = kind
+        if isinstance(body, dict):
+            body = json.dumps(body).encode()
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        return answer.status, data, dict(answer.getheaders())
+
+    def post(self, article, path="/v1/articles"):
+        status, data, _ = self("POST", path, article)
+        assert status == 200, data
+        return json.loads(data)
+
+
+@pytest.fixture
+def serve(tmp_path):
+    running = []
+
+    def serve(*options, **environment):
+        command = [
+            sys.executable,
+            "-m",
+            "dedup",
+            "serve",
+            "--index",
+            tmp_path / "index",
+            "--port",
+            "0",
+            *options,
+        ]
+        process = subprocess.Popen(command, stderr=-1, text=True, env={**os.environ, **environment})
+        running.append(process)
+        for line in process.stderr:
+            if line.startswith("listening on"):
+                return process, Client(int(line.rpartition(":")[2]))
+        raise AssertionError("it does not listen")
+
+    yield serve
+    for process in running:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_articles_are_judged_kept_shown_and_deleted(serve):
+    _, client = serve()
+    assert client.post({"id": "a/1 ?", "text": WORDS})["verdict"] == "new"
+    asked = client.post({"id": "2", "text": WORDS + " more"}, "/v1/query")
+    assert asked["verdict"] == "copy"
+    assert client.post({"id": "2", "text": WORDS + " more"}) == asked
+    status, data, _ = client("GET", "/v1/articles/a%2F1%20%3F")
+    assert (status, json.loads(data)["text"]) == (200, WORDS)
+    [name] = asked["families"]
+    status, data, _ = client("GET", f"/v1/families/{name}")
+    assert json.loads(data) == {"family": name, "size": 2, "origin": "a/1 ?", "members": ["a/1 ?", "2"]}
+    assert client("DELETE", "/v1/articles/2")[0] == 204
+    assert client("DELETE", "/v1/articles/2")[0] == 404
+    assert client("GET", "/v1/articles/2")[0] == 404
+    assert client("GET", "/v1/families/none")[0] == 404
+
+
+def test_a_stream_is_answered_line_by_line(serve):
+    _, client = serve()
+    lines = [{"id": str(n), "text": " ".join(f"w{n}x{m}" for m in range(30))} for n in range(300)]
+    body = "\n".join(json.dumps(line) for line in [*lines[:5], ["no"], *lines[5:], {}, lines[0]])
+    status, data, _ = client("POST", "/v1/articles", body.encode(), "application/x-ndjson")
+    answers = [json.loads(line) for line in data.splitlines()]
+    assert status == 200
+    assert len(answers) == 303
+    assert answers[5]["line"] == 6
+    assert "not an object" in answers[5]["error"]
+    assert answers[-1] == answers[0]
+
+
+def test_what_is_wrong_is_said(serve):
+    _, client = serve()
+    assert client("POST", "/v1/articles", b"{")[0] == 400
+    assert b"missing field 'text'" in client("POST", "/v1/articles", {"id": "1"})[1]
+    assert client("POST", "/v1/articles", {"id": "1", "text": "a"}, "text/plain")[0] == 415
+    assert client("POST", "/v1/articles", {"id": "1", "text": "a " * 2**20})[0] == 413
+    assert client("POST", "/v1/articles", {"id": "1", "text": "a " * 2**21})[0] == 413
+    assert client("POST", "/v1/query", b"", "application/x-ndjson")[0] == 415
+    status, data, _ = client("PUT", "/v1/articles")
+    assert status == 405
+    assert "error" in json.loads(data)
+    assert client("GET", "/nothing")[0] == 404
+
+
+def test_the_token(serve):
+    _, client = serve("--host", "0.0.0.0", DEDUP_TOKEN="secret")
+    assert client("POST", "/v1/query", {"id": "1", "text": WORDS})[0] == 401
+    assert client("POST", "/v1/query", {"id": "1", "text": WORDS}, Authorization="Bearer wrong")[0] == 401
+    assert client("POST", "/v1/query", {"id": "1", "text": WORDS}, Authorization="Bearer secret")[0] == 200
+    assert client("GET", "/metrics", kind=None)[0] == 401
+    assert client("GET", "/healthz", kind=None)[0] == 200
+
+
+def test_other_addresses_need_a_token(tmp_path):
+    command = [sys.executable, "-m", "dedup", "serve", "--index", tmp_path / "i", "--host", "0.0.0.0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "set a token" in done.stderr
+
+
+def test_health_figures_and_documents(serve):
+    _, client = serve()
+    client.post({"id": "1", "text": WORDS})
+    assert client("GET", "/healthz")[1] == b"alive\n"
+    assert client("GET", "/readyz")[1] == b"ready\n"
+    figures = client("GET", "/metrics")[1].decode()
+    assert 'dedup_verdicts_total{verdict="new"} 1.0' in figures
+    assert 'dedup_requests_total{method="POST",path="/v1/articles",status="200"} 1.0' in figures
+    page = client("GET", "/docs")[1].decode()
+    assert "POST /v1/articles" in page
+    assert "http" not in page.partition("<body>")[0].replace("http-equiv", "")
+    assert "src=" not in page
+    assert json.loads(client("GET", "/openapi.json")[1])["openapi"] == "3.1.0"
+
+
+def test_too_much_at_once_is_turned_away(serve):
+    _, client = serve("--max-waiting", "1")
+    long = " ".join(f"w{n}" for n in range(20_000))
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(
+            pool.map(
+                lambda n: client("POST", "/v1/articles", {"id": str(n), "text": f"{n} {long}"}), range(48)
+            )
+        )
+    statuses = {status for status, _, _ in answers}
+    assert statuses == {200, 429}
+    assert all(headers["retry-after"] == "1" for status, _, headers in answers if status == 429)
+
+
+def test_requests_at_one_time_are_judged_as_one_after_another(serve, tmp_path, example):
+    articles = example.stories(120, copies=4)
+    process, client = serve()
+    with ThreadPoolExecutor(16) as pool:
+        verdicts = list(pool.map(client.post, articles))
+    assert [client.post(article) for article in articles] == verdicts
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    with dedup.Filter(tmp_path / "index") as own:
+        assert [verdict.plain() for verdict in own.check_many(articles)] == verdicts
+
+
+def test_it_finishes_what_it_took_when_asked_to_stop(serve, tmp_path):
+    process, client = serve()
+    told = []
+    draw = random.Random(1)
+
+    def send(first):
+        for number in range(first, 4000, 8):
+            text = " ".join(f"w{draw.randrange(10**6)}" for _ in range(200))
+            try:
+                told.append(client.post({"id": str(number), "text": text}))
+            except (OSError, http.client.HTTPException):
+                return
+
+    threads = [threading.Thread(target=send, args=(first,)) for first in range(8)]
+    for thread in threads:
+        thread.start()
+    while len(told) < 50:
+        pass
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    for thread in threads:
+        thread.join()
+    with dedup.Filter(tmp_path / "index") as own:
+        for verdict in told:
+            assert own.get(verdict["id"])[1].plain() == verdict
