@@ -55,8 +55,7 @@ def application(own: Filter, *, token: str | None = None, limits: Limits | None 
     routes = [
         Route("/v1/articles", service.judge, methods=["POST"]),
         Route("/v1/query", service.query, methods=["POST"]),
-        Route("/v1/articles/{id:path}", service.article, methods=["GET"]),
-        Route("/v1/articles/{id:path}", service.delete, methods=["DELETE"]),
+        Route("/v1/articles/{id:path}", service.article, methods=["GET", "DELETE"]),
         Route("/v1/families/{id:path}", service.family, methods=["GET"]),
         Route("/healthz", service.alive),
         Route("/readyz", service.ready),
@@ -122,7 +121,9 @@ class _Service:
         return self.filter.judge([facts], add=False)[0].plain()
 
     async def article(self, request: Request) -> Response:
-        """An article as it was kept, its latest version."""
+        """An article as it was kept, its latest version; or an end to all of them."""
+        if request.method == "DELETE":
+            return await self._deleted(request)
         found = await run_in_threadpool(self.filter.get, request.path_params["id"])
         if found is None:
             raise HTTPException(404, "there is no article with this id")
@@ -132,8 +133,7 @@ class _Service:
             record["published"] = (EPOCH + record["published"] * MICROSECOND).isoformat()
         return JSONResponse({**record, "verdict": verdict.plain()})
 
-    async def delete(self, request: Request) -> Response:
-        """Forget an article."""
+    async def _deleted(self, request: Request) -> Response:
         if not await run_in_threadpool(self.filter.delete, request.path_params["id"]):
             raise HTTPException(404, "there is no article with this id")
         return Response(status_code=204)
