@@ -8,6 +8,7 @@ Massive Datasets*, section 3.4.2).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ def recall_at(resemblance: float | NDArray[np.float64], bands: Bands) -> float |
     return recall
 
 
+@cache
 def bands_for(num_perm: int, resemblance: float, recall: float) -> Bands:
     """The most selective banding that finds a pair of `resemblance` with probability `recall` or more.
 

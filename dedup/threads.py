@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,13 +19,15 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterat
 
     An error in `work` is raised when its turn comes; what is not begun by then is dropped.
     """
-    if threads <= 1:
-        yield from map(work, items)
+    source = iter(items)
+    head = list(islice(source, 2))
+    if threads <= 1 or len(head) < 2:
+        yield from map(work, chain(head, source))
         return
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for item in items:
+            for item in chain(head, source):
                 waiting.append(pool.submit(work, item))
                 if len(waiting) > _AHEAD * threads:
                     yield waiting.popleft().result()

@@ -67,9 +67,10 @@ class Index:
         self.rocks = Rocks(Path(folder), read_only=read_only)
         try:
             self.settings, self.days = self._agreed(settings, _days(window), read_only)
-            self._next = dict.fromkeys(self.partitions, 0)
+            names = [name for name in self.rocks.families if name.startswith("a")]
+            self._next = dict.fromkeys(sorted(int(name[1:]) for name in names), 0)
             self.order = 0
-            for day in self.partitions:
+            for day in self._next:
                 self._go_on(day)
             if not read_only:
                 self._tidy()
@@ -103,7 +104,7 @@ class Index:
     @property
     def partitions(self) -> list[int]:
         """The first days of the partitions, rising."""
-        return sorted(int(name[1:]) for name in self.rocks.families if name.startswith("a"))
+        return sorted(self._next)
 
     def partition(self, time: int) -> int:
         """The first day of the partition for a time in microseconds since 1970."""

@@ -1,0 +1,166 @@
+"""The filter: `python -m benchmarks.filter --articles 100000 --out FILE.md`.
+
+Articles of the generated corpus (`benchmarks.corpus`) go into an index in batches of 256; then single checks, a
+story's copies, and datasketch's `MinHashLSH` in memory, one article at a time, on the same articles in the same
+run. Found copies are judged by the corpus's truth, and by a scan of the same articles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+_BATCH = 256
+_SINGLES = 2_000
+_PEER = 5_000  # articles that datasketch takes in
+_COPIES = 3_000  # of one story
+
+
+def rows(path: Path, first: int, count: int) -> list[dict[str, Any]]:
+    """Some articles of a corpus."""
+    table = pq.read_table(path, memory_map=True).slice(first, count)
+    found: list[dict[str, Any]] = table.to_pylist()
+    return found
+
+
+def filled(own: Any, path: Path, count: int) -> tuple[float, dict[str, int], dict[str, str]]:
+    """Check `count` articles in batches; articles a second, the verdicts' numbers, and each."""
+    counts: dict[str, int] = {}
+    verdicts: dict[str, str] = {}
+    seconds, at = 0.0, 0
+    for batch in pq.ParquetFile(path).iter_batches(_BATCH):
+        articles = batch.to_pylist()[: count - at]
+        if not articles:
+            break
+        begun = time.perf_counter()
+        for verdict in own.check_many(articles):
+            counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
+            verdicts[verdict.id] = verdict.verdict
+        seconds += time.perf_counter() - begun
+        at += len(articles)
+    return at / seconds, counts, verdicts
+
+
+def singles(own: Any, articles: list[dict[str, Any]]) -> list[float]:
+    """Milliseconds of one check after another, sorted."""
+    out = []
+    for article in articles:
+        begun = time.perf_counter()
+        own.check(article)
+        out.append(1e3 * (time.perf_counter() - begun))
+    return sorted(out)
+
+
+def copies(own: Any, article: dict[str, Any]) -> tuple[float, float]:
+    """Milliseconds, medians, of a story's 11th to 110th and of its last hundred copies."""
+    words = article["text"].split()
+    taken = []
+    for number in range(_COPIES):
+        text = " ".join(word for place, word in enumerate(words) if (place * 7919 + number * 104_729) % 97)
+        begun = time.perf_counter()
+        own.check({**article, "id": f"copy {number}", "text": f"{text} {number}"})
+        taken.append(1e3 * (time.perf_counter() - begun))
+    return statistics.median(taken[10:110]), statistics.median(taken[-100:])
+
+
+def peer(articles: list[dict[str, Any]]) -> float:
+    """Articles a second of datasketch: sketch, query, insert, in memory."""
+    from datasketch import MinHash, MinHashLSH
+
+    index = MinHashLSH(threshold=0.5, num_perm=128)
+    begun = time.perf_counter()
+    for article in articles:
+        words = article["text"].split()
+        shingles = {" ".join(words[at : at + 5]).encode() for at in range(max(1, len(words) - 4))}
+        sketch = MinHash(128)
+        sketch.update_batch(shingles)
+        index.query(sketch)
+        index.insert(article["id"], sketch)
+    return len(articles) / (time.perf_counter() - begun)
+
+
+def agreement(path: Path, count: int, verdicts: dict[str, str]) -> tuple[float, float]:
+    """Of articles that a scan of all says repeat an earlier one, the share that the filter told; and the reverse."""
+    import dedup
+    from dedup.schema import COPYING
+
+    table = pq.read_table(path).slice(0, count)
+    order = {id: place for place, id in enumerate(table.column("id").to_pylist())}
+    report = dedup.scan(table)
+    later = {
+        max(pair["left"], pair["right"], key=order.__getitem__)
+        for pair in report.pairs.to_pylist()
+        if pair["relation"] in {*COPYING, "duplicate"}
+    }
+    for family in report.families.column("members").to_pylist():
+        ids = sorted((member["article"] for member in family), key=order.__getitem__)
+        later.update(ids[1:])
+    told = {id for id, verdict in verdicts.items() if verdict != "new"}
+    return len(later & told) / max(1, len(later)), len(later & told) / max(1, len(told))
+
+
+def lines(path: Path, count: int, folder: Path) -> Iterator[tuple[str, str, str]]:
+    """What was measured: name, value, bar."""
+    import dedup
+
+    shutil.rmtree(folder, ignore_errors=True)
+    own = dedup.Filter(folder)
+    own.check_many(rows(path, 0, 16))
+    rate, counts, verdicts = filled(own, path, count)
+    yield f"`check_many`, batches of {_BATCH}, {count:,} articles, articles/s", f"{rate:,.0f}", "2,000"
+    yield "verdicts", ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())), ""
+    rest = rows(path, count, _SINGLES + _PEER)
+    taken = singles(own, rest[:_SINGLES])
+    yield "single `check`, p50, ms", f"{taken[len(taken) // 2]:.2f}", "2"
+    yield "single `check`, p99, ms", f"{taken[len(taken) * 99 // 100]:.2f}", "8"
+    ours, theirs = _SINGLES / (sum(taken) / 1e3), peer(rest[_SINGLES:])
+    yield "single `check` over datasketch in memory", f"{ours / theirs:.2f} × ({ours:,.0f} to {theirs:,.0f}/s)", "0.5 ×"
+    early, late = copies(own, rest[0])
+    yield f"a story's {_COPIES:,}th copy over its 100th", f"{late / early:.2f} × ({early:.2f}, {late:.2f} ms)", "1 ×"
+    own.index.rocks.compact()
+    own.close()
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    total = count + _SINGLES + _COPIES + 16
+    yield "index on disk, KB an article", f"{size / total / 1e3:.2f}", "4"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    yield "resident at the most, MB, with the interpreter and what is measured beside", f"{peak:,.0f}", "1,000"
+    if count <= 100_000:
+        recall, precision = agreement(path, count, verdicts)
+        yield "articles that a scan says repeat an earlier one, and the filter too", f"{recall:.4f}", ""
+        yield "articles that the filter says do, and the scan too", f"{precision:.4f}", ""
+
+
+def main() -> None:
+    """Measure, print a table, and write it where it is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--articles", type=int, default=100_000)
+    parser.add_argument("--work", type=Path, default=Path("work"), help="folder for the corpus and the index")
+    parser.add_argument("--out", type=Path, help="a file for the table")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    path = options.work / f"filter-{options.articles}.parquet"
+    if not path.exists():
+        wanted = options.articles + _SINGLES + _PEER
+        command = [sys.executable, "-m", "benchmarks.corpus", "--articles", str(wanted), "--out", str(path)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    told = ["| work | measured | bar |", "|---|---|---|"]
+    print(*told, sep="\n")
+    for name, value, bar in lines(path, options.articles, options.work / "filter-index"):
+        told.append(f"| {name} | {value} | {bar} |")
+        print(told[-1], flush=True)
+    if options.out:
+        options.out.write_text("\n".join(told) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
