@@ -124,16 +124,28 @@ def lines(path: Path, count: int, folder: Path) -> Iterator[tuple[str, str, str]
     yield "single `check`, p50, ms", f"{taken[len(taken) // 2]:.2f}", "2"
     yield "single `check`, p99, ms", f"{taken[len(taken) * 99 // 100]:.2f}", "8"
     ours, theirs = _SINGLES / (sum(taken) / 1e3), peer(rest[_SINGLES:])
-    yield "single `check` over datasketch in memory", f"{ours / theirs:.2f} × ({ours:,.0f} to {theirs:,.0f}/s)", "0.5 ×"
+    yield (
+        "single `check` over datasketch in memory",
+        f"{ours / theirs:.2f} × ({ours:,.0f} to {theirs:,.0f}/s)",
+        "0.5 ×",
+    )
     early, late = copies(own, rest[0])
-    yield f"a story's {_COPIES:,}th copy over its 100th", f"{late / early:.2f} × ({early:.2f}, {late:.2f} ms)", "1 ×"
+    yield (
+        f"a story's {_COPIES:,}th copy over its 100th",
+        f"{late / early:.2f} × ({early:.2f}, {late:.2f} ms)",
+        "1 ×",
+    )
     own.index.rocks.compact()
     own.close()
     size = sum(file.stat().st_size for file in folder.iterdir())
     total = count + _SINGLES + _COPIES + 16
     yield "index on disk, KB an article", f"{size / total / 1e3:.2f}", "4"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    yield "resident at the most, MB, with the interpreter and what is measured beside", f"{peak:,.0f}", "1,000"
+    yield (
+        "resident at the most, MB, with the interpreter and what is measured beside",
+        f"{peak:,.0f}",
+        "1,000",
+    )
     if count <= 100_000:
         recall, precision = agreement(path, count, verdicts)
         yield "articles that a scan says repeat an earlier one, and the filter too", f"{recall:.4f}", ""
@@ -142,7 +154,9 @@ def lines(path: Path, count: int, folder: Path) -> Iterator[tuple[str, str, str]
 
 def main() -> None:
     """Measure, print a table, and write it where it is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--articles", type=int, default=100_000)
     parser.add_argument("--work", type=Path, default=Path("work"), help="folder for the corpus and the index")
     parser.add_argument("--out", type=Path, help="a file for the table")

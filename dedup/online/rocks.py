@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from dedup.errors import IndexStoreError
 _WRITER = "WRITER"  # locked by who writes, and tells who that is
 _MEMTABLE = 32 * 2**20
 _CACHE = 128 * 2**20
+_MANY = 2048  # keys that are asked for in two threads
 
 
 class Rocks:
@@ -28,6 +30,7 @@ class Rocks:
     def __init__(self, folder: Path, *, read_only: bool) -> None:
         self.folder = folder
         self._lock: int | None = None
+        self._beside = ThreadPoolExecutor(1)
         if not read_only:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(folder)
@@ -108,8 +111,13 @@ class Rocks:
         self._check()
         if not keys or family not in self._families:
             return [None] * len(keys)
+        get: Any = self._families[family].get
         with telling(self.folder):
-            return cast(list[bytes | None], self._families[family].get(cast(Any, keys)))
+            if len(keys) < _MANY:
+                return cast(list[bytes | None], get(keys))
+            half = self._beside.submit(get, keys[: len(keys) // 2])  # the database lets go of the global lock
+            rest: list[bytes | None] = get(keys[len(keys) // 2 :])
+            return half.result() + rest
 
     def range(self, family: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All keys that begin with `prefix`, in order."""
@@ -172,6 +180,7 @@ class Rocks:
             self._families.clear()
             self._db.close()
         self._unlock()
+        self._beside.shutdown()
 
     def _unlock(self) -> None:
         if self._lock is not None:

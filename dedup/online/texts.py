@@ -32,14 +32,14 @@ class Known:
     paragraphs: Paragraphs
     keys: list[int]  # of its outlet's paragraphs (`mixed`), none without an outlet
     digest: bytes  # of the tokens
+    named: list[int]  # characters where agencies are named
     _credits: list[Credit] | None = None
 
     @property
     def credits(self) -> list[Credit]:
         """The agencies that it credits."""
         if self._credits is None:
-            places = mentions(self.tokens)
-            self._credits = credits(self.facts["text"], places[0]) if places else []
+            self._credits = credits(self.facts["text"], self.named) if self.named else []
         return self._credits
 
 
@@ -47,7 +47,7 @@ def known(many: list[Facts]) -> list[Known]:
     """Tokenise articles."""
     tokens = tokenise(pa.array([facts["text"] for facts in many], pa.large_string()))
     mark_navigation(tokens)
-    cut, keys = Paragraphs.of(tokens), digests(tokens)
+    cut, keys, named = Paragraphs.of(tokens), digests(tokens), mentions(tokens)
     bounds = np.searchsorted(cut.texts, np.arange(len(many) + 1))
     out = []
     for place, facts in enumerate(many):
@@ -62,7 +62,8 @@ def known(many: list[Facts]) -> list[Known]:
         )
         outlet = facts["outlet"]
         own_keys = [] if outlet is None else mixed(outlet, paragraphs.keys).tolist()
-        out.append(Known(facts, alone, paragraphs, own_keys, keys[place].tobytes()))
+        digest = keys[place].tobytes()
+        out.append(Known(facts, alone, paragraphs, own_keys, digest, named.get(place, [])))
     return out
 
 

@@ -202,7 +202,13 @@ def test_it_finishes_what_it_took_when_asked_to_stop(serve, tmp_path):
 def test_it_is_what_its_document_says(serve, tmp_path):
     pytest.importorskip("schemathesis", reason="schemathesis is not installed")
     _, client = serve()
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{client.port}/openapi.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "run",
+        f"http://127.0.0.1:{client.port}/openapi.json",
+    ]
     options = ["--max-examples", "25", "--seed", "1", "--no-color"]
     done = subprocess.run(
         [*command, *options], capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path
