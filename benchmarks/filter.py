@@ -1,8 +1,8 @@
 """The filter: `python -m benchmarks.filter --articles 100000 --out FILE.md`.
 
-Articles of the generated corpus (`benchmarks.corpus`) go into an index in batches of 256; then single checks, a
-story's copies, and datasketch's `MinHashLSH` in memory, one article at a time, on the same articles in the same
-run. Found copies are judged by the corpus's truth, and by a scan of the same articles.
+Articles of the generated corpus (`benchmarks.corpus`) go into an index in batches of 256; then single checks,
+a story's copies, and datasketch's `MinHashLSH` in memory, one article at a time, on the same articles in the
+same run. What is said to repeat an earlier article is compared with a scan of the same articles.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def peer(articles: list[dict[str, Any]]) -> float:
 
 
 def agreement(path: Path, count: int, verdicts: dict[str, str]) -> tuple[float, float]:
-    """Of articles that a scan of all says repeat an earlier one, the share that the filter told; and the reverse."""
+    """Of the articles that a scan says repeat an earlier one, the share that the filter told; the reverse."""
     import dedup
     from dedup.schema import COPYING
 

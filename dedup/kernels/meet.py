@@ -23,7 +23,8 @@ def contexts(around: Any, known: Any, out: Any) -> None:
         bits = 0
         for side in range(2):
             for i in range(min(known[p, side], DEPTH)):
-                bits |= np.int64((around[p, side, i] * _MIX) >> np.uint32(31)) << (side * DEPTH + i)
+                bit = np.uint32(around[p, side, i] * _MIX) >> np.uint32(31)
+                bits |= np.int64(bit) << (side * DEPTH + i)
         out[p] = bits
 
 

@@ -116,8 +116,8 @@ class Rocks:
             if len(keys) < _MANY:
                 return cast(list[bytes | None], get(keys))
             half = self._beside.submit(get, keys[: len(keys) // 2])  # the database lets go of the global lock
-            rest: list[bytes | None] = get(keys[len(keys) // 2 :])
-            return half.result() + rest
+            rest = get(keys[len(keys) // 2 :])
+            return cast(list[bytes | None], half.result() + rest)
 
     def range(self, family: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All keys that begin with `prefix`, in order."""

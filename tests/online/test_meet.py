@@ -1,0 +1,113 @@
+"""The kernel that lets articles meet, beside a slow one."""
+
+import random
+
+import numpy as np
+import pytest
+
+from dedup.kernels import meet
+from dedup.kernels.buckets import NEEDED, OF_BAND, STRONG, WEAK
+
+BESIDE, FEW, MOST = 7, 3, 6
+
+
+def same(one, other, side, known):
+    """Tokens next to two fingerprints whose bits agree, of those known of the first."""
+    count = 0
+    while count < min(known, 7) and (one >> (7 * side + count) & 1) == (other >> (7 * side + count) & 1):
+        count += 1
+    return count
+
+
+def slow(postings, reach, own, numbers, posted, lists):
+    """Meetings as tuples; `lists` by key and partition, changed in place."""
+    found = []
+    for text, rows in enumerate(postings):
+        for key, spot, context, known, brief in rows:
+            seen = set()
+            for part in range(len(reach[text])):
+                if not reach[text][part]:
+                    continue
+                for number, theirs in lists[key, part]:
+                    if posted[text] and part == own[text] and number == numbers[text]:
+                        continue
+                    if spot == OF_BAND:
+                        found.append((text, part, number, STRONG))
+                        continue
+                    before, behind = same(context, theirs, 0, known[0]), same(context, theirs, 1, known[1])
+                    ways = {i for i in range(before + 1) if BESIDE - i <= behind}
+                    evidence = NEEDED if ways - seen else STRONG if brief else WEAK
+                    seen |= ways
+                    found.append((text, part, number, evidence))
+            if posted[text]:
+                place = lists[key, own[text]]
+                alike = any(theirs == context for _, theirs in place)
+                there = any(entry == (numbers[text], context) for entry in place)
+                if not there and len(place) < MOST and (len(place) < FEW or not alike):
+                    place.append((numbers[text], context))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_meeting(seed):
+    draw = random.Random(seed)
+    keys, parts, texts = draw.randint(1, 5), draw.randint(1, 3), draw.randint(0, 6)
+    contexts = [draw.randrange(2**14) for _ in range(3)]
+    lists = {
+        (key, part): [(number, draw.choice(contexts)) for number in range(draw.randint(0, MOST))]
+        for key in range(keys)
+        for part in range(parts)
+    }
+    postings = []
+    for _ in range(texts):
+        rows = []
+        for _ in range(draw.randint(0, 6)):
+            known = draw.randint(0, 7), draw.randint(0, 7)
+            spot = OF_BAND if draw.random() < 0.2 else 5
+            rows.append((draw.randrange(keys), spot, draw.choice(contexts), known, draw.random() < 0.3))
+        postings.append(rows)
+    reach = [[draw.random() < 0.7 for _ in range(parts)] for _ in range(texts)]
+    own, posted = [draw.randrange(parts) for _ in range(texts)], [draw.random() < 0.8 for _ in range(texts)]
+    numbers = [10 + text for text in range(texts)]
+
+    flat = [row for rows in postings for row in rows]
+    cells = [lists[key, part] for key in range(keys) for part in range(parts)]
+    bounds = np.cumsum([0, *map(len, cells)])
+    listed = np.array([number for cell in cells for number, _ in cell], np.uint32)
+    listed_context = np.array([context for cell in cells for _, context in cell], np.uint16)
+    added, added_context = np.empty(len(flat), np.uint32), np.empty(len(flat), np.uint16)
+    nexts, heads = np.empty(len(flat), np.int32), np.full(len(cells), -1, np.int32)
+    counts, out = np.diff(bounds).astype(np.int32), np.empty(len(flat) * parts * MOST, np.uint64)
+    filled = meet.meet(
+        np.cumsum([0, *map(len, postings)]),
+        np.array([row[0] for row in flat], np.int64),
+        np.array([row[1] for row in flat], np.int32),
+        np.array([row[2] for row in flat], np.uint16),
+        np.array([row[3] for row in flat], np.uint8).reshape(-1, 2),
+        np.array([row[4] for row in flat], np.bool_),
+        BESIDE,
+        np.array(reach, np.bool_).reshape(texts, parts),
+        np.array(own, np.int64),
+        np.array(numbers, np.uint32),
+        np.array(posted, np.bool_),
+        bounds, listed, listed_context, FEW, MOST, added, added_context, nexts, heads, counts, out,
+    )  # fmt: skip
+    found = [
+        (value >> 44, value >> 34 & 1023, value >> 2 & 0xFFFFFFFF, value & 3) for value in out[:filled].tolist()
+    ]
+    assert found == slow(postings, reach, own, numbers, posted, lists)
+
+    whole = np.arange(len(cells))
+    ends, data = np.empty(len(cells) + 1, np.int64), np.empty(6 * int(counts.sum()), np.uint8)
+    meet.lists(bounds, listed, listed_context, added, added_context, nexts, heads, whole, ends, data)
+    kept = np.frombuffer(data.tobytes(), np.dtype([("number", "<u4"), ("context", "<u2")]))
+    after = [kept[first // 6 : stop // 6].tolist() for first, stop in zip(ends[:-1], ends[1:], strict=True)]
+    assert after == [lists[key, part] for key in range(keys) for part in range(parts)]
+
+
+def test_contexts():
+    around = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint32)
+    out = np.empty(1, np.uint16)
+    meet.contexts(around, np.array([[3, 2]], np.uint8), out)
+    bits = [(value * 0x9E3779B1 & 0xFFFFFFFF) >> 31 for value in (1, 2, 3, 4, 5)]
+    assert out[0] == sum(bit << place for bit, place in zip(bits, (0, 1, 2, 7, 8), strict=True))
