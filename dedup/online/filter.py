@@ -14,7 +14,7 @@ from typing import Any
 import xxhash
 
 from dedup.article import Article
-from dedup.errors import InputError, SettingsError
+from dedup.errors import IndexStoreError, SettingsError
 from dedup.io.items import row_of
 from dedup.io.place import Place
 from dedup.io.record import FIELDS
@@ -172,8 +172,8 @@ class Filter:
         """The verdict that was given on the same id and text before."""
         stored = self.index.verdict(found[0]) if found else None
         if stored is None:
-            raise InputError(
-                "an article's verdict is gone from the index; `dedup index verify` looks into it"
+            raise IndexStoreError(
+                f"{self.index.rocks.folder}: a verdict is gone; `dedup index verify` says which"
             )
         return Verdict.of(stored)
 
@@ -217,6 +217,7 @@ class Filter:
             self.index.make(day)
         if self.window is not None and latest and self.index.partitions[-1:] != latest:
             self.index.expire(self.index.partitions[-1] - -(-self.window // DAY))
+            self._judge.texts.clear()  # a partition that comes again begins with new numbers
 
     def _deleted(self, id: str) -> bool:
         spots = self.index.versions(id)

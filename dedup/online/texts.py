@@ -98,6 +98,11 @@ class Texts:
             _, gone = self._held.popitem(last=False)
             self._tokens -= gone.tokens.hashes.size
 
+    def clear(self) -> None:
+        """Let go of all articles."""
+        self._held.clear()
+        self._tokens = 0
+
     def forget(self, spot: Spot) -> None:
         """Let go of an article."""
         text = self._held.pop(spot, None)

@@ -1,12 +1,15 @@
 """The kernel that lets articles meet, beside a slow one."""
 
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+import dedup
 from dedup.kernels import meet
 from dedup.kernels.buckets import NEEDED, OF_BAND, STRONG, WEAK
+from dedup.online.judge import Judge
 
 BESIDE, FEW, MOST = 7, 3, 6
 
@@ -93,7 +96,8 @@ def test_meeting(seed):
         bounds, listed, listed_context, FEW, MOST, added, added_context, nexts, heads, counts, out,
     )  # fmt: skip
     found = [
-        (value >> 44, value >> 34 & 1023, value >> 2 & 0xFFFFFFFF, value & 3) for value in out[:filled].tolist()
+        (value >> 44, value >> 34 & 1023, value >> 2 & 0xFFFFFFFF, value & 3)
+        for value in out[:filled].tolist()
     ]
     assert found == slow(postings, reach, own, numbers, posted, lists)
 
@@ -101,7 +105,7 @@ def test_meeting(seed):
     ends, data = np.empty(len(cells) + 1, np.int64), np.empty(6 * int(counts.sum()), np.uint8)
     meet.lists(bounds, listed, listed_context, added, added_context, nexts, heads, whole, ends, data)
     kept = np.frombuffer(data.tobytes(), np.dtype([("number", "<u4"), ("context", "<u2")]))
-    after = [kept[first // 6 : stop // 6].tolist() for first, stop in zip(ends[:-1], ends[1:], strict=True)]
+    after = [kept[first // 6 : stop // 6].tolist() for first, stop in pairwise(ends)]
     assert after == [lists[key, part] for key in range(keys) for part in range(parts)]
 
 
@@ -111,3 +115,44 @@ def test_contexts():
     meet.contexts(around, np.array([[3, 2]], np.uint8), out)
     bits = [(value * 0x9E3779B1 & 0xFFFFFFFF) >> 31 for value in (1, 2, 3, 4, 5)]
     assert out[0] == sum(bit << place for bit, place in zip(bits, (0, 1, 2, 7, 8), strict=True))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_run_of_the_guaranteed_length_is_missed(tmp_path, monkeypatch, seed):
+    """Who holds a run of an earlier article is compared with one that holds it, however many do."""
+    draw = random.Random(seed)
+    snippets = [[f"s{number}x{place}" for place in range(30)] for number in range(4)]
+    texts = []
+    for number in range(60):
+        words = [f"own{number}x{place}" for place in range(20)]
+        for snippet in draw.sample(snippets, 2):
+            cut = draw.randrange(30)
+            words += [*snippet[:cut], *([] if draw.random() < 0.5 else [f"new{number}"]), *snippet[cut + 1 :]]
+            words += [f"own{number}y{place}" for place in range(5)]
+        texts.append(words)
+    met = {}
+    plain = Judge._meet
+
+    def spied(self, arrivals, firsts):
+        found, changes = plain(self, arrivals, firsts)
+        for arrival, (close, further) in zip(arrivals, found, strict=True):
+            met[arrival.spot.number] = {spot.number for spot in (*close, *further)}
+        return found, changes
+
+    monkeypatch.setattr(Judge, "_meet", spied)
+    with dedup.Filter(tmp_path / "index") as own:
+        for at in range(0, 60, 7):
+            own.check_many(
+                {"id": str(at + place), "text": " ".join(words)}
+                for place, words in enumerate(texts[at : at + 7])
+            )
+    run = dedup.Settings().guarantee
+    runs = [{tuple(words[at : at + run]) for at in range(len(words) - run + 1)} for words in texts]
+    missed = [
+        (number, one)
+        for number, words in enumerate(runs)
+        for one in words
+        if any(one in runs[earlier] for earlier in range(number))
+        and not any(one in runs[other] for other in met[number])
+    ]
+    assert missed == []
