@@ -8,6 +8,9 @@ same run. What is said to repeat an earlier article is compared with a scan of t
 from __future__ import annotations
 
 import argparse
+import http.client
+import json
+import queue
 import resource
 import shutil
 import statistics
@@ -15,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,7 @@ _BATCH = 256
 _SINGLES = 2_000
 _PEER = 5_000  # articles that datasketch takes in
 _COPIES = 3_000  # of one story
+_CONNECTIONS, _SENT = 32, 6_000  # to the service, and articles that it gets
 
 
 def rows(path: Path, first: int, count: int) -> list[dict[str, Any]]:
@@ -89,6 +94,56 @@ def peer(articles: list[dict[str, Any]]) -> float:
     return len(articles) / (time.perf_counter() - begun)
 
 
+def service(folder: Path, articles: list[dict[str, Any]]) -> tuple[float, float]:
+    """Articles a second over HTTP, and the 99th percentile of milliseconds; clients share the cores."""
+    command = [sys.executable, "-m", "dedup", "serve", "--index", str(folder), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if line.startswith("listening on"))
+        port = int(line.rpartition(":")[2])
+        waiting, taken = _shared(articles), list[float]()
+
+        def client(_: int) -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            for article in waiting:
+                body = json.dumps(article).encode()
+                begun = time.perf_counter()
+                connection.request("POST", "/v1/articles", body, {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                answer.read()
+                taken.append(1e3 * (time.perf_counter() - begun))
+                if answer.status != 200:
+                    raise RuntimeError(f"answered with {answer.status}")
+            connection.close()
+
+        begun = time.perf_counter()
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            list(pool.map(client, range(_CONNECTIONS)))
+        seconds = time.perf_counter() - begun
+        process.terminate()
+    taken.sort()
+    return len(taken) / seconds, taken[len(taken) * 99 // 100]
+
+
+def _shared(articles: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The articles, each for one of the threads that ask."""
+    waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    for article in articles:
+        waiting.put(article)
+
+    class Shared:
+        def __iter__(self) -> Iterator[dict[str, Any]]:
+            return self
+
+        def __next__(self) -> dict[str, Any]:
+            try:
+                return waiting.get_nowait()
+            except queue.Empty:
+                raise StopIteration from None
+
+    return Shared()
+
+
 def agreement(path: Path, count: int, verdicts: dict[str, str]) -> tuple[float, float]:
     """Of the articles that a scan says repeat an earlier one, the share that the filter told; the reverse."""
     import dedup
@@ -119,11 +174,11 @@ def lines(path: Path, count: int, folder: Path) -> Iterator[tuple[str, str, str]
     rate, counts, verdicts = filled(own, path, count)
     yield f"`check_many`, batches of {_BATCH}, {count:,} articles, articles/s", f"{rate:,.0f}", "2,000"
     yield "verdicts", ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())), ""
-    rest = rows(path, count, _SINGLES + _PEER)
+    rest = rows(path, count, _SINGLES + _PEER + _SENT)
     taken = singles(own, rest[:_SINGLES])
     yield "single `check`, p50, ms", f"{taken[len(taken) // 2]:.2f}", "2"
     yield "single `check`, p99, ms", f"{taken[len(taken) * 99 // 100]:.2f}", "8"
-    ours, theirs = _SINGLES / (sum(taken) / 1e3), peer(rest[_SINGLES:])
+    ours, theirs = _SINGLES / (sum(taken) / 1e3), peer(rest[_SINGLES : _SINGLES + _PEER])
     yield (
         "single `check` over datasketch in memory",
         f"{ours / theirs:.2f} × ({ours:,.0f} to {theirs:,.0f}/s)",
@@ -140,6 +195,13 @@ def lines(path: Path, count: int, folder: Path) -> Iterator[tuple[str, str, str]
     size = sum(file.stat().st_size for file in folder.iterdir())
     total = count + _SINGLES + _COPIES + 16
     yield "index on disk, KB an article", f"{size / total / 1e3:.2f}", "4"
+    rate, slow = service(folder, rest[-_SENT:])
+    yield (
+        f"service, {_CONNECTIONS} connections, clients on the same cores, articles/s",
+        f"{rate:,.0f}",
+        "1,000",
+    )
+    yield "the same, p99, ms", f"{slow:.0f}", "50"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     yield (
         "resident at the most, MB, with the interpreter and what is measured beside",
@@ -164,7 +226,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     path = options.work / f"filter-{options.articles}.parquet"
     if not path.exists():
-        wanted = options.articles + _SINGLES + _PEER
+        wanted = options.articles + _SINGLES + _PEER + _SENT
         command = [sys.executable, "-m", "benchmarks.corpus", "--articles", str(wanted), "--out", str(path)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     told = ["| work | measured | bar |", "|---|---|---|"]

@@ -17,6 +17,7 @@ from dedup.errors import IndexStoreError
 
 _WRITER = "WRITER"  # locked by who writes, and tells who that is
 _MEMTABLE = 32 * 2**20
+_LOGS = 256 * 2**20  # of the write-ahead log, that opening may have to read again
 _CACHE = 128 * 2**20
 _MANY = 2048  # keys that are asked for in two threads
 
@@ -66,6 +67,7 @@ class Rocks:
         options.create_if_missing(True)
         options.set_max_background_jobs(2)
         options.set_write_buffer_size(_MEMTABLE)
+        options.set_max_total_wal_size(_LOGS)
         options.set_max_open_files(256)
         options.set_memtable_whole_key_filtering(True)  # most keys that are asked for are not there
         options.set_memtable_prefix_bloom_ratio(0.1)
