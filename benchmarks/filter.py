@@ -33,9 +33,14 @@ _CONNECTIONS, _SENT = 32, 6_000  # to the service, and articles that it gets
 
 def rows(path: Path, first: int, count: int) -> list[dict[str, Any]]:
     """Some articles of a corpus."""
-    table = pq.read_table(path, memory_map=True).slice(first, count)
-    found: list[dict[str, Any]] = table.to_pylist()
-    return found
+    found: list[dict[str, Any]] = []
+    at = 0
+    for batch in pq.ParquetFile(path).iter_batches(1024):
+        found += batch.slice(max(0, first - at)).to_pylist()
+        at += batch.num_rows
+        if len(found) >= count:
+            break
+    return found[:count]
 
 
 def filled(own: Any, path: Path, count: int) -> tuple[float, dict[str, int], dict[str, str]]:

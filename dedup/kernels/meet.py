@@ -9,22 +9,23 @@ import numpy as np
 from dedup.kernels import inner, kernel
 from dedup.kernels.buckets import NEEDED, OF_BAND, STRONG, WEAK, _ways
 
-DEPTH = 7  # tokens on each side of a fingerprint that its context tells of, by a bit each
+DEPTH = 7  # tokens on each side of a fingerprint that its context tells of
+BITS = 2  # for each of them
 _MIX = np.uint32(0x9E3779B1)
 
 
 @kernel
 def contexts(around: Any, known: Any, out: Any) -> None:
-    """Fill `out` uint16 with a bit for each of the nearest tokens around a fingerprint (`surroundings`).
+    """Fill `out` uint32 with `BITS` for each of the nearest tokens around a fingerprint (`surroundings`).
 
-    Bits 0 to `DEPTH` - 1 are those before it, the nearest first, the next ones those behind it.
+    The lowest are those of the tokens before it, the nearest first; then come those behind it.
     """
     for p in range(out.size):
         bits = 0
         for side in range(2):
             for i in range(min(known[p, side], DEPTH)):
-                bit = np.uint32(around[p, side, i] * _MIX) >> np.uint32(31)
-                bits |= np.int64(bit) << (side * DEPTH + i)
+                own = np.uint32(around[p, side, i] * _MIX) >> np.uint32(32 - BITS)
+                bits |= np.int64(own) << (BITS * (side * DEPTH + i))
         out[p] = bits
 
 
@@ -32,8 +33,8 @@ def contexts(around: Any, known: Any, out: Any) -> None:
 def _alike(one: int, other: int, side: int, known: int, beside: int) -> int:
     """How many tokens on one side of two fingerprints may be the same, of the `known` ones of the first."""
     same = 0
-    differing = (one ^ other) >> (side * DEPTH)
-    while same < min(known, DEPTH) and differing >> same & 1 == 0:
+    differing = (one ^ other) >> (BITS * side * DEPTH)
+    while same < min(known, DEPTH) and differing >> (BITS * same) & ((1 << BITS) - 1) == 0:
         same += 1
     return min(known, beside) if same == DEPTH else same
 
@@ -54,15 +55,15 @@ def meet(
     """Let texts meet, one after another, those that stand in their buckets already, and post each of them.
 
     The postings of text t are `offsets[t]:offsets[t + 1]`: `cells` int64 its keys' numbers, `spots`, `known`
-    and `brief` as in `buckets`, `context` uint16. A key has a list in each of n partitions, that of key c and
+    and `brief` as in `buckets`, `context` uint32. A key has a list in each of n partitions, that of key c and
     partition p at c * n + p: `bounds` int64, `listed` uint32 the numbers of articles, and `listed_context`.
     Text t looks into the partitions in which `reach` bool (texts, n) is true; if it is `posted` bool
     (texts,), it gets the number `numbers` uint32 (texts,) in the partition `own` int64 (texts,).
 
     A list takes in `few` postings, and up to `most` if no other has the same context: so every run of the
     guaranteed length around the fingerprint stays found, however many articles hold it. What is added to a
-    list is chained by `heads`, the first, and `nexts`, int32, into `added` uint32 and `added_context` uint16,
-    all by posting; `counts` int32 are the lists' lengths, kept up to date.
+    list is chained by `heads`, the first, and `nexts`, int32, into `added` and `added_context` uint32, all by
+    posting; `counts` int32 are the lists' lengths, kept up to date.
 
     Fills `out` uint64, one for each posting and each on its lists, with text << 44 | partition << 34 |
     number << 2 | evidence. Returns how many there are.
@@ -154,28 +155,20 @@ def lists(
     bounds: Any, listed: Any, listed_context: Any, added: Any, added_context: Any, nexts: Any, heads: Any,
     cells: Any, out_bounds: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Fill `out` uint8 with the lists of `cells` int64, six bytes a posting, and `out_bounds` int64 in bytes.
+    """Fill `out` uint32 (postings, 2) with the lists of `cells` int64, numbers and contexts.
 
-    The rest as `meet` left it.
+    `out_bounds` int64 (cells + 1) takes in where each list begins. The rest as `meet` left it.
     """
     at = 0
     out_bounds[0] = 0
     for c in range(cells.size):
         cell = cells[c]
         for listing in range(bounds[cell], bounds[cell + 1]):
-            at = _write(out, at, listed[listing], listed_context[listing])
+            out[at, 0], out[at, 1] = listed[listing], listed_context[listing]
+            at += 1
         entry = heads[cell]
         while entry >= 0:
-            at = _write(out, at, added[entry], added_context[entry])
+            out[at, 0], out[at, 1] = added[entry], added_context[entry]
             entry = nexts[entry]
+            at += 1
         out_bounds[c + 1] = at
-
-
-@inner
-def _write(out: Any, at: int, number: Any, context: Any) -> int:
-    """Write a posting, lowest byte first; where the next one goes."""
-    for byte in range(4):
-        out[at + byte] = np.int64(number) >> (8 * byte) & 255
-    for byte in range(2):
-        out[at + 4 + byte] = np.int64(context) >> (8 * byte) & 255
-    return at + 6

@@ -156,17 +156,17 @@ def _meet() -> None:
     def none(dtype: Any) -> Any:
         return np.empty(0, dtype)
 
-    around, known, context = np.empty((0, 2, 7), np.uint32), np.empty((0, 2), np.uint8), none(np.uint16)
+    around, known, context = np.empty((0, 2, 7), np.uint32), np.empty((0, 2), np.uint8), none(np.uint32)
     meet.contexts(around, known, context)
     bounds, one, numbers = np.zeros(2, np.int64), np.zeros(1, np.int64), np.zeros(1, np.uint32)
-    lists = one, none(np.uint32), none(np.uint16)
-    chained = none(np.uint32), none(np.uint16), none(np.int32), none(np.int32)
+    lists = one, none(np.uint32), none(np.uint32)
+    chained = none(np.uint32), none(np.uint32), none(np.int32), none(np.int32)
     reach, posted = np.zeros((1, 1), np.bool_), np.zeros(1, np.bool_)
     meet.meet(
         bounds, none(np.int64), none(np.int32), context, known, none(np.bool_), 7, reach, one, numbers,
         posted, *lists, 16, 64, *chained, none(np.int32), none(np.uint64),
     )  # fmt: skip
-    meet.lists(*lists, *chained, none(np.int64), one, none(np.uint8))
+    meet.lists(*lists, *chained, none(np.int64), one, np.empty((0, 2), np.uint32))
 
 
 def _compile_here() -> None:

@@ -1,8 +1,8 @@
 """The index: postings, articles and verdicts on disk, in partitions of some days that expire as a whole.
 
-A partition is two column families. In one, a key of five bytes (`postings`) leads to its list: six bytes for
-each posting, the article's number in the partition (uint32) and the context of the fingerprint there (uint16,
-`kernels.meet`), lowest byte first. In the other, the first byte of a key says what it leads to:
+A partition is two column families. In one, a key of five bytes (`postings`) leads to its list: eight bytes a
+posting, the article's number in the partition and the context of the fingerprint there (`kernels.meet`), both
+uint32, lowest byte first. In the other, the first byte of a key says what it leads to:
 
     a + number (uint32)           the article, JSON
     v + number                    its verdict, JSON
@@ -164,6 +164,16 @@ class Index:
         found: dict[str, Any] | None = self._plain(articles_of(spot.day), key_of(b"a", spot.number))
         return found
 
+    def articles(self, spots: list[Spot]) -> list[dict[str, Any] | None]:
+        """Several articles as they were kept."""
+        found: dict[Spot, dict[str, Any] | None] = {}
+        for day in {spot.day for spot in spots}:
+            own = [spot for spot in spots if spot.day == day]
+            values = self.rocks.several(articles_of(day), [key_of(b"a", spot.number) for spot in own])
+            plain = [None if value is None else self.plain(value) for value in values]
+            found |= zip(own, plain, strict=True)
+        return [found[spot] for spot in spots]
+
     def verdict(self, spot: Spot) -> dict[str, Any] | None:
         """The verdict on an article."""
         found: dict[str, Any] | None = self._plain(articles_of(spot.day), key_of(b"v", spot.number))
@@ -252,7 +262,7 @@ def _days(window: int | None) -> int:
     return _A_MONTH if window is None else max(1, -(-window // (DAY * _REACHED)))
 
 
-POSTING = np.dtype([("number", "<u4"), ("context", "<u2")])
+POSTING = np.dtype([("number", "<u4"), ("context", "<u4")])
 
 
 def articles_of(day: int) -> str:

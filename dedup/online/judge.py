@@ -138,7 +138,7 @@ class Judge:
         found = postings(tokens, settings, self.bands)
         count, beside = found.keys.size, settings.guarantee - settings.shingle
         around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
-        brief, context = np.empty(count, np.bool_), np.empty(count, np.uint16)
+        brief, context = np.empty(count, np.bool_), np.empty(count, np.uint32)
         buckets.surroundings(
             found.texts,
             found.spots,
@@ -159,7 +159,7 @@ class Judge:
         counts = np.diff(bounds).astype(np.int32)
         added, contexts, nexts = (
             np.empty(count, np.uint32),
-            np.empty(count, np.uint16),
+            np.empty(count, np.uint32),
             np.empty(count, np.int32),
         )
         beside_it = counts.reshape(keys.size, len(days)).sum(axis=1) + np.minimum(
@@ -177,11 +177,12 @@ class Judge:
         )  # fmt: skip
         changed = np.flatnonzero(heads >= 0)
         sizes = np.empty(changed.size + 1, np.int64)
-        data = np.empty(int(counts[changed].sum()) * POSTING.itemsize, np.uint8)
+        data = np.empty((int(counts[changed].sum()), 2), np.uint32)
         meet.lists(
             bounds, listed_numbers, listed_contexts, added, contexts, nexts, heads, changed, sizes, data
         )  # fmt: skip
-        whole, cuts, families = data.tobytes(), sizes.tolist(), [postings_of(day) for day in days]
+        whole, cuts = data.astype("<u4").tobytes(), (sizes * POSTING.itemsize).tolist()
+        families = [postings_of(day) for day in days]
         rows, columns_of = (part.tolist() for part in np.divmod(changed, len(days)))
         changes: Changes = [
             (families[column], names[row], whole[first:stop])

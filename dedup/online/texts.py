@@ -78,7 +78,7 @@ class Texts:
     def get(self, spots: list[Spot]) -> dict[Spot, Known]:
         """Some articles; those that are no longer there are left out."""
         missing = [spot for spot in spots if spot not in self._held]
-        found = [(spot, self._index.article(spot)) for spot in missing]
+        found = zip(missing, self._index.articles(missing), strict=True)
         there = [(spot, facts) for spot, facts in found if facts is not None]
         out = dict(zip([spot for spot, _ in there], known([facts for _, facts in there]), strict=True))
         for spot in spots:

@@ -52,8 +52,8 @@ def verify(index: Index) -> Iterator[str]:
             if index.rocks.get(own, key_of(b"a", int.from_bytes(value[:4], "big"))) is None:
                 yield f"{own}: the id {key[1:]!r} leads nowhere"
         for key, value in index.rocks.range(postings_of(day), b""):
-            numbers = [int.from_bytes(value[at : at + 4], "little") for at in range(0, len(value), 6)]
-            if len(value) % 6 or not numbers or max(numbers) >= last or len(key) != 5:
+            numbers = [int.from_bytes(value[at : at + 4], "little") for at in range(0, len(value), 8)]
+            if len(value) % 8 or not numbers or max(numbers) >= last or len(key) != 5:
                 yield f"{postings_of(day)}: the list of {key.hex()} is damaged"
 
 

@@ -189,7 +189,7 @@ def test_a_story_in_many_copies_stays_cheap(index, story):
             )
         [day] = own.index.partitions
         longest = max(len(value) for _, value in own.index.rocks.range(f"p{day}", b""))
-        assert longest <= 64 * 6
+        assert longest <= 64 * 8
         assert own.check(article("last", " ".join(words[:60]))).verdict == "copy"
 
 

@@ -17,7 +17,10 @@ BESIDE, FEW, MOST = 7, 3, 6
 def same(one, other, side, known):
     """Tokens next to two fingerprints whose bits agree, of those known of the first."""
     count = 0
-    while count < min(known, 7) and (one >> (7 * side + count) & 1) == (other >> (7 * side + count) & 1):
+    while count < min(known, 7):
+        shift = 2 * (7 * side + count)
+        if (one >> shift & 3) != (other >> shift & 3):
+            break
         count += 1
     return count
 
@@ -55,7 +58,7 @@ def slow(postings, reach, own, numbers, posted, lists):
 def test_meeting(seed):
     draw = random.Random(seed)
     keys, parts, texts = draw.randint(1, 5), draw.randint(1, 3), draw.randint(0, 6)
-    contexts = [draw.randrange(2**14) for _ in range(3)]
+    contexts = [draw.randrange(2**28) for _ in range(3)]
     lists = {
         (key, part): [(number, draw.choice(contexts)) for number in range(draw.randint(0, MOST))]
         for key in range(keys)
@@ -77,15 +80,15 @@ def test_meeting(seed):
     cells = [lists[key, part] for key in range(keys) for part in range(parts)]
     bounds = np.cumsum([0, *map(len, cells)])
     listed = np.array([number for cell in cells for number, _ in cell], np.uint32)
-    listed_context = np.array([context for cell in cells for _, context in cell], np.uint16)
-    added, added_context = np.empty(len(flat), np.uint32), np.empty(len(flat), np.uint16)
+    listed_context = np.array([context for cell in cells for _, context in cell], np.uint32)
+    added, added_context = np.empty(len(flat), np.uint32), np.empty(len(flat), np.uint32)
     nexts, heads = np.empty(len(flat), np.int32), np.full(len(cells), -1, np.int32)
     counts, out = np.diff(bounds).astype(np.int32), np.empty(len(flat) * parts * MOST, np.uint64)
     filled = meet.meet(
         np.cumsum([0, *map(len, postings)]),
         np.array([row[0] for row in flat], np.int64),
         np.array([row[1] for row in flat], np.int32),
-        np.array([row[2] for row in flat], np.uint16),
+        np.array([row[2] for row in flat], np.uint32),
         np.array([row[3] for row in flat], np.uint8).reshape(-1, 2),
         np.array([row[4] for row in flat], np.bool_),
         BESIDE,
@@ -102,19 +105,18 @@ def test_meeting(seed):
     assert found == slow(postings, reach, own, numbers, posted, lists)
 
     whole = np.arange(len(cells))
-    ends, data = np.empty(len(cells) + 1, np.int64), np.empty(6 * int(counts.sum()), np.uint8)
+    ends, data = np.empty(len(cells) + 1, np.int64), np.empty((int(counts.sum()), 2), np.uint32)
     meet.lists(bounds, listed, listed_context, added, added_context, nexts, heads, whole, ends, data)
-    kept = np.frombuffer(data.tobytes(), np.dtype([("number", "<u4"), ("context", "<u2")]))
-    after = [kept[first // 6 : stop // 6].tolist() for first, stop in pairwise(ends)]
+    after = [list(map(tuple, data[first:stop].tolist())) for first, stop in pairwise(ends.tolist())]
     assert after == [lists[key, part] for key in range(keys) for part in range(parts)]
 
 
 def test_contexts():
     around = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint32)
-    out = np.empty(1, np.uint16)
+    out = np.empty(1, np.uint32)
     meet.contexts(around, np.array([[3, 2]], np.uint8), out)
-    bits = [(value * 0x9E3779B1 & 0xFFFFFFFF) >> 31 for value in (1, 2, 3, 4, 5)]
-    assert out[0] == sum(bit << place for bit, place in zip(bits, (0, 1, 2, 7, 8), strict=True))
+    bits = [(value * 0x9E3779B1 & 0xFFFFFFFF) >> 30 for value in (1, 2, 3, 4, 5)]
+    assert out[0] == sum(own << 2 * place for own, place in zip(bits, (0, 1, 2, 7, 8), strict=True))
 
 
 @pytest.mark.parametrize("seed", range(4))
