@@ -17,6 +17,7 @@ from dedup.online.index import DAY, Changes, Index, Spot, articles_of
 from dedup.online.texts import Known
 from dedup.weigh import LARGEST, RELATED, STORIES, Paragraphs
 
+_State = tuple[int, int, int, int]
 _STATE = struct.Struct(">HiiI")  # unrelated stories, day of the first (-1: not known), where the last is kept
 
 
@@ -26,7 +27,7 @@ class Boilerplate:
 
     index: Index
     found: set[int]  # keys (`mixed`) of paragraphs that are boilerplate
-    states: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)  # changed
+    states: dict[int, _State] = field(default_factory=dict)  # changed
 
     @classmethod
     def of(cls, index: Index) -> Boilerplate:
@@ -46,31 +47,53 @@ class Boilerplate:
 
     def take(
         self, texts: Sequence[tuple[Spot, Known, list[int]]], last_of: Callable[[Spot], Known | None]
-    ) -> None:
-        """Take note of the paragraphs of articles in turn, each with the partitions that it looks into."""
+    ) -> int:
+        """Take note of the paragraphs of articles in turn, each with the partitions that it looks into.
+
+        Ends before one, other than the first, that shows new boilerplate: those before it do not know of that
+        yet. Returns how many were taken.
+        """
         days = sorted({day for _, _, reach in texts for day in reach})
         keys = list(dict.fromkeys(key for _, text, _ in texts for key in text.keys))
         names = [b"p" + key.to_bytes(8, "big") for key in keys]
         held = [
             dict(zip(keys, self.index.rocks.several(articles_of(day), names), strict=True)) for day in days
         ]
-        for spot, text, reach in texts:
-            day = -1 if text.facts["published"] is None else text.facts["time"] // DAY
+        for number, (spot, text, reach) in enumerate(texts):
             there = [column for own, column in zip(days, held, strict=True) if own in reach]
-            for place, key in enumerate(text.keys):
-                state = self._state(key, there)
-                if state is not None and state[2:] == tuple(spot):
-                    continue  # it stands here twice
-                stories, first = 1, day
-                if state is not None:
-                    stories, first, *where = state
-                    last = last_of(Spot(*where))
-                    stories += last is not None and not _related(last, text, place)
-                    if stories >= STORIES and (first < 0 or first != day):
-                        self.found.add(key)
-                self.states[key] = min(stories, 65535), first, *spot
+            states, found = self._seen(spot, text, there, last_of)
+            if found and number:
+                return number
+            self.states |= states
+            self.found |= found
+        return len(texts)
 
-    def _state(self, key: int, held: list[dict[int, bytes | None]]) -> tuple[int, int, int, int] | None:
+    def _seen(
+        self,
+        spot: Spot,
+        text: Known,
+        held: list[dict[int, bytes | None]],
+        last_of: Callable[[Spot], Known | None],
+    ) -> tuple[dict[int, _State], set[int]]:
+        """What is known of an article's paragraphs with it, and those that are boilerplate now."""
+        day = -1 if text.facts["published"] is None else text.facts["time"] // DAY
+        states: dict[int, _State] = {}
+        found: set[int] = set()
+        for place, key in enumerate(text.keys):
+            if key in states:
+                continue  # it stands here twice
+            stories, first = 1, day
+            state = self._state(key, held)
+            if state is not None:
+                stories, first, *where = state
+                last = last_of(Spot(*where))
+                stories += last is not None and not _related(last, text, place)
+                if stories >= STORIES and (first < 0 or first != day) and key not in self.found:
+                    found.add(key)
+            states[key] = min(stories, 65535), first, *spot
+        return states, found
+
+    def _state(self, key: int, held: list[dict[int, bytes | None]]) -> _State | None:
         """What is known of a paragraph, the latest first."""
         if key in self.states:
             return self.states[key]

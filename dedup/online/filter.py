@@ -141,22 +141,26 @@ class Filter:
         verdicts = dict.fromkeys(range(len(many)))
         if new:
             arrivals = self._arrivals([many[place] for place in new], [latest[place] for place in new])
-            own = [digests[place] for place in new]
-            verdicts |= zip(new, self._new(arrivals, own, add=add), strict=True)
+            given: list[Verdict] = []
+            while len(given) < len(new):
+                own = [digests[place] for place in new[len(given) :]]
+                given += self._new(arrivals[len(given) :], own, add=add)
+            verdicts |= zip(new, given, strict=True)
         return [verdict or self._again(latest[place]) for place, verdict in verdicts.items()]
 
     def _new(self, arrivals: list[Arrival], digests: list[bytes], *, add: bool) -> list[Verdict]:
-        """Verdicts on articles that are new; `digests` of their texts."""
+        """Verdicts on articles that are new, the first of them at least; `digests` of their texts."""
         boilerplate = self._judge.boilerplate
         before = set(boilerplate.found)
         try:
             judged = self._judge.judge(arrivals)
+            arrivals = arrivals[: len(judged.verdicts)]
             if add:
                 self._make({arrival.spot.day for arrival in arrivals})
                 for arrival in arrivals:  # whatever happens now, nobody else gets their numbers
                     self.index.took(arrival.spot, arrival.text.facts["order"])
                 changes = judged.changes + boilerplate.changes(before) + judged.kin.changes()
-                for kept in map(_kept, arrivals, judged.verdicts, digests):
+                for kept in map(_kept, arrivals, judged.verdicts, digests):  # as many as were judged
                     changes += kept
                 self.index.rocks.write(changes)
                 before = boilerplate.found.copy()

@@ -77,12 +77,14 @@ class Judge:
         return bands_for(self.settings.num_perm, self.settings.resemblance, self.settings.recall)
 
     def judge(self, arrivals: Sequence[Arrival]) -> Judged:
-        """Judge articles in the order given. No two may have one id."""
+        """Judge articles in the order given, the first of them at least. No two may have one id."""
         batch = {arrival.spot: arrival.text for arrival in arrivals}
-        self.boilerplate.take(
+        count = self.boilerplate.take(
             [(arrival.spot, arrival.text, arrival.reach) for arrival in arrivals],
             lambda spot: batch.get(spot) or self.texts.get([spot]).get(spot),
         )
+        arrivals = arrivals[:count]
+        batch = {arrival.spot: arrival.text for arrival in arrivals}
         firsts = self._firsts(arrivals)
         met, changes = self._meet(arrivals, firsts)
         wanted = {spot for spots, _ in met for spot in spots} - batch.keys()

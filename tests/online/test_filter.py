@@ -228,6 +228,24 @@ def test_boilerplate_shows_itself_over_time(index, example):
     assert [verdict.verdict for verdict in verdicts[3:]] == ["new"] * 4
 
 
+@pytest.mark.parametrize("size", [3, 100])
+def test_boilerplate_shows_itself_to_those_behind_only(tmp_path, example, size):
+    draw = random.Random(6)
+    feet = ["\n\n" + " ".join(example.story(draw, 40)) for _ in range(2)]
+    articles = [
+        article(
+            str(n), " ".join(example.story(draw)) + draw.choice(feet), outlet="A", published=f"2024-05-{n:02}"
+        )
+        for n in range(1, 25)
+    ]
+    with dedup.Filter(tmp_path / "one") as own:
+        expected = [own.check(one) for one in articles]
+    with dedup.Filter(tmp_path / "other") as own:
+        parts = [own.check_many(articles[at : at + size]) for at in range(0, 24, size)]
+    assert [verdict for part in parts for verdict in part] == expected
+    assert {verdict.verdict for verdict in expected} == {"new", "partial"}
+
+
 def test_other_settings_are_refused_with_both_values(index):
     dedup.Filter(index, settings={"shingle": 4}).close()
     with pytest.raises(IndexStoreError, match=r"shingle=4.*shingle=5"):
