@@ -221,7 +221,7 @@ def test_meeting(meetings, ranks, guarantee, reach, few, short):
     postings, texts, found, tokens = laid(meetings)
     chosen = dedup.Settings(shingle=2, guarantee=guarantee)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "_SHORT", short)
+        patch.setattr(candidates, "SHORT", short)
         pairs, crowd = meet(found, tokens, np.array(ranks, np.int32), chosen, reach, few)
     expected = met(postings, texts, ranks, 2, guarantee - 2, short, reach, few)
     most, crowded = buckets.count_pairs(found.keys, found.texts, reach, few)
