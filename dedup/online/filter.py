@@ -21,9 +21,10 @@ from dedup.io.record import FIELDS
 from dedup.kernels.ready import ready
 from dedup.online.boilerplate import Boilerplate
 from dedup.online.index import DAY, Changes, Index, Spot, articles_of, key_of, member_of, packed
-from dedup.online.judge import Arrival, Judge
+from dedup.online.judge import Judge
 from dedup.online.texts import Facts, Texts, known
 from dedup.online.verdict import Verdict
+from dedup.online.verdicts import Arrival
 from dedup.settings import Settings
 
 _AT_ONCE, _LARGE = 256, 2**23  # articles that are judged and committed together, and characters of their text

@@ -13,47 +13,19 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.align import Aligned, align
 from dedup.candidates import SHORT, postings
 from dedup.kernels import buckets, meet
-from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.lsh import Bands, bands_for
 from dedup.online.boilerplate import Boilerplate
 from dedup.online.index import POSTING, Changes, Index, Spot, postings_of
-from dedup.online.kin import Kept, Kin, Link, Spans
 from dedup.online.texts import Known, Texts
-from dedup.online.verdict import Match, Shared, Verdict, named
-from dedup.provenance import relations
-from dedup.schema import COPYING, PASSAGE_KINDS
-from dedup.seen import Seen
+from dedup.online.verdicts import Arrival, Judged, Verdicts
 from dedup.settings import Settings
 from dedup.tokens import Tokens
-from dedup.weigh import weights
 
 _FEW, _MOST = 16, 64  # postings on a list, and with contexts of their own
 _FIRST = 16  # candidates of an article that are aligned, those that share most with it
 _BUCKETS = 3  # in which two articles meet, for them to be compared on weak evidence
-
-
-@dataclass(slots=True)
-class Arrival:
-    """An article to be judged."""
-
-    text: Known
-    spot: Spot  # where it will be kept
-    reach: list[int]  # partitions to look into, rising
-    latest: Spot | None = None  # the version of it that came before
-    notes: tuple[str, ...] = ()
-    is_first: bool = False  # in its partition, of those with its tokens; found out here
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Verdicts on a batch, and what has to be written to keep them true."""
-
-    verdicts: list[Verdict]
-    changes: Changes
-    kin: Kin
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +63,7 @@ class Judge:
         wanted |= {first for first in firsts if first is not None} - batch.keys()
         wanted |= {arrival.latest for arrival in arrivals if arrival.latest is not None}
         known = {**self.texts.get(sorted(wanted)), **batch}
-        return _Verdicts(self, arrivals, known).given(met, firsts, changes)
+        return Verdicts(self, arrivals, known).given(met, firsts, changes)
 
     def near(self, one: Known, other: Known) -> bool:
         """Are two articles within the window of each other?"""
@@ -135,7 +107,7 @@ class Judge:
             posted[row] = judged and (first is None or arrival.is_first)
             if first is None and judged:
                 reach[row, [columns[day] for day in arrival.reach]] = True
-        tokens = self._tokens([arrival.text for arrival in arrivals])
+        tokens = self.tokens([arrival.text for arrival in arrivals])
         tokens = tokens.some(0, len(arrivals), posted)
         found = postings(tokens, settings, self.bands)
         count, beside = found.keys.size, settings.guarantee - settings.shingle
@@ -221,7 +193,7 @@ class Judge:
             )
         return out
 
-    def _tokens(self, texts: Sequence[Known]) -> Tokens:
+    def tokens(self, texts: Sequence[Known]) -> Tokens:
         """The tokens of several texts, with the boilerplate known by now."""
         parts = [
             Tokens(t.hashes, t.starts, t.ends, self.boilerplate.flags(text), t.offsets)
@@ -229,203 +201,3 @@ class Judge:
             for t in (text.tokens,)
         ]
         return Tokens.concatenated(parts)
-
-
-class _Verdicts:
-    """Verdicts on a batch, from whom its articles met."""
-
-    def __init__(self, judge: Judge, arrivals: Sequence[Arrival], known: dict[Spot, Known]) -> None:
-        self.judge, self.arrivals, self.known = judge, arrivals, known
-        self.numbers = {spot: number for number, spot in enumerate(known)}
-        self.spots = list(known)
-        self.tokens = judge._tokens(list(known.values()))
-        self.weights = weights(self.tokens)
-        self.sizes = self.weights.tolist()
-
-    def given(
-        self, met: list[tuple[list[Spot], list[Spot]]], firsts: list[Spot | None], changes: Changes
-    ) -> Judged:
-        """The verdicts, in order."""
-        found = self._aligned(met)
-        by_text: dict[Spot, list[int]] = {arrival.spot: [] for arrival in self.arrivals}
-        for row, (_, article) in enumerate(found.oriented):
-            by_text[article].append(row)
-        self.found = found
-        judge = self.judge
-        kin = Kin(judge.index.family, judge.index.families, self._shares, judge.settings.copy_share)
-        out = []
-        for arrival, first in zip(self.arrivals, firsts, strict=True):
-            self.at_hand = arrival
-            if first is not None:
-                out.append(self._repeated(arrival, self.known[first], first, kin))
-            else:
-                out.append(self._judged(arrival, by_text[arrival.spot], kin))
-        return Judged(out, changes, kin)
-
-    def _aligned(self, met: list[tuple[list[Spot], list[Spot]]]) -> _Oriented:
-        """All pairs aligned; of runs that not the closest hold, only those with words not seen."""
-        close, further = [], []
-        for arrival, (first, rest) in zip(self.arrivals, met, strict=True):
-            own = [arrival.latest] if arrival.latest is not None and arrival.latest not in first else []
-            close += [(spot, arrival.spot) for spot in own + first if self._counts(spot, arrival)]
-            further += [(spot, arrival.spot) for spot in rest if self._counts(spot, arrival)]
-        settings, threads = self.judge.settings, self.judge.threads
-        one, two = self._pairs(close), self._pairs(further)
-        seen = Seen.nothing(self.tokens, two)
-        parts = [align(self.tokens, one, settings, threads=threads, seen=seen)]
-        if len(two):
-            fresh = seen.news(self.tokens, two, settings.guarantee, threads)
-            parts.append(align(self.tokens, two[fresh], settings, threads=threads))
-        return _Oriented.of(Aligned.concatenated(parts), self.tokens, self.weights, self.spots, self.known)
-
-    def _counts(self, spot: Spot, arrival: Arrival) -> bool:
-        """Is an article still there, and within the window?"""
-        return spot in self.known and self.judge.near(self.known[spot], arrival.text)
-
-    def _pairs(self, spots: list[tuple[Spot, Spot]]) -> NDArray[np.int32]:
-        """Pairs by number, the lower id on the left, as a scan has them."""
-        pairs = np.empty((len(spots), 2), np.int32)
-        for row, both in enumerate(spots):
-            left, right = sorted(both, key=lambda spot: self.known[spot].facts["id"])
-            pairs[row] = self.numbers[left], self.numbers[right]
-        return pairs
-
-    def _judged(self, arrival: Arrival, rows: list[int], kin: Kin) -> Verdict:
-        found = self.found
-        rows = [row for row in rows if found.names[row] in COPYING]
-        rows.sort(key=lambda row: (-found.covered[row], self.known[found.oriented[row][0]].facts["order"]))
-        matches = tuple(self._match(row) for row in rows)
-        links = [self._link(row) for row in rows]
-        families = kin.join(self._kept(arrival.spot), links)
-        newer = arrival.latest is not None
-        verdict = named([match.relation for match in matches], newer=newer)
-        return self._verdict(arrival, verdict, matches, families, kin)
-
-    def _repeated(self, arrival: Arrival, first: Known, spot: Spot, kin: Kin) -> Verdict:
-        own, theirs = arrival.text.tokens, first.tokens
-        whole = Shared(
-            int(own.starts[0]),
-            int(own.ends[-1]),
-            int(theirs.starts[0]),
-            int(theirs.ends[-1]),
-            own.hashes.size,
-            "copy",
-        )
-        match = Match(first.facts["id"], "duplicate", 1.0, 1.0, (whole,))
-        families = kin.repeat(self._kept(arrival.spot), self._kept(spot))
-        return self._verdict(arrival, "duplicate", (match,), families, kin)
-
-    def _verdict(
-        self, arrival: Arrival, verdict: str, matches: tuple[Match, ...], families: list[str], kin: Kin
-    ) -> Verdict:
-        head = kin.head(families[0]) if families else None
-        origin = head["origin"]["id"] if head else None
-        return Verdict(arrival.text.facts["id"], verdict, matches, tuple(families), origin, arrival.notes)
-
-    def _match(self, row: int) -> Match:
-        found = self.found
-        other, _ = found.oriented[row]
-        shared = sorted(found.shared[found.bounds[row] : found.bounds[row + 1]])
-        passages = tuple(
-            Shared(a, b, x, y, matched, PASSAGE_KINDS[kind]) for a, b, x, y, matched, kind in shared
-        )
-        own, theirs = found.shares[row]
-        return Match(self.known[other].facts["id"], found.names[row], own, theirs, passages)
-
-    def _link(self, row: int) -> Link:
-        found = self.found
-        copies = [span for span in found.spans[found.bounds[row] : found.bounds[row + 1]] if span[4] == COPY]
-        other, _ = found.oriented[row]
-        return Link(
-            self._kept(other), _joined([span[:2] for span in copies]), _joined([span[2:4] for span in copies])
-        )
-
-    def _kept(self, spot: Spot) -> Kept:
-        text = self.known[spot]
-        return Kept(
-            spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
-            self.sizes[self.numbers[spot]], text.digest, text.credits,
-        )  # fmt: skip
-
-    def _shares(self, spot: Spot) -> Spans | None:
-        """What the article at hand shares with one that it may not have met, in that one's tokens."""
-        for row, (other, article) in enumerate(self.found.oriented):
-            if (other, article) == (spot, self.at_hand.spot):
-                return self._link(row).theirs
-        text = self.known.get(spot) or self.judge.texts.get([spot]).get(spot)
-        if text is None:
-            return None
-        tokens = self.judge._tokens([text, self.at_hand.text])
-        aligned = align(tokens, np.array([[0, 1]], np.int32), self.judge.settings)
-        copies = aligned.passages[aligned.passages[:, KIND] == COPY]
-        return _joined(copies[:, [FIRST, STOP]].tolist())
-
-
-@dataclass(frozen=True, slots=True)
-class _Oriented:
-    """Aligned pairs, the earlier article first; the passages of pair p are `bounds[p]:bounds[p + 1]`."""
-
-    oriented: list[tuple[Spot, Spot]]
-    names: list[str]  # relations: what the later is to the earlier
-    covered: list[float]  # share of the later one that copies cover
-    shares: list[list[float]]  # of the later and of the earlier one, in shared runs within copies
-    bounds: list[int]
-    spans: list[list[int]]  # first and stop in the later, in the earlier one, in tokens; kind
-    shared: list[list[int]]  # the same in characters; matched tokens, kind
-
-    @classmethod
-    def of(
-        cls,
-        aligned: Aligned,
-        tokens: Tokens,
-        weights: NDArray[np.int64],
-        spots: list[Spot],
-        known: dict[Spot, Known],
-    ) -> _Oriented:
-        """From pairs of texts, of which `spots` tell where they are kept."""
-        orders = np.array([known[spot].facts["order"] for spot in spots])
-        flipped = orders[aligned.pairs[:, 0]] > orders[aligned.pairs[:, 1]]  # the earlier one is on the right
-        pairs = np.where(flipped[:, None], aligned.pairs[:, ::-1], aligned.pairs)
-        oriented = [(spots[one], spots[other]) for one, other in pairs.tolist()]
-        matched, covered = (
-            np.where(flipped[:, None], both[:, ::-1], both) for both in aligned.shares(weights)
-        )
-        owners = np.repeat(np.arange(len(pairs)), np.diff(aligned.offsets))
-        kinds = np.zeros((len(pairs), len(PASSAGE_KINDS)), np.bool_)
-        kinds[owners, aligned.passages[:, KIND]] = True
-        same = [_same(known[one].facts, known[other].facts) for one, other in oriented]
-        names = relations(matched, covered, kinds, np.array(same, np.bool_)).tolist()
-        passages, sides = aligned.passages, [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]
-        own = np.where(flipped[owners, None], passages[:, sides], passages[:, sides[2:] + sides[:2]])
-        bases = tokens.offsets[pairs[owners]]
-        places = [
-            tokens.starts[bases[:, 1] + own[:, 0]],
-            tokens.ends[bases[:, 1] + own[:, 1] - 1],
-            tokens.starts[bases[:, 0] + own[:, 2]],
-            tokens.ends[bases[:, 0] + own[:, 3] - 1],
-        ]
-        return cls(
-            oriented,
-            names,
-            covered[:, 1].tolist(),
-            matched[:, ::-1].tolist(),
-            aligned.offsets.tolist(),
-            np.column_stack([own, passages[:, KIND]]).tolist(),
-            np.column_stack([*places, passages[:, [MATCHED, KIND]]]).tolist(),
-        )
-
-
-def _same(one: dict[str, object], other: dict[str, object]) -> bool:
-    """Are two articles from one outlet, or from one address?"""
-    return any(one.get(name) is not None and one.get(name) == other.get(name) for name in ("outlet", "url"))
-
-
-def _joined(spans: Spans) -> Spans:
-    """Spans in order, those that touch joined."""
-    out: Spans = []
-    for start, stop in sorted(spans):
-        if out and start <= out[-1][1]:
-            out[-1][1] = max(out[-1][1], stop)
-        else:
-            out.append([start, stop])
-    return out
