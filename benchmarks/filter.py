@@ -8,6 +8,7 @@ same run. What is said to repeat an earlier article is compared with a scan of t
 from __future__ import annotations
 
 import argparse
+import gc
 import http.client
 import json
 import queue
@@ -28,6 +29,7 @@ _BATCH = 256
 _SINGLES = 2_000
 _PEER = 5_000  # articles that datasketch takes in
 _COPIES = 3_000  # of one story
+_REDIS, _ON_REDIS = 16_379, 500  # its port, and articles that datasketch takes in there
 _CONNECTIONS, _SENT = 32, 6_000  # to the service, and articles that it gets
 
 
@@ -83,11 +85,11 @@ def copies(own: Any, article: dict[str, Any]) -> tuple[float, float]:
     return statistics.median(taken[10:110]), statistics.median(taken[-100:])
 
 
-def peer(articles: list[dict[str, Any]]) -> float:
-    """Articles a second of datasketch: sketch, query, insert, in memory."""
+def peer(articles: list[dict[str, Any]], storage: dict[str, Any] | None = None) -> float:
+    """Articles a second of datasketch: sketch, query, insert, in memory or where `storage` says."""
     from datasketch import MinHash, MinHashLSH
 
-    index = MinHashLSH(threshold=0.5, num_perm=128)
+    index = MinHashLSH(threshold=0.5, num_perm=128, storage_config=storage)
     begun = time.perf_counter()
     for article in articles:
         words = article["text"].split()
@@ -97,6 +99,22 @@ def peer(articles: list[dict[str, Any]]) -> float:
         index.query(sketch)
         index.insert(article["id"], sketch)
     return len(articles) / (time.perf_counter() - begun)
+
+
+def on_redis(articles: list[dict[str, Any]]) -> float | None:
+    """The same on a Redis server, started for it; None where there is none."""
+    command = shutil.which("redis-server")
+    if command is None:
+        return None
+    with subprocess.Popen(
+        [command, "--port", str(_REDIS), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        time.sleep(1)
+        try:
+            return peer(articles, {"type": "redis", "redis": {"host": "127.0.0.1", "port": _REDIS}})
+        finally:
+            process.terminate()
 
 
 def service(folder: Path, articles: list[dict[str, Any]]) -> tuple[float, float]:
@@ -176,6 +194,7 @@ def lines(path: Path, count: int, folder: Path) -> Iterator[tuple[str, str, str]
     shutil.rmtree(folder, ignore_errors=True)
     own = dedup.Filter(folder)
     own.check_many(rows(path, 0, 16))
+    gc.freeze()  # as `dedup filter` and `dedup serve` do
     rate, counts, verdicts = filled(own, path, count)
     yield f"`check_many`, batches of {_BATCH}, {count:,} articles, articles/s", f"{rate:,.0f}", "2,000"
     yield "verdicts", ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())), ""
@@ -183,12 +202,15 @@ def lines(path: Path, count: int, folder: Path) -> Iterator[tuple[str, str, str]
     taken = singles(own, rest[:_SINGLES])
     yield "single `check`, p50, ms", f"{taken[len(taken) // 2]:.2f}", "2"
     yield "single `check`, p99, ms", f"{taken[len(taken) * 99 // 100]:.2f}", "8"
-    ours, theirs = _SINGLES / (sum(taken) / 1e3), peer(rest[_SINGLES : _SINGLES + _PEER])
+    single, theirs = _SINGLES / (sum(taken) / 1e3), peer(rest[_SINGLES : _SINGLES + _PEER])
     yield (
-        "single `check` over datasketch in memory",
-        f"{ours / theirs:.2f} × ({ours:,.0f} to {theirs:,.0f}/s)",
+        "`check_many` over datasketch in memory, one at a time",
+        f"{rate / theirs:.2f} × ({rate:,.0f} to {theirs:,.0f}/s; single `check` {single:,.0f}/s)",
         "0.5 ×",
     )
+    redis = on_redis(rest[_SINGLES : _SINGLES + _ON_REDIS])
+    told = "no redis-server here" if redis is None else f"{rate / redis:.1f} × ({redis:,.0f}/s)"
+    yield "`check_many` over datasketch on Redis, one at a time", told, "15 ×"
     early, late = copies(own, rest[0])
     yield (
         f"a story's {_COPIES:,}th copy over its 100th",

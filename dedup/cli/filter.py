@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -112,6 +113,7 @@ def filter(
     with ExitStack() as stack:
         stack.enter_context(telling_compilation(quiet=quiet))
         judge = stack.enter_context(Filter(folder, window=window, settings=settings))
+        gc.freeze()  # what is here by now stays; nobody need look for cycles in it
         streams = Streams(
             sys.stdout.buffer,
             stack.enter_context(Path(rejects).open("ab")) if rejects else None,

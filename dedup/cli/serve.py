@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -69,6 +70,7 @@ def serve(
     settings = given_settings(ctx, values)
     with telling_compilation(quiet=quiet):
         own = Filter(folder, window=window, settings=settings)
+        gc.freeze()  # what is here by now stays; nobody need look for cycles in it
     most = min(own.index.settings.max_bytes, Limits().text)
     app = application(own, token=token or None, limits=Limits(text=most, waiting=max_waiting))
     signal.signal(signal.SIGTERM, lambda *_: None)  # the server sends it on when it has stopped in order

@@ -155,7 +155,7 @@ def lists(
     bounds: Any, listed: Any, listed_context: Any, added: Any, added_context: Any, nexts: Any, heads: Any,
     cells: Any, out_bounds: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Fill `out` uint32 (postings, 2) with the lists of `cells` int64, numbers and contexts.
+    """Fill `out` uint64 with the lists of `cells` int64: number, and context << 32.
 
     `out_bounds` int64 (cells + 1) takes in where each list begins. The rest as `meet` left it.
     """
@@ -164,11 +164,11 @@ def lists(
     for c in range(cells.size):
         cell = cells[c]
         for listing in range(bounds[cell], bounds[cell + 1]):
-            out[at, 0], out[at, 1] = listed[listing], listed_context[listing]
+            out[at] = np.uint64(listed[listing]) | np.uint64(listed_context[listing]) << np.uint64(32)
             at += 1
         entry = heads[cell]
         while entry >= 0:
-            out[at, 0], out[at, 1] = added[entry], added_context[entry]
+            out[at] = np.uint64(added[entry]) | np.uint64(added_context[entry]) << np.uint64(32)
             entry = nexts[entry]
             at += 1
         out_bounds[c + 1] = at

@@ -20,8 +20,9 @@ from dedup.io.place import Place
 from dedup.io.record import FIELDS
 from dedup.kernels.ready import ready
 from dedup.online.boilerplate import Boilerplate
-from dedup.online.index import DAY, Changes, Index, Spot, articles_of, key_of, member_of, packed
+from dedup.online.index import DAY, Index, Spot, articles_of, key_of, member_of, packed
 from dedup.online.judge import Judge
+from dedup.online.rocks import Changes
 from dedup.online.texts import Facts, Texts, known
 from dedup.online.verdict import Verdict
 from dedup.online.verdicts import Arrival
@@ -152,7 +153,6 @@ class Filter:
     def _new(self, arrivals: list[Arrival], digests: list[bytes], *, add: bool) -> list[Verdict]:
         """Verdicts on articles that are new, the first of them at least; `digests` of their texts."""
         boilerplate = self._judge.boilerplate
-        before = set(boilerplate.found)
         try:
             judged = self._judge.judge(arrivals)
             arrivals = arrivals[: len(judged.verdicts)]
@@ -160,14 +160,13 @@ class Filter:
                 self._make({arrival.spot.day for arrival in arrivals})
                 for arrival in arrivals:  # whatever happens now, nobody else gets their numbers
                     self.index.took(arrival.spot, arrival.text.facts["order"])
-                changes = judged.changes + boilerplate.changes(before) + judged.kin.changes()
+                changes = boilerplate.changes() + judged.kin.changes()
                 for kept in map(_kept, arrivals, judged.verdicts, digests):  # as many as were judged
                     changes += kept
-                self.index.rocks.write(changes)
-                before = boilerplate.found.copy()
+                self.index.rocks.write(changes, judged.puts)
+                boilerplate.settled()
         finally:
-            boilerplate.found.intersection_update(before)
-            boilerplate.states.clear()
+            boilerplate.forgotten()
         if add:
             for arrival in arrivals:
                 self._judge.texts.put(arrival.spot, arrival.text)
@@ -200,7 +199,7 @@ class Filter:
             number = taken.get(day, self.index.number(day))
             taken[day] = number + 1
             before = None if found is None else found[0]
-            text.facts["before"] = before
+            text.facts["before"] = None if before is None else [*before]
             out.append((Spot(day, number), text, before, notes))
         days = sorted({*self.index.partitions, *taken})
         return [
@@ -263,7 +262,7 @@ def _kept(arrival: Arrival, verdict: Verdict, digest: bytes) -> Changes:
     id = number + digest + facts["order"].to_bytes(8, "big")
     changes: Changes = [
         (own, b"a" + number, packed(facts)),
-        (own, b"v" + number, packed(verdict.plain())),
+        (own, b"v" + number, packed(verdict)),
         (own, b"i" + facts["id"].encode(), id),
     ]
     if arrival.is_first:

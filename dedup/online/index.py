@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from dedup.errors import IndexStoreError
@@ -37,8 +38,6 @@ DAY = 86_400_000_000  # microseconds
 _A_MONTH, _REACHED = 30, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT = b"about"
 _NUMBER = struct.Struct(">I")
-
-Changes = list[tuple[str, bytes, bytes | None]]
 
 
 class Spot(NamedTuple):
@@ -208,7 +207,7 @@ class Index:
     @staticmethod
     def plain(value: bytes) -> Any:
         """What `packed` packed; raises `ValueError`."""
-        return json.loads(value)
+        return orjson.loads(value)
 
     def latest(self, ids: list[str]) -> list[tuple[Spot, bytes] | None]:
         """The latest version of each id: where it is kept, and the digest of its text."""
@@ -250,7 +249,7 @@ class Index:
         for day in self.partitions:
             for key, value in self.rocks.range(articles_of(day), b"a"):
                 spot = Spot(day, _NUMBER.unpack(key[1:])[0])
-                yield spot, json.loads(value), self.verdict(spot) or {}
+                yield spot, self.plain(value), self.verdict(spot) or {}
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -285,6 +284,6 @@ def member_of(family: str, number: int) -> bytes:
     return b"k" + family.encode() + _NUMBER.pack(number)
 
 
-def packed(value: Mapping[str, Any] | list[Any]) -> bytes:
-    """JSON as it is kept."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+def packed(value: object) -> bytes:
+    """JSON as it is kept, of plain values and of dataclasses."""
+    return orjson.dumps(value)

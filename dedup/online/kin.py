@@ -15,7 +15,8 @@ import xxhash
 from numpy.typing import NDArray
 
 from dedup.agencies import Credit, names
-from dedup.online.index import Changes, Spot, articles_of, key_of, member_of, packed
+from dedup.online.index import Spot, articles_of, key_of, member_of, packed
+from dedup.online.rocks import Changes
 from dedup.provenance import AGENCY_ITSELF, COMPLETE, CREDIT, DATELINE, EARLIEST, PURE
 
 Spans = list[list[int]]  # half-open, tokens of one article

@@ -6,12 +6,12 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from dedup.errors import IndexStoreError
 
@@ -20,6 +20,17 @@ _MEMTABLE = 32 * 2**20
 _LOGS = 256 * 2**20  # of the write-ahead log, that opening may have to read again
 _CACHE = 128 * 2**20
 _MANY = 2048  # keys that are asked for in two threads
+
+
+Changes = list[tuple[str, bytes, bytes | None]]  # family, key, value; None deletes
+
+
+class Puts(NamedTuple):
+    """Many values of one family, best in the order of their keys."""
+
+    family: str
+    keys: list[bytes]
+    values: list[bytes]
 
 
 class Rocks:
@@ -138,13 +149,17 @@ class Rocks:
             key: bytes | None = cursor.key() if cursor.valid() else None
         return key if key is not None and key.startswith(prefix) else None
 
-    def write(self, changes: list[tuple[str, bytes, bytes | None]]) -> None:
-        """Make changes, all or none, durable when this returns: (family, key, value; None deletes)."""
+    def write(self, changes: Changes, puts: Iterable[Puts] = ()) -> None:
+        """Make changes, all or none, durable when this returns."""
         from rocksdict import WriteBatch
 
         with telling(self.folder):
             batch = WriteBatch(raw_mode=True)
             handles = self._handles
+            for many in puts:
+                handle = handles[many.family]
+                for key, put in zip(many.keys, many.values, strict=True):
+                    batch.put(key, put, handle)
             for family, key, value in changes:
                 if value is None:
                     batch.delete(key, handles[family])

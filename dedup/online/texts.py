@@ -47,23 +47,26 @@ def known(many: list[Facts]) -> list[Known]:
     """Tokenise articles."""
     tokens = tokenise(pa.array([facts["text"] for facts in many], pa.large_string()))
     mark_navigation(tokens)
-    cut, keys, named = Paragraphs.of(tokens), digests(tokens), mentions(tokens)
-    bounds = np.searchsorted(cut.texts, np.arange(len(many) + 1))
+    cut, digested, named = Paragraphs.of(tokens), digests(tokens), mentions(tokens)
+    bounds = np.searchsorted(cut.texts, np.arange(len(many) + 1)).tolist()
+    outlets = [xxhash.xxh3_64_intdigest((facts["outlet"] or "").encode()) for facts in many]
+    keys = mixed(np.array(outlets, np.uint64)[cut.texts], cut.keys).tolist()
+    places = tokens.offsets.tolist()
     out = []
-    for place, facts in enumerate(many):
-        own = slice(bounds[place], bounds[place + 1])
-        part = tokens.part(place, place + 1)
+    for number, facts in enumerate(many):
+        first, stop = places[number : number + 2]
         alone = Tokens(
-            part.hashes.copy(), part.starts.copy(), part.ends.copy(), part.flags.copy(), part.offsets
+            tokens.hashes[first:stop].copy(), tokens.starts[first:stop].copy(),
+            tokens.ends[first:stop].copy(), tokens.flags[first:stop].copy(), np.array([0, stop - first]),
         )  # fmt: skip
-        firsts = cut.firsts[own] - tokens.offsets[place]
+        own = slice(bounds[number], bounds[number + 1])
+        firsts = cut.firsts[own] - first
         paragraphs = Paragraphs(
             cut.keys[own].copy(), np.zeros(firsts.size, np.int32), firsts, cut.lengths[own].copy()
         )
-        outlet = facts["outlet"]
-        own_keys = [] if outlet is None else mixed(outlet, paragraphs.keys).tolist()
-        digest = keys[place].tobytes()
-        out.append(Known(facts, alone, paragraphs, own_keys, digest, named.get(place, [])))
+        known_by = keys[own] if facts["outlet"] is not None else []
+        digest = digested[number].tobytes()
+        out.append(Known(facts, alone, paragraphs, known_by, digest, named.get(number, [])))
     return out
 
 
@@ -78,9 +81,11 @@ class Texts:
     def get(self, spots: list[Spot]) -> dict[Spot, Known]:
         """Some articles; those that are no longer there are left out."""
         missing = [spot for spot in spots if spot not in self._held]
-        found = zip(missing, self._index.articles(missing), strict=True)
-        there = [(spot, facts) for spot, facts in found if facts is not None]
-        out = dict(zip([spot for spot, _ in there], known([facts for _, facts in there]), strict=True))
+        out: dict[Spot, Known] = {}
+        if missing:
+            found = zip(missing, self._index.articles(missing), strict=True)
+            there = {spot: facts for spot, facts in found if facts is not None}
+            out = dict(zip(there, known(list(there.values())), strict=True))
         for spot in spots:
             if spot in self._held:
                 self._held.move_to_end(spot)
@@ -110,7 +115,6 @@ class Texts:
             self._tokens -= text.tokens.hashes.size
 
 
-def mixed(outlet: str, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Keys of an outlet's paragraphs."""
-    own = np.uint64(xxhash.xxh3_64_intdigest(outlet.encode()))
-    return (keys ^ own) * np.uint64(0x9E3779B97F4A7C15)
+def mixed(outlets: NDArray[np.uint64], keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Keys of outlets' paragraphs, from digests of the outlets."""
+    return (keys ^ outlets) * np.uint64(0x9E3779B97F4A7C15)

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.align import Aligned, align
+from dedup.csr import owners, taken
 from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
-from dedup.online.index import Changes, Spot
+from dedup.online.index import Spot
 from dedup.online.kin import Kept, Kin, Link, Spans
+from dedup.online.rocks import Puts
 from dedup.online.texts import Known
 from dedup.online.verdict import Match, Shared, Verdict, named
 from dedup.provenance import relations
@@ -42,7 +44,7 @@ class Judged:
     """Verdicts on a batch, and what has to be written to keep them true."""
 
     verdicts: list[Verdict]
-    changes: Changes
+    puts: list[Puts]
     kin: Kin
 
 
@@ -58,14 +60,14 @@ class Verdicts:
         self.sizes = self.weights.tolist()
 
     def given(
-        self, met: list[tuple[list[Spot], list[Spot]]], firsts: list[Spot | None], changes: Changes
+        self, met: list[tuple[list[Spot], list[Spot]]], firsts: list[Spot | None], puts: list[Puts]
     ) -> Judged:
         """The verdicts, in order."""
-        found = self._aligned(met)
+        self.found = found = self._aligned(met)
+        self.rows = {both: row for row, both in enumerate(found.oriented)}
         by_text: dict[Spot, list[int]] = {arrival.spot: [] for arrival in self.arrivals}
         for row, (_, article) in enumerate(found.oriented):
             by_text[article].append(row)
-        self.found = found
         judge = self.judge
         kin = Kin(judge.index.family, judge.index.families, self._shares, judge.settings.copy_share)
         out = []
@@ -75,15 +77,17 @@ class Verdicts:
                 out.append(self._repeated(arrival, self.known[first], first, kin))
             else:
                 out.append(self._judged(arrival, by_text[arrival.spot], kin))
-        return Judged(out, changes, kin)
+        return Judged(out, puts, kin)
 
     def _aligned(self, met: list[tuple[list[Spot], list[Spot]]]) -> _Oriented:
-        """All pairs aligned; of runs that not the closest hold, only those with words not seen."""
+        """All pairs that share copy; of runs that not the closest hold, only those with words not seen."""
         close, further = [], []
         for arrival, (first, rest) in zip(self.arrivals, met, strict=True):
             own = [arrival.latest] if arrival.latest is not None and arrival.latest not in first else []
             close += [(spot, arrival.spot) for spot in own + first if self._counts(spot, arrival)]
             further += [(spot, arrival.spot) for spot in rest if self._counts(spot, arrival)]
+        if not close:
+            return _Oriented([], [], [], [], [0], [], [])
         settings, threads = self.judge.settings, self.judge.threads
         one, two = self._pairs(close), self._pairs(further)
         seen = Seen.nothing(self.tokens, two)
@@ -107,7 +111,6 @@ class Verdicts:
 
     def _judged(self, arrival: Arrival, rows: list[int], kin: Kin) -> Verdict:
         found = self.found
-        rows = [row for row in rows if found.names[row] in COPYING]
         rows.sort(key=lambda row: (-found.covered[row], self.known[found.oriented[row][0]].facts["order"]))
         matches = tuple(self._match(row) for row in rows)
         links = [self._link(row) for row in rows]
@@ -164,9 +167,9 @@ class Verdicts:
 
     def _shares(self, spot: Spot) -> Spans | None:
         """What the article at hand shares with one that it may not have met, in that one's tokens."""
-        for row, (other, article) in enumerate(self.found.oriented):
-            if (other, article) == (spot, self.at_hand.spot):
-                return self._link(row).theirs
+        row = self.rows.get((spot, self.at_hand.spot))
+        if row is not None:
+            return self._link(row).theirs
         text = self.known.get(spot) or self.judge.texts.get([spot]).get(spot)
         if text is None:
             return None
@@ -178,7 +181,7 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class _Oriented:
-    """Aligned pairs, the earlier article first; the passages of pair p are `bounds[p]:bounds[p + 1]`."""
+    """Pairs that share copy, the earlier one first; the passages of pair p are `bounds[p]:bounds[p + 1]`."""
 
     oriented: list[tuple[Spot, Spot]]
     names: list[str]  # relations: what the later is to the earlier
@@ -197,7 +200,7 @@ class _Oriented:
         spots: list[Spot],
         known: dict[Spot, Known],
     ) -> _Oriented:
-        """From pairs of texts, of which `spots` tell where they are kept."""
+        """From aligned pairs of texts, of which `spots` tell where they are kept."""
         orders = np.array([known[spot].facts["order"] for spot in spots])
         flipped = orders[aligned.pairs[:, 0]] > orders[aligned.pairs[:, 1]]  # the earlier one is on the right
         pairs = np.where(flipped[:, None], aligned.pairs[:, ::-1], aligned.pairs)
@@ -205,14 +208,16 @@ class _Oriented:
         matched, covered = (
             np.where(flipped[:, None], both[:, ::-1], both) for both in aligned.shares(weights)
         )
-        owners = np.repeat(np.arange(len(pairs)), np.diff(aligned.offsets))
         kinds = np.zeros((len(pairs), len(PASSAGE_KINDS)), np.bool_)
-        kinds[owners, aligned.passages[:, KIND]] = True
+        kinds[owners(aligned.offsets), aligned.passages[:, KIND]] = True
         same = [_same(known[one].facts, known[other].facts) for one, other in oriented]
-        names = relations(matched, covered, kinds, np.array(same, np.bool_)).tolist()
-        passages, sides = aligned.passages, [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]
-        own = np.where(flipped[owners, None], passages[:, sides], passages[:, sides[2:] + sides[:2]])
-        bases = tokens.offsets[pairs[owners]]
+        names = relations(matched, covered, kinds, np.array(same, np.bool_))
+        kept = np.flatnonzero(np.isin(names, list(COPYING)))
+        bounds, rows = taken(aligned.offsets, kept)
+        passages, sides = aligned.passages[rows], [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]
+        pair = kept[owners(bounds)]
+        own = np.where(flipped[pair, None], passages[:, sides], passages[:, sides[2:] + sides[:2]])
+        bases = tokens.offsets[pairs[pair]]
         places = [
             tokens.starts[bases[:, 1] + own[:, 0]],
             tokens.ends[bases[:, 1] + own[:, 1] - 1],
@@ -220,11 +225,11 @@ class _Oriented:
             tokens.ends[bases[:, 0] + own[:, 3] - 1],
         ]
         return cls(
-            oriented,
-            names,
-            covered[:, 1].tolist(),
-            matched[:, ::-1].tolist(),
-            aligned.offsets.tolist(),
+            [oriented[number] for number in kept.tolist()],
+            names[kept].tolist(),
+            covered[kept, 1].tolist(),
+            matched[kept, ::-1].tolist(),
+            bounds.tolist(),
             np.column_stack([own, passages[:, KIND]]).tolist(),
             np.column_stack([*places, passages[:, [MATCHED, KIND]]]).tolist(),
         )

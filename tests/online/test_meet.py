@@ -105,9 +105,10 @@ def test_meeting(seed):
     assert found == slow(postings, reach, own, numbers, posted, lists)
 
     whole = np.arange(len(cells))
-    ends, data = np.empty(len(cells) + 1, np.int64), np.empty((int(counts.sum()), 2), np.uint32)
+    ends, data = np.empty(len(cells) + 1, np.int64), np.empty(int(counts.sum()), np.uint64)
     meet.lists(bounds, listed, listed_context, added, added_context, nexts, heads, whole, ends, data)
-    after = [list(map(tuple, data[first:stop].tolist())) for first, stop in pairwise(ends.tolist())]
+    both = [(value % 2**32, value >> 32) for value in data.tolist()]
+    after = [both[first:stop] for first, stop in pairwise(ends.tolist())]
     assert after == [lists[key, part] for key in range(keys) for part in range(parts)]
 
 
