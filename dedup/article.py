@@ -10,7 +10,9 @@ from datetime import datetime
 class Article:
     """One news item.
 
-    `published` is a `datetime` (without a zone it is taken as UTC) or an ISO 8601 string.
+    `published` is a `datetime` (without a zone it is taken as UTC) or an ISO 8601 string. `credit`,
+    `provider`, `source` and `copyright` are what the sender declares; `derived_from` is the id or the address
+    of the article that this one says it comes from.
     """
 
     id: str
@@ -20,3 +22,11 @@ class Article:
     url: str | None = None
     published: datetime | str | None = None
     language: str | None = None
+    byline: str | None = None
+    dateline: str | None = None
+    credit: str | None = None
+    provider: str | None = None
+    source: str | None = None
+    copyright: str | None = None
+    version: str | None = None
+    derived_from: str | None = None

@@ -21,6 +21,14 @@ INPUT = pa.schema(
         ("url", pa.string()),
         ("published", pa.timestamp("us", tz="UTC")),
         ("language", pa.string()),
+        ("byline", pa.string()),
+        ("dateline", pa.string()),
+        ("credit", pa.string()),  # to whom the text is credited, as its sender says
+        ("provider", pa.string()),  # who sent it
+        ("source", pa.string()),  # whom the sender has it from
+        ("copyright", pa.string()),
+        ("version", pa.string()),
+        ("derived_from", pa.string()),  # id or address of the article that it says it comes from
         ("path", pa.string()),  # the file it came from; null when it came from Python
         ("line", pa.int64()),  # 1-based line in that file; null for whole-file formats
     ]

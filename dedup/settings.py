@@ -39,6 +39,16 @@ class Settings:
     max_bytes: int = _setting(
         100_000_000, "articles with a longer text (UTF-8 bytes) are set aside", 1, 2**31 - 1
     )
+    max_expanded: int = _setting(
+        10**12,
+        "compressed files and archives that expand to more bytes are set aside",
+        1,
+        2**62,
+        answer=False,
+    )
+    max_ratio: int = _setting(
+        200, "compressed files that expand to more times their size are set aside", 1, 10**9, answer=False
+    )
     threads: int = _setting(0, "threads; 0 takes every core", 0, 1024, answer=False)
     batch_size: int = _setting(4096, "articles handled at once", 1, 2**20, answer=False)
     memory: int = _setting(

@@ -150,7 +150,7 @@ def _run(stream: Stream, paths: tuple[str, ...], *, quiet: bool) -> int:
     told = 0
     with stoppable() as stop:
         for path in paths:
-            blocks = stop.blocks(sys.stdin.fileno()) if path == "-" else _blocks(path)
+            blocks = stop.blocks(sys.stdin.fileno()) if path == "-" else _blocks(path, stream)
             for lines in numbered(grouped(blocks, stream.longest), STDIN if path == "-" else path):
                 stream.take(lines)
                 for doubt in stream.counts.noted:
@@ -163,10 +163,13 @@ def _run(stream: Stream, paths: tuple[str, ...], *, quiet: bool) -> int:
     return told
 
 
-def _blocks(path: str) -> Iterator[bytes]:
-    from dedup.io.blocks import blocks
+def _blocks(path: str, stream: Stream) -> Iterator[bytes]:
+    from dedup.io.blocks import Limits, blocks
     from dedup.io.encoding import as_utf8
-    from dedup.io.files import format_of
+    from dedup.io.file import File
+    from dedup.io.formats import format_of
 
-    _, recoded = as_utf8(blocks(Path(path), format_of(Path(path))[1], None))
+    settings, file = stream.filter.index.settings, File.at(Path(path), Path(path))
+    limits = Limits(settings.max_expanded, settings.max_ratio)
+    _, recoded = as_utf8(blocks(file, format_of(file.name)[1], None, limits))
     yield from recoded

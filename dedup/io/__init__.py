@@ -17,11 +17,15 @@ import pyarrow as pa
 from dedup.article import Article
 from dedup.errors import InputError
 from dedup.io.arrow import is_arrow, read_arrow
+from dedup.io.blocks import Limits
 from dedup.io.collect import collect
-from dedup.io.files import Reading, read_paths
+from dedup.io.files import read_paths
+from dedup.io.formats import NAMES
 from dedup.io.items import read_items
 from dedup.io.place import Found
+from dedup.io.reading import Reading, Tell
 from dedup.io.record import names_of
+from dedup.io.remote import is_remote
 from dedup.report.model import Inputs
 from dedup.schema import INPUT
 from dedup.settings import Settings
@@ -39,9 +43,14 @@ def read(
     settings: Settings,
     fields: Mapping[str, str] | None = None,
     progress: Callable[[int], None] | None = None,
+    input_format: str | None = None,
+    tell: Tell | None = None,
 ) -> pa.Table:
     """Read all articles of `source` into one table of `schema.INPUT`; see `batches`."""
-    stream = batches(source, inputs=inputs, settings=settings, fields=fields, progress=progress)
+    stream = batches(
+        source, inputs=inputs, settings=settings, fields=fields, progress=progress, input_format=input_format,
+        tell=tell,
+    )  # fmt: skip
     return pa.Table.from_batches(stream, schema=INPUT)
 
 
@@ -52,13 +61,15 @@ def batches(
     settings: Settings,
     fields: Mapping[str, str] | None = None,
     progress: Callable[[int], None] | None = None,
+    input_format: str | None = None,
+    tell: Tell | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Read the articles of `source` as record batches of `schema.INPUT`, in the order they stand.
 
     `source` is one of
-    - a path, or paths: files by their ending, folders to the bottom. "-" is standard input, which is
-      JSON Lines if its first character that is not white space is `{`, and else one text. A file
-      named by the user with an unknown ending is treated the same way.
+    - a path, a pattern of paths, an address (s3://...), or several of these: files by their ending, or by
+      their first bytes where that says nothing; folders and archives to the bottom. "-" is standard input,
+      told by its first bytes.
     - a pyarrow Table, RecordBatch or RecordBatchReader, or any object with Arrow's stream interface,
       with columns named as those of `schema.INPUT` (`id` and `text` required).
     - `dedup.Article`s or mappings with the same fields, one after another.
@@ -66,13 +77,15 @@ def batches(
     `fields` maps our names to the source's, as in `{"text": "body"}`. `inputs` takes the count of
     articles and the problems while the batches are drawn. A batch has at most `settings.batch_size`
     rows; texts longer than `settings.max_bytes` bytes of UTF-8 are set aside. `progress` is called with
-    the number of bytes of the files (as stored) read since the last call.
+    the number of bytes of the files (as stored) read since the last call. `input_format`: what files are
+    read as, whatever they look like. `tell` is called with the place of each article whose fields were
+    found one by one, and where each of them stood.
 
     Raises `InputError` before anything is read if the source as a whole is unusable: a path that does
     not exist, a column missing or of a wrong type, an unknown name in `fields`. An item that is no
     article raises it when its turn comes.
     """
-    found = _found(source, names_of(fields), settings, progress)
+    found = _found(source, names_of(fields), settings, progress, input_format, tell)
     return collect(found, inputs, settings.batch_size)
 
 
@@ -81,12 +94,18 @@ def _found(
     names: Mapping[str, str],
     settings: Settings,
     progress: Callable[[int], None] | None,
+    input_format: str | None,
+    tell: Tell | None,
 ) -> Iterator[Found]:
-    reading = Reading(names, settings.max_bytes, settings.batch_size, progress, settings.cores)
+    if input_format is not None and input_format not in NAMES:
+        raise InputError(f"input_format={input_format!r} is no format; there are {', '.join(NAMES)}")
+    limits = Limits(settings.max_expanded, settings.max_ratio)
+    size, threads = settings.batch_size, settings.cores
+    reading = Reading(names, settings.max_bytes, size, limits, progress, threads, input_format, tell)
     if _is_path(source):
         return read_paths([_path(source)], reading)
     if is_arrow(source):
-        return read_arrow(source, names, settings.max_bytes, settings.batch_size)
+        return read_arrow(source, reading)
     if isinstance(source, (Article, Mapping)):
         raise InputError("the source is a single article; put it in a list")
     if isinstance(source, (bytes, bytearray)) or not isinstance(source, Iterable):
@@ -108,8 +127,10 @@ def _is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(value, (str, os.PathLike))
 
 
-def _path(value: str | os.PathLike[str]) -> Path | None:
-    """None is standard input."""
+def _path(value: str | os.PathLike[str]) -> str | Path | None:
+    """None is standard input, a string an address."""
     if not os.fspath(value):
         raise InputError("an empty path names no file; use '.' for the folder you are in")
-    return None if value == "-" else Path(value)
+    if value == "-":
+        return None
+    return str(value) if is_remote(value) else Path(value)

@@ -11,6 +11,7 @@ import pyarrow.types as kinds
 from dedup.errors import InputError
 from dedup.io.dates import Instant
 from dedup.io.place import Found, Row, Rows, placed
+from dedup.io.reading import Reading
 from dedup.io.record import FIELDS, check
 from dedup.io.whole import whole
 
@@ -23,20 +24,19 @@ def is_arrow(source: object) -> bool:
     return hasattr(source, "__arrow_c_stream__") or isinstance(source, (pa.RecordBatch, pa.RecordBatchReader))
 
 
-def read_arrow(source: Any, names: Mapping[str, str], limit: int, rows: int) -> Iterator[Found]:
+def read_arrow(source: Any, reading: Reading) -> Iterator[Found]:
     """Check the columns, then return the articles; places are "row 1", "row 2", ...
 
-    Other columns are passed over. `limit` as for `record.check`; at most `rows` rows are taken out of
-    Arrow at once. Raises `InputError` at once for a column that is missing or of a wrong type.
+    Other columns are passed over. Raises `InputError` at once for one that is missing or of a wrong type.
     """
     if isinstance(source, pa.RecordBatch):
         source = pa.Table.from_batches([source])
     if isinstance(source, pa.Table):
-        source = source.to_reader(max_chunksize=rows)
+        source = source.to_reader(max_chunksize=reading.rows)
     elif not isinstance(source, pa.RecordBatchReader):
         source = pa.RecordBatchReader.from_stream(source)
-    present = columns_of(source.schema, names)
-    return articles(source, present, names, limit, rows)
+    present = columns_of(source.schema, reading.names)
+    return articles(source, present, reading)
 
 
 def columns_of(schema: pa.Schema, names: Mapping[str, str]) -> dict[str, str]:
@@ -80,21 +80,16 @@ def _is_string(kind: pa.DataType) -> bool:
 
 
 def articles(
-    batches: Iterable[pa.RecordBatch],
-    present: Mapping[str, str],
-    names: Mapping[str, str],
-    limit: int,
-    rows: int,
-    path: str | None = None,
+    batches: Iterable[pa.RecordBatch], present: Mapping[str, str], reading: Reading, path: str | None = None
 ) -> Iterator[Found]:
     """The articles of record batches, from the columns `present` (ours to theirs); `path`: their file.
 
     A batch in which every article is valid is handed on as it is; another is looked at row by row.
     """
-    number = 0
+    number, names, limit = 0, reading.names, reading.limit
     for large in batches:
-        for start in range(0, large.num_rows, rows):
-            batch = large.slice(start, rows)
+        for start in range(0, large.num_rows, reading.rows):
+            batch = large.slice(start, reading.rows)
             columns = {ours: batch.column(theirs) for ours, theirs in present.items()}
             valid = whole(columns, names, limit, path, number + 1)
             if valid is not None:

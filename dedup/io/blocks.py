@@ -1,49 +1,83 @@
-"""Bytes of a file in blocks, decompressed on the way where the name says so."""
+"""Bytes of a file in blocks, decompressed on the way where its name or its first bytes say so."""
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import os
 import stat
 import sys
+import zlib
 from collections.abc import Callable, Iterator
-from io import FileIO
+from io import RawIOBase
 from itertools import chain
-from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, TypeAlias
 
-import pyarrow as pa
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 from dedup.errors import InputError
+from dedup.io.file import File
 
-Codec: TypeAlias = Literal["gzip", "zstd"]
+Codec: TypeAlias = Literal["gzip", "zstd", "bz2", "xz"]
 Progress: TypeAlias = Callable[[int], None]
 
 BLOCK = 2**18  # bytes asked for at once
-STEP = 2**14  # decompressed bytes asked for at once; what a damaged stream makes us read again
+STEP = 2**20  # decompressed bytes handed on at most at once
+_BEGUN = 2**24  # decompressed bytes from which on the ratio is looked at
+_XZ_MEMORY = 2**28  # bytes that a decoder of xz may take
+
+MAGIC: tuple[tuple[bytes, Codec], ...] = (
+    (b"\x1f\x8b\x08", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\x00", "xz"),
+)
 
 
 class DamagedError(OSError):
     """The compressed data end or break before they should."""
 
 
+class BombError(OSError):
+    """The data expand to more than may be."""
+
+
 class ChangedError(OSError):
     """The file was written to while it was being read."""
 
 
-def blocks(path: Path, codec: Codec | None, progress: Progress | None) -> Iterator[bytes]:
-    """Yield the bytes of `path`, decompressed by `codec`, in non-empty blocks.
+class Limits(NamedTuple):
+    """How far compressed data may expand: in bytes, and as a multiple of what is stored."""
 
-    `progress` is told how many bytes of the file itself each block took. Raises `OSError` as the
-    system gives it, `DamagedError`, or (after the last block) `ChangedError`; every block before an
-    error is good.
+    expanded: int
+    ratio: int
+
+    def check(self, stored: int, expanded: int) -> None:
+        """Raise `BombError` where data that took `stored` bytes have come to `expanded`."""
+        if expanded > self.expanded:
+            rule = f"more than {self.expanded:,} bytes; raise --max-expanded if that is right"
+            raise BombError(f"expands to {rule}")
+        if expanded > max(_BEGUN, stored * self.ratio):
+            rule = f"more than {self.ratio} times its size; raise --max-ratio if that is right"
+            raise BombError(f"expands to {rule}")
+
+
+def blocks(file: File, codec: Codec | None, progress: Progress | None, limits: Limits) -> Iterator[bytes]:
+    """Yield the bytes of `file`, decompressed by `codec`, in non-empty blocks.
+
+    `progress` is told how many bytes of the file itself each block took. Raises `OSError` as the system gives
+    it, `DamagedError`, `BombError`, or (after the last block) `ChangedError`; every block before an error is
+    good.
     """
-    with path.open("rb", buffering=0) as raw:
-        before = os.fstat(raw.fileno())
-        yield from _plain(raw, progress) if codec is None else _decompressed(raw, path, codec, progress)
-        after = os.fstat(raw.fileno())
-    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
-    if stat.S_ISREG(before.st_mode) and not same:
-        raise ChangedError("changed while it was being read; read it again when nothing writes to it")
+    with file.open() as raw:
+        before = _state(raw)
+        stored = _stored(raw, progress)
+        yield from stored if codec is None else decompressed(stored, codec, limits)
+        if before is not None and _state(raw) != before:
+            raise ChangedError("changed while it was being read; read it again when nothing writes to it")
 
 
 def standard_input(progress: Progress | None) -> Iterator[bytes]:
@@ -51,10 +85,7 @@ def standard_input(progress: Progress | None) -> Iterator[bytes]:
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None:
         raise InputError("standard input is closed or not made of bytes; give a file instead of '-'")
-    while block := stream.read(BLOCK):
-        if progress:
-            progress(len(block))
-        yield block
+    yield from _stored(stream, progress)
 
 
 def peek(source: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
@@ -69,47 +100,161 @@ def peek(source: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
     return b"".join(held)[:size], chain(held, source)
 
 
-def _plain(raw: FileIO, progress: Progress | None) -> Iterator[bytes]:
+def _stored(raw: BinaryIO, progress: Progress | None) -> Iterator[bytes]:
     while block := raw.read(BLOCK):
         if progress:
             progress(len(block))
         yield block
 
 
-def _decompressed(raw: FileIO, path: Path, codec: Codec, progress: Progress | None) -> Iterator[bytes]:
-    done = told = 0
+def _state(raw: BinaryIO) -> tuple[int, int] | None:
+    """Size and time of a regular file that is open; None of anything else."""
     try:
-        # Arrow closes what it is given; the descriptor stays ours.
-        lent = pa.PythonFile(FileIO(raw.fileno(), closefd=False), mode="r")
-        stream = pa.CompressedInputStream(lent, codec)
-        while block := stream.read(STEP):
-            done += len(block)
-            if progress and raw.seekable() and (at := raw.tell()) > told:
-                progress(at - told)
-                told = at
+        found = os.fstat(raw.fileno())
+    except (OSError, AttributeError):
+        return None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+class _Decoder(Protocol):
+    """What the standard library's decompressors have in common."""
+
+    @property
+    def eof(self) -> bool:
+        """Is the stream at its end?"""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What stands behind the end."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take in data, and hand out at most `STEP` bytes."""
+        ...
+
+    @property
+    def more(self) -> bool:
+        """Is there more to hand out before it needs more data?"""
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._own = zlib.decompressobj(wbits=31)
+
+    def feed(self, data: bytes) -> bytes:
+        return self._own.decompress(self._own.unconsumed_tail + data, STEP)
+
+    @property
+    def more(self) -> bool:
+        return bool(self._own.unconsumed_tail) and not self._own.eof
+
+    @property
+    def eof(self) -> bool:
+        return self._own.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._own.unused_data
+
+
+class _Other:
+    """bz2, xz and zstd, which bound what they hand out in the same way."""
+
+    def __init__(self, own: Any) -> None:
+        self._own = own
+
+    def feed(self, data: bytes) -> bytes:
+        out: bytes = self._own.decompress(data, STEP)
+        return out
+
+    @property
+    def more(self) -> bool:
+        return not self._own.needs_input and not self._own.eof
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._own.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._own.unused_data)
+
+
+_DECODERS: dict[str, Callable[[], _Decoder]] = {
+    "gzip": _Gzip,
+    "bz2": lambda: _Other(bz2.BZ2Decompressor()),
+    "zstd": lambda: _Other(zstd.ZstdDecompressor()),
+    "xz": lambda: _Other(lzma.LZMADecompressor(memlimit=_XZ_MEMORY)),
+}
+
+
+def decompressed(stored: Iterator[bytes], codec: Codec, limits: Limits) -> Iterator[bytes]:
+    """The blocks of compressed data, of one stream or of several end to end, expanded."""
+    taken, given = [0], 0
+
+    def counted() -> Iterator[bytes]:
+        for block in stored:
+            taken[0] += len(block)
             yield block
-    except (OSError, pa.ArrowException) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+
+    try:
+        for block in _streams(counted(), _DECODERS[codec]):
+            if block:
+                given += len(block)
+                limits.check(taken[0], given)
+                yield block
+    except (zlib.error, lzma.LZMAError, zstd.ZstdError, EOFError) as error:
+        raise DamagedError(f"the {codec} data are damaged or cut short ({error})") from error
+    except OSError as error:
+        if error.errno is not None or isinstance(error, BombError):
             raise
-        if stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-            yield from _rest(path, codec, done)
         raise DamagedError(f"the {codec} data are damaged or cut short ({error})") from error
 
 
-def _rest(path: Path, codec: Codec, done: int) -> Iterator[bytes]:
-    """Read the bytes between `done` and the damage, one by one.
+def _streams(stored: Iterator[bytes], make: Callable[[], _Decoder]) -> Iterator[bytes]:
+    """What one stream after another expands to; zeros behind the last are padding."""
+    decoder, rest = make(), b""
+    begun = several = False
+    while True:
+        if not rest:
+            block = next(stored, b"")
+            if not block:
+                break
+            rest = block
+        if several and not begun:
+            rest = rest.lstrip(b"\0")
+            if not rest:
+                continue
+        begun = True
+        yield decoder.feed(rest)
+        while decoder.more:
+            yield decoder.feed(b"")
+        rest = decoder.unused_data if decoder.eof else b""
+        if decoder.eof:
+            decoder, begun, several = make(), False, True
+    if begun or not several:
+        raise EOFError("they end too early")
 
-    The call that meets the damage keeps what it had decompressed, up to `STEP` bytes.
-    """
-    rest = bytearray()
-    with path.open("rb", buffering=0) as raw:
-        try:
-            stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), codec)
-            while done and (known := stream.read(min(done, STEP))):
-                done -= len(known)
-            while byte := stream.read(1):
-                rest += byte
-        except (OSError, pa.ArrowException):
-            pass
-    if rest:
-        yield bytes(rest)
+
+class Stream(RawIOBase):
+    """Blocks as a stream that libraries read from."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks, self._rest = blocks, b""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Up to `size` bytes, fewer only at the end; all that are left if it is negative."""
+        parts, wanted = [], -1 if size is None else size
+        while wanted:
+            if not self._rest:
+                self._rest = next(self._blocks, b"")
+                if not self._rest:
+                    break
+            part = self._rest if wanted < 0 else self._rest[:wanted]
+            self._rest = self._rest[len(part) :]
+            parts.append(part)
+            wanted -= len(part) if wanted > 0 else 0
+        return b"".join(parts)

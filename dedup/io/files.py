@@ -1,78 +1,61 @@
-"""Paths, as users give them: which file is read by which format, and under which id."""
+"""Paths, as users give them: which files there are, and which format each is read as."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from glob import glob, has_magic
 from pathlib import Path, PurePath
-from typing import Literal, NamedTuple, TypeAlias
+from typing import BinaryIO, cast
 
 from dedup.errors import InputError
-from dedup.io.blocks import Codec, Progress, blocks, peek, standard_input
-from dedup.io.folders import File, Seen, shown, walk
-from dedup.io.jsonl import read_jsonl
-from dedup.io.parquet import read_parquet
+from dedup.io.archive import members
+from dedup.io.blocks import Codec, blocks, decompressed, peek, standard_input
+from dedup.io.file import File
+from dedup.io.folders import Seen, shown, walk
+from dedup.io.formats import CERTAIN, EXPECTED, SNIFFED, Format, codec_of, format_of, reader_of, sniffed
+from dedup.io.pages import resolved
 from dedup.io.place import Found, Place, reason
-from dedup.io.text import WIDEST, read_text
+from dedup.io.reading import Reading
+from dedup.io.remote import is_remote, remote
+from dedup.io.text import WIDEST
 from dedup.report.model import Problem
 
-Format: TypeAlias = Literal["text", "jsonl", "parquet"]
-
-FORMATS: dict[str, Format] = {
-    ".txt": "text",
-    ".text": "text",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-}
-CODECS: dict[str, Codec] = {".gz": "gzip", ".zst": "zstd"}
-EXPECTED = f"{', '.join(FORMATS)}, all but the last also with {' or '.join(CODECS)}"
-
 STDIN = "<stdin>"
-SNIFFED = 2**12  # bytes in which the first character that is not white space decides the format
+_DEEPEST = 3  # archives in archives
+_NOT_READ = f"files of this kind are not read; expected {EXPECTED}"
 
 
-class Reading(NamedTuple):
-    """What all files of one run share."""
-
-    names: Mapping[str, str]  # as from `record.names_of`
-    limit: int  # bytes of UTF-8 in the longest text
-    rows: int  # taken out of a table at once
-    progress: Progress | None
-    threads: int = 1
-
-
-def format_of(path: PurePath) -> tuple[Format | None, Codec | None]:
-    """Tell format and compression from the endings of a name, in upper or lower case."""
-    name = path.name.lower()
-    codec = next((codec for ending, codec in CODECS.items() if name.endswith(ending)), None)
-    inner = PurePath(name.rpartition(".")[0]) if codec else PurePath(name)
-    form = FORMATS.get(inner.suffix)
-    return (None if form == "parquet" and codec else form), codec
-
-
-def read_paths(paths: Sequence[Path | None], reading: Reading) -> Iterator[Found]:
+def read_paths(paths: Sequence[str | Path | None], reading: Reading) -> Iterator[Found]:
     """Check that every path is there, then return the articles of all of them in order.
 
-    None is standard input. A text file's id is its path in the folder given, or its name; where
-    several paths are given, each id begins with its path as given. Raises `InputError` at once for a
-    path that does not exist.
+    None is standard input; a string is an address (s3://...), or a pattern of paths. A text file's id is its
+    path in the folder given, or its name; where several paths are given, each id begins with its path as
+    given. Raises `InputError` at once for a path that does not exist.
     """
+    whole: list[str | Path | None] = []
     for path in paths:
-        if path is not None:
-            _check(path)
-    return _articles(paths, reading)
+        whole += _checked(path)
+    return resolved(_articles(whole, reading), reading)
 
 
-def _check(path: Path) -> None:
+def _checked(path: str | Path | None) -> list[str | Path | None]:
+    """A path that is there, or those that a pattern stands for."""
+    if path is None or is_remote(path):
+        return [path]
+    path = Path(path)
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"there is no file or folder {shown(path)!r}") from None
+        found = sorted(glob(str(path), recursive=True)) if has_magic(str(path)) else []  # noqa: PTH207
+        if not found:
+            raise InputError(f"there is no file or folder {shown(path)!r}") from None
+        return [Path(name) for name in found]
     except ValueError as error:
         raise InputError(f"{str(path)!r} is no path: {error}") from None
     except OSError:
-        return  # it is there, but not for us: reported in its turn
+        pass  # it is there, but not for us: reported in its turn
+    return [path]
 
 
 def _is_folder(path: Path) -> bool:
@@ -82,18 +65,46 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _articles(paths: Sequence[Path | None], reading: Reading) -> Iterator[Found]:
+def _articles(paths: Sequence[str | Path | None], reading: Reading) -> Iterator[Found]:
     seen, several = Seen(), len(paths) > 1
     for path in paths:
         if path is None:
-            yield from _sniffed(standard_input(reading.progress), STDIN, Place(STDIN), reading)
-        elif _is_folder(path):
+            yield from _standard_input(reading)
+        elif is_remote(path):
+            yield from _remote(str(path), several, reading)
+        elif _is_folder(path := Path(path)):
             yield from _folder(path, PurePath(path) if several else PurePath(), seen, reading)
         elif first := seen.before(path):
             message = f"is the same as {shown(first)}, which is read already"
             yield Place(shown(path)).problem(message, "skipped")
         else:
-            yield from _given(File(path, path if several else PurePath(path.name)), reading)
+            yield from read_file(File.at(path, path if several else PurePath(path.name)), reading)
+
+
+def _standard_input(reading: Reading) -> Iterator[Found]:
+    """Whatever comes in: told by its first bytes, or text."""
+    source = standard_input(reading.progress)
+    try:
+        form, _, source = _by_content(source, None, reading)
+    except OSError as error:
+        yield Place(STDIN).problem(reason(error))
+        return
+    form = cast(Format | None, reading.format) or form or "text"
+    yield from _read(File(STDIN, PurePath(STDIN), _no_second, seeks=False), form, source, reading, 0)
+
+
+def _no_second() -> BinaryIO:
+    raise OSError("standard input can be read once only")
+
+
+def _remote(address: str, several: bool, reading: Reading) -> Iterator[Found]:
+    nothing = True
+    for file in remote(address, several):
+        for found in read_file(file, reading, named=False):
+            nothing = nothing and isinstance(found, Problem) and found.kind == "skipped"
+            yield found
+    if nothing:
+        yield Place(address).problem(f"no articles under this address; expected {EXPECTED}")
 
 
 def _folder(folder: Path, prefix: PurePath, seen: Seen, reading: Reading) -> Iterator[Found]:
@@ -103,61 +114,84 @@ def _folder(folder: Path, prefix: PurePath, seen: Seen, reading: Reading) -> Ite
             nothing = nothing and item.kind == "skipped"
             yield item
             continue
-        form, _ = format_of(item.name)
-        if form is None:
-            message = f"files of this kind are not read; expected {EXPECTED}"
-            yield Place(shown(item.path)).problem(message, "skipped")
-            continue
-        nothing = False
-        yield from _file(File(item.path, prefix / item.name), form, reading)
+        for found in read_file(File.at(item.path, prefix / item.name), reading, named=False):
+            nothing = nothing and isinstance(found, Problem) and found.kind == "skipped"
+            yield found
     if nothing and seen.repeats == repeats:
         yield Place(shown(folder)).problem(f"no articles in this folder; expected {EXPECTED}")
 
 
-def _given(file: File, reading: Reading) -> Iterator[Found]:
-    """Read a file named by the user, whatever its ending."""
-    form, codec = format_of(file.path)
-    if form is not None:
-        yield from _file(file, form, reading)
-        return
-    source = blocks(file.path, codec, reading.progress)
-    yield from _sniffed(source, shown(file.name.as_posix()), Place(shown(file.path)), reading)
+def read_file(file: File, reading: Reading, *, named: bool = True, depth: int = 0) -> Iterator[Found]:
+    """Read one file as what the user says, its ending, or its first bytes tell.
 
-
-def _file(file: File, form: Format, reading: Reading) -> Iterator[Found]:
-    place = Place(shown(file.path))
-    codec = format_of(file.path)[1]
-    source = blocks(file.path, codec, reading.progress)
-    if form == "parquet":
-        rest = reading.names, reading.limit, reading.rows, reading.progress, reading.threads
-        yield from read_parquet(file.path, shown(file.path), *rest)
-        return
-    if form == "jsonl":
-        yield from read_jsonl(source, reading.names, shown(file.path), reading.limit)
-        return
+    `named`: the user asked for this very file, so that it is at least a text; `depth`: archives it lies in.
+    """
+    form, codec = format_of(file.name)
+    place = Place(file.shown)
+    if reading.format and depth == 0 and form not in ("zip", "tar"):
+        form = cast(Format, reading.format)
+    source = blocks(file, codec, reading.progress, reading.limits)
     try:
-        found = file.path.stat()
+        if form in (None, "xml"):
+            form, codec, source = _by_content(source, codec, reading)
+            if named:
+                form = form or "text"
+            elif form not in CERTAIN:
+                yield place.problem(_NOT_READ, "skipped")
+                return
+        _refuse_long(file, form, codec, reading)
     except OSError as error:
         yield place.problem(reason(error))
         return
-    most = reading.limit * WIDEST + WIDEST
-    if codec is None and stat.S_ISREG(found.st_mode) and found.st_size > most:
+    yield from _read(file, form, source, reading, depth, codec)
+
+
+def _by_content(
+    source: Iterator[bytes], codec: Codec | None, reading: Reading
+) -> tuple[Format | None, Codec | None, Iterator[bytes]]:
+    """Look at the first bytes, and at those they expand to; also returns the whole."""
+    head, source = peek(source, SNIFFED)
+    if codec is None and (codec := codec_of(head)):
+        head, source = peek(decompressed(source, codec, reading.limits), SNIFFED)
+    return sniffed(head), codec, source
+
+
+def _refuse_long(file: File, form: Format | None, codec: Codec | None, reading: Reading) -> None:
+    """Do not even begin with a file that is too long for the one text that it is."""
+    if form != "text" or codec is not None or file.local is None:
+        return
+    found = file.local.stat()
+    if stat.S_ISREG(found.st_mode) and found.st_size > reading.limit * WIDEST + WIDEST:
         rule = f"more than a text of {reading.limit:,} bytes can be"
-        yield place.problem(f"the file has {found.st_size:,} bytes, {rule}; raise --max-bytes")
-        return
-    yield from read_text(source, shown(file.name.as_posix()), place, reading.limit)
+        raise OSError(f"the file has {found.st_size:,} bytes, {rule}; raise --max-bytes")
 
 
-def _sniffed(source: Iterator[bytes], key: str, place: Place, reading: Reading) -> Iterator[Found]:
-    """Read JSON Lines if the first character that is not white space is `{`, else one text."""
-    try:
-        head, source = peek(source, SNIFFED)
-    except OSError as error:
-        yield place.problem(reason(error))
+def _read(
+    file: File,
+    form: Format,
+    source: Iterator[bytes],
+    reading: Reading,
+    depth: int,
+    codec: Codec | None = None,
+) -> Iterator[Found]:
+    place = Place(file.shown)
+    if form == "xml":
+        yield place.problem("is XML, but neither a page, a feed, NITF nor NewsML-G2")
         return
-    # Marks and the NULs of UTF-16 are not looked at: only the brace matters.
-    first = head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n\v\f")[:1]
-    if first == b"{" and not head.startswith(b"{\\rtf"):
-        yield from read_jsonl(source, reading.names, place.path or STDIN, reading.limit)
-    else:
-        yield from read_text(source, key, place, reading.limit)
+    if form not in ("zip", "tar"):
+        yield from reader_of(form)(file, source, place, reading)
+        return
+    if depth == _DEEPEST:
+        yield place.problem(f"archives lie in archives, {_DEEPEST} deep; unpack it")
+        return
+    nothing = True
+    for member in members(file, form, codec, source, reading):
+        if isinstance(member, Problem):
+            yield member
+            nothing = nothing and member.kind == "skipped"
+            continue
+        for found in read_file(member, reading, named=False, depth=depth + 1):
+            nothing = nothing and isinstance(found, Problem) and found.kind == "skipped"
+            yield found
+    if nothing:
+        yield place.problem(f"no articles in this archive; expected {EXPECTED}")

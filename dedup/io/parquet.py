@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from threading import local
 
 import pyarrow as pa
 
 from dedup.errors import InputError
+from dedup.io.archive import spooled
 from dedup.io.arrow import articles, columns_of
-from dedup.io.blocks import Progress
+from dedup.io.file import File
+from dedup.io.formats import format_of
 from dedup.io.place import Found, Place, reason
+from dedup.io.reading import Reading
 from dedup.threads import in_order
 
 _SMALL = 2**25  # bytes of decoded row groups that are read whole, several at once
 
 
-def read_parquet(
-    path: Path,
-    shown: str,
-    names: Mapping[str, str],
-    limit: int,
-    rows: int,
-    progress: Progress | None,
-    threads: int = 1,
-) -> Iterator[Found]:
+def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) -> Iterator[Found]:
     """Yield the articles of a file, row group after row group; places are the file and the row's number.
 
     Only the columns that are wanted are read. A file that cannot be read, or that lacks a column, is a
-    problem; so is the rest of one that is damaged. `limit` and `rows` as for `read_arrow`.
+    problem; so is the rest of one that is damaged.
     """
     from pyarrow import parquet
 
-    place = Place(shown)
     try:
-        with parquet.ParquetFile(path) as file:
-            present = columns_of(file.schema_arrow, names)
-            batches = _batches(path, file, list(present.values()), rows, progress, threads)
-            yield from articles(batches, present, names, limit, rows, shown)
-            if not file.metadata.num_rows:
+        with ExitStack() as stack:
+            codec = format_of(file.name)[1]
+            stream = file.open() if file.seeks and codec is None else spooled(source)
+            whole = stack.enter_context(parquet.ParquetFile(file.local or stack.enter_context(stream)))
+            present = columns_of(whole.schema_arrow, reading.names)
+            batches = _batches(file.local, whole, list(present.values()), reading)
+            yield from articles(batches, present, reading, place.path)
+            if not whole.metadata.num_rows:
                 yield place.problem("the file has no rows", "skipped")
     except InputError as error:
         yield place.problem(str(error))
@@ -49,24 +47,20 @@ def read_parquet(
 
 
 def _batches(
-    path: Path,
-    file: pa.parquet.ParquetFile,
-    columns: list[str],
-    rows: int,
-    progress: Progress | None,
-    threads: int,
+    path: Path | None, file: pa.parquet.ParquetFile, columns: list[str], reading: Reading
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of all row groups: small ones are decoded by several threads, large ones bit by bit."""
+    """The rows of all row groups: small ones of a file on disk are decoded by several threads."""
     facts = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
-    several = threads > 1 and max((group.total_byte_size for group in facts), default=0) <= _SMALL
-    groups = _decoded(path, columns, len(facts), threads) if several else None
+    several = reading.threads > 1 and max((group.total_byte_size for group in facts), default=0) <= _SMALL
+    groups = _decoded(path, columns, len(facts), reading.threads) if several and path is not None else None
     for number, group in enumerate(facts):
         if groups is not None:
-            yield from next(groups).to_batches(rows)
+            yield from next(groups).to_batches(reading.rows)
         else:
-            yield from file.iter_batches(rows, row_groups=[number], columns=columns)
-        if progress:
-            progress(sum(group.column(column).total_compressed_size for column in range(group.num_columns)))
+            yield from file.iter_batches(reading.rows, row_groups=[number], columns=columns)
+        if reading.progress:
+            taken = sum(group.column(column).total_compressed_size for column in range(group.num_columns))
+            reading.progress(taken)
 
 
 def _decoded(path: Path, columns: list[str], groups: int, threads: int) -> Iterator[pa.Table]:

@@ -11,9 +11,10 @@ from typing import Any
 from dedup.errors import InputError
 from dedup.io.dates import epoch, moment
 from dedup.io.place import Found, Place, Row, SetAside
+from dedup.schema import INPUT
 
-FIELDS = ("id", "text", "title", "outlet", "url", "published", "language")
-STRINGS = ("title", "outlet", "url")
+FIELDS = tuple(field.name for field in INPUT if field.name not in ("path", "line"))
+_OPTIONAL = FIELDS[2:]
 
 
 class Number(str):
@@ -54,19 +55,21 @@ def check(record: Mapping[str, Any], names: Mapping[str, str], place: Place, lim
         if not text or text.isspace():
             raise SetAside("the text is only white space" if text else "the text is empty", "skipped")
         size += _size(key, names["id"], limit)
-        values: dict[str, str | None] = {}
-        for ours in (*STRINGS, "language"):
+        values: dict[str, str | int | None] = {}
+        doubt = None
+        for ours in _OPTIONAL:
+            if ours == "published":
+                values[ours], doubt = published_of(get(names[ours]), names[ours])
+                continue
             value = values[ours] = _string(get(names[ours]), names[ours])
             if value:
                 size += _size(value, names[ours], limit)
-        published, doubt = published_of(get(names["published"]), names["published"])
     except SetAside as verdict:
         yield place.problem(str(verdict), verdict.kind)
         return
     if doubt:
         yield place.problem(doubt, "warning")
-    optional = (values["title"], values["outlet"], values["url"], published, values["language"])
-    yield Row((key, text, *optional, place.path, place.line), size, place)
+    yield Row((key, text, *values.values(), place.path, place.line), size, place)
 
 
 def _missing(record: Mapping[str, Any], name: str) -> str:

@@ -6,20 +6,19 @@ from collections.abc import Iterator
 
 from dedup.io.blocks import peek
 from dedup.io.encoding import SIGNATURE, decode, refuse_other_kinds
+from dedup.io.file import File
+from dedup.io.folders import shown
 from dedup.io.place import Found, Place, Row, SetAside, reason
-from dedup.io.record import FIELDS, check
+from dedup.io.reading import Reading
 
 # UTF-32 takes four bytes where UTF-8 takes one, and a mark.
 WIDEST = 4
 
-_NAMES = {name: name for name in FIELDS}
 
-
-def read_text(blocks: Iterator[bytes], key: str, place: Place, limit: int) -> Iterator[Found]:
-    """Yield the article in `blocks` under the id `key`; `limit` is its longest text in UTF-8 bytes."""
+def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) -> Iterator[Found]:
+    """Yield the article that a whole file is; its id is the name the file goes by."""
     try:
-        data = _whole(blocks, limit)
-        text, doubt = decode(data)
+        text, doubt = decode(whole(source, reading.limit))
         if not text:
             raise SetAside("the file is empty", "skipped")
     except SetAside as verdict:
@@ -27,13 +26,15 @@ def read_text(blocks: Iterator[bytes], key: str, place: Place, limit: int) -> It
     except OSError as error:
         yield place.problem(reason(error))
     else:
-        for found in check({"id": key, "text": text}, _NAMES, place, limit):
+        fields = {"id": (shown(file.name.as_posix()), "the file's name"), "text": (text, "the file")}
+        for found in reading.article(fields, place):
             if doubt and isinstance(found, Row):
                 yield place.problem(doubt, "warning")
             yield found
 
 
-def _whole(blocks: Iterator[bytes], limit: int) -> bytes:
+def whole(blocks: Iterator[bytes], limit: int) -> bytes:
+    """All bytes of a file that may be a text of `limit` bytes; raises `SetAside` if it cannot be one."""
     head, blocks = peek(blocks, SIGNATURE)
     refuse_other_kinds(head)
     most = limit * WIDEST + WIDEST

@@ -1,0 +1,82 @@
+"""CSV and TSV: one row under a line of names is one article; with a comma, a semicolon or a tab between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pyarrow as pa
+
+from dedup.errors import InputError
+from dedup.io.arrow import articles, columns_of
+from dedup.io.blocks import BLOCK, Stream, peek
+from dedup.io.encoding import SIGNATURE, as_utf8, refuse_other_kinds
+from dedup.io.file import File
+from dedup.io.formats import format_of
+from dedup.io.jsonl import ESCAPED, OTHERS
+from dedup.io.place import Found, Place, SetAside, reason
+from dedup.io.reading import Reading
+
+_HEADER = 2**16  # bytes in which the first line ends
+
+
+def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) -> Iterator[Found]:
+    """Yield the articles of a file; places are the file and the row's number, the names not counted.
+
+    Rows with more or fewer values than there are names are set aside.
+    """
+    from pyarrow import csv
+
+    broken: list[tuple[int | None, str]] = []
+
+    def invalid(row: Any) -> str:
+        broken.append((row.number, f"has {row.actual_columns} values under {row.expected_columns} names"))
+        return "skip"
+
+    try:
+        head, source = peek(source, SIGNATURE)
+        refuse_other_kinds(head)
+        _, recoded = as_utf8(source)
+        head, recoded = peek(iter(recoded), _HEADER)
+        if not head.strip():
+            yield place.problem("the file is only white space" if head else "the file is empty", "skipped")
+            return
+        between = _between(head, format_of(file.name)[0] == "tsv" or reading.format == "tsv")
+        longest = reading.limit * ESCAPED + OTHERS
+        names = next(csv_rows(head.split(b"\n", 1)[0], between), [])
+        stream = csv.open_csv(
+            cast(Any, pa.PythonFile(Stream(recoded), mode="r")),
+            csv.ReadOptions(use_threads=False, block_size=min(max(2**22, BLOCK), longest)),
+            csv.ParseOptions(delimiter=between, newlines_in_values=True, invalid_row_handler=invalid),
+            csv.ConvertOptions(
+                column_types={name: pa.large_string() for name in names}, strings_can_be_null=True,
+                null_values=[""], quoted_strings_can_be_null=True,
+            ),
+        )  # fmt: skip
+        present = columns_of(stream.schema, reading.names)
+        yield from articles(stream, present, reading, file.shown)
+    except SetAside as verdict:
+        yield place.problem(str(verdict), verdict.kind)
+    except InputError as error:
+        yield place.problem(str(error))
+    except (pa.ArrowException, OSError) as error:
+        what = reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+        yield place.problem(f"{what}; the rows before are kept")
+    for number, why in broken:
+        row = None if number is None else number - 1
+        yield Place(file.shown, row).problem(f"the row {why}; it is set aside")
+
+
+def _between(head: bytes, tabs: bool) -> str:
+    """What stands between values: a tab, or the one of comma, semicolon and tab that the names have most."""
+    if tabs:
+        return "\t"
+    line = head.partition(b"\n")[0]
+    return max(",;\t", key=lambda sign: line.count(sign.encode()))
+
+
+def csv_rows(line: bytes, between: str) -> Iterator[list[str]]:
+    """The values of lines of text."""
+    import csv
+
+    return csv.reader([line.decode("utf-8", "replace").rstrip("\r")], delimiter=between)

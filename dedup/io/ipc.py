@@ -1,0 +1,44 @@
+"""Arrow IPC: files and streams; one row is one article."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pyarrow as pa
+
+from dedup.errors import InputError
+from dedup.io.archive import spooled
+from dedup.io.arrow import articles, columns_of
+from dedup.io.file import File
+from dedup.io.formats import format_of
+from dedup.io.place import Found, Place, reason
+from dedup.io.reading import Reading
+
+
+def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) -> Iterator[Found]:
+    """Yield the articles of a file, batch after batch; places are the file and the row's number."""
+    try:
+        with ExitStack() as stack:
+            plain = file.seeks and format_of(file.name)[1] is None
+            stream = stack.enter_context(file.open() if plain else spooled(source))
+            head = stream.read(6)
+            stream.seek(0)
+            opened: Any = pa.ipc.open_file(stream) if head == b"ARROW1" else pa.ipc.open_stream(stream)
+            whole = stack.enter_context(opened)
+            present = columns_of(whole.schema, reading.names)
+            yield from articles(_batches(whole), present, reading, file.shown)
+    except InputError as error:
+        yield place.problem(str(error))
+    except (pa.ArrowException, OSError) as error:
+        what = reason(error) if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        yield place.problem(f"cannot be read as Arrow IPC: {what}; the rows before are kept")
+
+
+def _batches(whole: Any) -> Iterator[pa.RecordBatch]:
+    if isinstance(whole, pa.ipc.RecordBatchFileReader):
+        for number in range(whole.num_record_batches):
+            yield whole.get_batch(number)
+    else:
+        yield from whole
