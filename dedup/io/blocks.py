@@ -231,7 +231,7 @@ def _streams(stored: Iterator[bytes], make: Callable[[], _Decoder]) -> Iterator[
         rest = decoder.unused_data if decoder.eof else b""
         if decoder.eof:
             decoder, begun, several = make(), False, True
-    if begun or not several:
+    if begun:
         raise EOFError("they end too early")
 
 

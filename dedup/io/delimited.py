@@ -9,15 +9,15 @@ import pyarrow as pa
 
 from dedup.errors import InputError
 from dedup.io.arrow import articles, columns_of
-from dedup.io.blocks import BLOCK, Stream, peek
+from dedup.io.blocks import Stream, peek
 from dedup.io.encoding import SIGNATURE, as_utf8, refuse_other_kinds
 from dedup.io.file import File
 from dedup.io.formats import format_of
-from dedup.io.jsonl import ESCAPED, OTHERS
 from dedup.io.place import Found, Place, SetAside, reason
 from dedup.io.reading import Reading
 
 _HEADER = 2**16  # bytes in which the first line ends
+_AT_ONCE = 2**23  # bytes of rows that are parsed together; no row is longer
 
 
 def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) -> Iterator[Found]:
@@ -42,18 +42,22 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
             yield place.problem("the file is only white space" if head else "the file is empty", "skipped")
             return
         between = _between(head, format_of(file.name)[0] == "tsv" or reading.format == "tsv")
-        longest = reading.limit * ESCAPED + OTHERS
-        names = next(csv_rows(head.split(b"\n", 1)[0], between), [])
+        first, _, rest = head.partition(b"\n")
+        names = next(_rows(first, between), [])
+        kinds = {name: pa.large_string() for name in names}
+        present = columns_of(pa.schema([(name, pa.large_string()) for name in names]), reading.names)
+        if len(head) < _HEADER and not rest.strip():
+            yield place.problem("the file has no rows", "skipped")
+            return
+        if reading.tell:
+            told = {ours: (f"column {theirs!r}", "the line of names") for ours, theirs in present.items()}
+            reading.tell(place, told)
         stream = csv.open_csv(
             cast(Any, pa.PythonFile(Stream(recoded), mode="r")),
-            csv.ReadOptions(use_threads=False, block_size=min(max(2**22, BLOCK), longest)),
+            csv.ReadOptions(use_threads=False, block_size=max(_AT_ONCE, 2 * len(head))),
             csv.ParseOptions(delimiter=between, newlines_in_values=True, invalid_row_handler=invalid),
-            csv.ConvertOptions(
-                column_types={name: pa.large_string() for name in names}, strings_can_be_null=True,
-                null_values=[""], quoted_strings_can_be_null=True,
-            ),
-        )  # fmt: skip
-        present = columns_of(stream.schema, reading.names)
+            csv.ConvertOptions(column_types=kinds, strings_can_be_null=True, null_values=[""]),
+        )
         yield from articles(stream, present, reading, file.shown)
     except SetAside as verdict:
         yield place.problem(str(verdict), verdict.kind)
@@ -75,8 +79,7 @@ def _between(head: bytes, tabs: bool) -> str:
     return max(",;\t", key=lambda sign: line.count(sign.encode()))
 
 
-def csv_rows(line: bytes, between: str) -> Iterator[list[str]]:
-    """The values of lines of text."""
+def _rows(line: bytes, between: str) -> Iterator[list[str]]:
     import csv
 
     return csv.reader([line.decode("utf-8", "replace").rstrip("\r")], delimiter=between)

@@ -47,18 +47,18 @@ def test_paths_from_a_generator(read, tmp_path):
 
 
 def test_other_files_in_a_folder_are_skipped_one_by_one(read, tmp_path):
-    for name in ("a.txt", "b.csv", "c", "d.json", "e.gz"):
+    for name in ("a.txt", "b.md", "c", "d.toml", "e.gif"):
         (tmp_path / name).write_text("text")
     articles, inputs = read(tmp_path)
     assert ids(articles) == ["a.txt"]
     assert [problem.path for problem in inputs.problems] == [
-        str(tmp_path / name) for name in ("b.csv", "c", "d.json", "e.gz")
+        str(tmp_path / name) for name in ("b.md", "c", "d.toml", "e.gif")
     ]
     assert inputs.skipped == 4
     assert ".jsonl" in inputs.problems[0].message
 
 
-@pytest.mark.parametrize("other", [None, "a.csv", ".hidden.txt", "sub/"])
+@pytest.mark.parametrize("other", [None, "a.md", ".hidden.txt", "sub/"])
 def test_folder_without_articles_fails(read, tmp_path, other):
     if other == "sub/":
         (tmp_path / other).mkdir()
@@ -99,8 +99,8 @@ def test_named_file_is_read_whatever_its_ending(read, tmp_path):
         [article], inputs = read(tmp_path / name)
         assert (article["id"], article["text"]) == (name, "text")
         assert not inputs.problems
-    (tmp_path / "lines.json").write_bytes(b"\xef\xbb\xbf\n " + LINE)
-    [article], _ = read(tmp_path / "lines.json")
+    (tmp_path / "lines.log").write_bytes(b"\xef\xbb\xbf\n " + LINE)
+    [article], _ = read(tmp_path / "lines.log")
     assert (article["id"], article["line"]) == ("one", 2)
 
 

@@ -82,6 +82,14 @@ def test_every_field_is_read(read, tmp_path):
         "url": "https://example.org/1",
         "published": "2024-05-01T12:30:00+02:00",
         "language": "de",
+        "byline": "Von A. B.",
+        "dateline": "WIEN",
+        "credit": "dpa",
+        "provider": "dpa-infocom",
+        "source": "APA",
+        "copyright": "© dpa",
+        "version": "2",
+        "derived_from": "urn:dpa:1",
         "other": [1, {"a": None}],
     }
     path = tmp_path / "a.ndjson"
@@ -327,4 +335,4 @@ def test_text_over_the_limit_fails_with_both_figures(read, tmp_path, line):
 def test_pretty_printed_list_names_the_remedy(read, tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('[{"id": 1, "text": "a"}]')
-    assert "each of its objects on a line" in read(path)[1].problems[0].message
+    assert "belongs into a .json file" in read(path)[1].problems[0].message
