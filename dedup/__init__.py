@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dedup.article import Article
     from dedup.comparison import Comparison, Passage, compare
+    from dedup.conversion import convert
     from dedup.errors import DedupError, IndexStoreError, InputError, OutputError, SettingsError
     from dedup.minhash import sign
     from dedup.online.filter import Filter
@@ -31,6 +32,7 @@ _HOMES = {
     "SettingsError": "dedup.errors",
     "Verdict": "dedup.online.verdict",
     "compare": "dedup.comparison",
+    "convert": "dedup.conversion",
     "scan": "dedup.pipeline",
     "sign": "dedup.minhash",
 }
@@ -49,6 +51,7 @@ __all__ = [
     "SettingsError",
     "Verdict",
     "compare",
+    "convert",
     "scan",
     "sign",
 ]

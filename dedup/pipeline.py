@@ -25,6 +25,7 @@ from dedup.csr import batches, offsets_of
 from dedup.families import Families, families, renewed, with_duplicates
 from dedup.io import Source as Input
 from dedup.io import batches as read
+from dedup.io import size_of
 from dedup.kernels.align import COPY
 from dedup.kernels.ready import load, ready
 from dedup.lsh import bands_for
@@ -66,12 +67,13 @@ def scan(
     checkpoint: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     profile: Profile | None = None,
+    input_format: str | None = None,
 ) -> Report:
     """Find shared copy in a corpus.
 
     `source`: a path or paths, a pyarrow Table, or `dedup.Article`s or mappings (see `dedup.io.batches`).
-    `fields` maps our field names to the source's. `progress` is called with the stage, how much of it is
-    done, and how much there is (None: not known). `profile` takes in what each stage took. What does not fit
+    `fields` maps our field names to the source's; `input_format` is what files are read as, whatever they
+    look like (one of `dedup.io.formats.NAMES`). `progress` is called with the stage, how much of it is done, and how much there is (None: not known). `profile` takes in what each stage took. What does not fit
     into `settings.memory` goes to temporary files in `temp_dir` (by default the system's). `checkpoint` is a
     folder that keeps what each finished stage made, so that a scan of the same files with the same settings
     goes on from there. The report does not depend on the order of the source, on `threads`, `batch_size` or
@@ -86,9 +88,11 @@ def scan(
         load()
     bands_for(run.settings.num_perm, run.settings.resemblance, run.settings.recall)
     if checkpoint is not None:
-        run.checkpoint = Checkpoint(checkpoint, facts_of(source, run.settings, fields, _version()))
+        run.checkpoint = Checkpoint(
+            checkpoint, facts_of(source, run.settings, fields, input_format, _version())
+        )
     inputs = Inputs()
-    articles = run.read(source, inputs, fields)
+    articles = run.read(source, inputs, fields, input_format)
     built = run.build(run.find(articles))
     return Report(
         **built, inputs=inputs, settings=run.settings.answer(), version=_version(), texts=TextsById(articles)
@@ -153,21 +157,26 @@ class _Run:
         if self.checkpoint:
             self.checkpoint.save(stage, arrays())
 
-    def read(self, source: Input, inputs: Inputs, fields: Mapping[str, str] | None) -> Articles:
+    def read(
+        self, source: Input, inputs: Inputs, fields: Mapping[str, str] | None, input_format: str | None
+    ) -> Articles:
         """Read all articles, sorted by id, so that nothing depends on the order in which they come."""
-        done = 0
+        done, total = 0, None if self.tell is _silent else size_of(source)
 
         def progress(size: int) -> None:
             nonlocal done
             done += size
-            self.tell("read", done, None)
+            self.tell("read", done, total)
 
         with self.stage("read") as stage:
             kept = self.kept("read")
             if kept is not None:
                 articles = articles_of_arrays(kept, inputs, self.scratch)
             else:
-                stream = read(source, inputs=inputs, settings=self.settings, fields=fields, progress=progress)
+                stream = read(
+                    source, inputs=inputs, settings=self.settings, fields=fields, progress=progress,
+                    input_format=input_format,
+                )  # fmt: skip
                 articles = Articles.stored(stream, self.scratch, self.threads)
                 inputs.problems.sort(key=lambda found: (found.path or "", found.line or 0, found.message))
                 self.keep("read", lambda: articles_to_arrays(articles, inputs))

@@ -19,6 +19,7 @@ from dedup.checkpoint import Arrays
 from dedup.errors import InputError
 from dedup.families import Families
 from dedup.io.folders import Seen, walk
+from dedup.io.remote import is_remote
 from dedup.report.model import Inputs, Problem
 from dedup.scratch import Scratch
 from dedup.settings import Settings
@@ -26,7 +27,7 @@ from dedup.store import Articles, Texts
 
 
 def facts_of(
-    source: Any, settings: Settings, fields: Mapping[str, str] | None, version: str
+    source: Any, settings: Settings, fields: Mapping[str, str] | None, input_format: str | None, version: str
 ) -> dict[str, Any]:
     """What a checkpoint is of: version, settings, field names and, for each path, its files.
 
@@ -36,11 +37,12 @@ def facts_of(
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str | os.PathLike) for path in paths):
         raise InputError("a checkpoint is of files and folders; write the articles to a file first")
     facts: dict[str, Any] = {"version": version, "fields": dict(sorted((fields or {}).items()))}
+    facts["input_format"] = input_format
     facts |= settings.answer()
     facts["paths"] = [os.fsdecode(path) for path in paths]
     for path in facts["paths"]:
-        if path == "-":
-            raise InputError("a checkpoint is of files, not of standard input; write it to a file first")
+        if path == "-" or is_remote(path):
+            raise InputError("a checkpoint is of files on this machine; write the articles to one first")
         facts[f"files of {path}"] = _files(Path(path))
     return facts
 

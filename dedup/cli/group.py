@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from dedup.cli.compare import compare
+from dedup.cli.convert import convert
 from dedup.cli.evaluate import evaluate
 from dedup.cli.exits import BROKEN_PIPE, FAILED, INTERRUPTED
 from dedup.cli.filter import filter
@@ -94,6 +95,7 @@ main.add_command(filter)
 main.add_command(index)
 main.add_command(serve)
 main.add_command(report)
+main.add_command(convert)
 main.add_command(compare)
 main.add_command(evaluate)
 main.add_command(info)

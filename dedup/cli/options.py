@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,9 @@ from dedup.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+INPUT_FORMATS = (
+    "text", "jsonl", "json", "csv", "tsv", "parquet", "arrow", "html", "warc", "feed", "nitf", "newsml",
+)  # fmt: skip
 FIELDS = tuple(spec.name for spec in fields(Article))
 
 
@@ -67,7 +71,7 @@ def settings_of(values: dict[str, Any]) -> Settings:
 def existing(ctx: click.Context, parameter: click.Parameter, paths: Any) -> Any:
     """Refuse local paths that do not exist; `-` and addresses (s3://...) are left to the reader."""
     for path in paths if isinstance(paths, tuple) else (paths,):
-        if path != "-" and "://" not in path and not Path(path).exists():
+        if path != "-" and "://" not in path and not Path(path).exists() and not glob(path, recursive=True):  # noqa: PTH207
             raise click.BadParameter(f"{path!r} does not exist.", ctx, parameter)
     return paths
 
@@ -96,6 +100,11 @@ field_option = click.option(
     multiple=True,
     callback=field_names,
     help="What a field is called in the input, e.g. text=body. Repeatable.",
+)
+input_format_option = click.option(
+    "--input-format",
+    type=click.Choice(INPUT_FORMATS),
+    help="What files are read as, whatever they look like; archives are opened all the same.",
 )
 color_option = click.option(
     "--color",

@@ -14,11 +14,13 @@ from dedup.cli.options import (
     existing,
     fail_option,
     field_option,
+    input_format_option,
     quiet_option,
     settings_of,
     settings_options,
 )
 from dedup.cli.talk import Stages, note, output_console, tell_problems, telling_compilation
+from dedup.report.visible import visible
 
 if TYPE_CHECKING:
     from dedup.report.model import Report
@@ -62,6 +64,10 @@ limit_option = click.option(
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, callback=existing)
 @output_options
 @field_option
+@input_format_option
+@click.option(
+    "--explain-input", is_flag=True, help="Only say what each file is taken for, and where its fields stand."
+)
 @limit_option
 @click.option(
     "--temp-dir",
@@ -89,6 +95,8 @@ def scan(
     format: str | None,
     table: str | None,
     names: dict[str, str],
+    input_format: str | None,
+    explain_input: bool,
     limit: int | None,
     temp_dir: str | None,
     checkpoint: str | None,
@@ -103,6 +111,13 @@ def scan(
     The report goes to standard output, or to FILE; everything else is said on standard error.
     """
     settings = settings_of(values)
+    if explain_input:
+        from dedup.io.explain import explain
+
+        for path in paths:
+            for line in explain(path, settings, fields=names or None, input_format=input_format):
+                click.echo(visible(line))
+        return
     chosen = chosen_output(output, format, table)
     from dedup.pipeline import scan as run
     from dedup.profile import Profile
@@ -111,7 +126,7 @@ def scan(
     with telling_compilation(quiet=quiet), Stages(quiet=quiet) as progress:
         report = run(
             list(paths), settings, fields=names or None, temp_dir=temp_dir, checkpoint=checkpoint,
-            progress=progress, profile=taken,
+            progress=progress, profile=taken, input_format=input_format,
         )  # fmt: skip
         progress.close()
         tell_problems(report.inputs.problems, quiet=quiet, complete=_where(chosen, output))

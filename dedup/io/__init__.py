@@ -30,7 +30,9 @@ from dedup.report.model import Inputs
 from dedup.schema import INPUT
 from dedup.settings import Settings
 
-__all__ = ["batches", "read"]
+__all__ = ["batches", "read", "size_of"]
+
+_COUNTED = 10_000  # files whose sizes are added up beforehand
 
 # A path, paths, Arrow data, or articles.
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Article | Mapping[str, Any]] | Any
@@ -78,8 +80,8 @@ def batches(
     articles and the problems while the batches are drawn. A batch has at most `settings.batch_size`
     rows; texts longer than `settings.max_bytes` bytes of UTF-8 are set aside. `progress` is called with
     the number of bytes of the files (as stored) read since the last call. `input_format`: what files are
-    read as, whatever they look like. `tell` is called with the place of each article whose fields were
-    found one by one, and where each of them stood.
+    read as, whatever they look like. `tell` is told what files are taken for, and where each field
+    stood.
 
     Raises `InputError` before anything is read if the source as a whole is unusable: a path that does
     not exist, a column missing or of a wrong type, an unknown name in `fields`. An item that is no
@@ -87,6 +89,26 @@ def batches(
     """
     found = _found(source, names_of(fields), settings, progress, input_format, tell)
     return collect(found, inputs, settings.batch_size)
+
+
+def size_of(source: Source) -> int | None:
+    """Bytes of the files on this machine that paths lead to; None if they cannot be told beforehand."""
+    paths = [source] if _is_path(source) else source
+    if not isinstance(paths, list | tuple) or not all(map(_is_path, paths)):
+        return None
+    total = 0
+    for path in paths:
+        if path == "-" or is_remote(path):
+            return None
+        try:
+            found = Path(path)
+            inside = [found] if found.is_file() else list(islice(found.rglob("*"), _COUNTED))
+            if len(inside) == _COUNTED:
+                return None
+            total += sum(file.stat().st_size for file in inside if file.is_file())
+        except OSError:
+            return None
+    return total
 
 
 def _found(

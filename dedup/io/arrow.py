@@ -10,7 +10,7 @@ import pyarrow.types as kinds
 
 from dedup.errors import InputError
 from dedup.io.dates import Instant
-from dedup.io.place import Found, Row, Rows, placed
+from dedup.io.place import Found, Place, Row, Rows, placed
 from dedup.io.reading import Reading
 from dedup.io.record import FIELDS, check
 from dedup.io.whole import whole
@@ -58,6 +58,13 @@ def columns_of(schema: pa.Schema, names: Mapping[str, str]) -> dict[str, str]:
             raise InputError(f"column {theirs!r} is of type {kind}; {ours} wants {wanted}")
         present[ours] = theirs
     return present
+
+
+def tell_columns(present: Mapping[str, str], place: Place, reading: Reading) -> None:
+    """Tell who wants to know which columns are taken for what."""
+    if reading.tell:
+        fields = {ours: (f"column {theirs!r}", "every row") for ours, theirs in present.items()}
+        reading.tell.article(place, fields)
 
 
 def _wanted(ours: str, kind: pa.DataType) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from dedup.errors import InputError
-from dedup.io.arrow import articles, columns_of
+from dedup.io.arrow import articles, columns_of, tell_columns
 from dedup.io.blocks import Stream, peek
 from dedup.io.encoding import SIGNATURE, as_utf8, refuse_other_kinds
 from dedup.io.file import File
@@ -49,9 +49,7 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
         if len(head) < _HEADER and not rest.strip():
             yield place.problem("the file has no rows", "skipped")
             return
-        if reading.tell:
-            told = {ours: (f"column {theirs!r}", "the line of names") for ours, theirs in present.items()}
-            reading.tell(place, told)
+        tell_columns(present, place, reading)
         stream = csv.open_csv(
             cast(Any, pa.PythonFile(Stream(recoded), mode="r")),
             csv.ReadOptions(use_threads=False, block_size=max(_AT_ONCE, 2 * len(head))),

@@ -175,6 +175,8 @@ def _read(
     codec: Codec | None = None,
 ) -> Iterator[Found]:
     place = Place(file.shown)
+    if reading.tell:
+        reading.tell.file(place, form, codec)
     if form == "xml":
         yield place.problem("is XML, but neither a page, a feed, NITF nor NewsML-G2")
         return

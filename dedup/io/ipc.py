@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dedup.errors import InputError
 from dedup.io.archive import spooled
-from dedup.io.arrow import articles, columns_of
+from dedup.io.arrow import articles, columns_of, tell_columns
 from dedup.io.file import File
 from dedup.io.formats import format_of
 from dedup.io.place import Found, Place, reason
@@ -28,6 +28,7 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
             opened: Any = pa.ipc.open_file(stream) if head == b"ARROW1" else pa.ipc.open_stream(stream)
             whole = stack.enter_context(opened)
             present = columns_of(whole.schema, reading.names)
+            tell_columns(present, place, reading)
             yield from articles(_batches(whole), present, reading, file.shown)
     except InputError as error:
         yield place.problem(str(error))

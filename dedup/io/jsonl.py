@@ -108,7 +108,7 @@ def _parts(groups: Iterator[list[bytes | None]], seen: _Seen) -> Iterator[_Part]
 def _at_once(part: _Part, reading: Reading, path: str) -> tuple[_Part, Whole | None]:
     """The articles of a part if every line is a valid one, and a line of JSON as Arrow reads it."""
     lines = [line for line in part.lines if line]
-    if len(lines) < len(part.lines):
+    if len(lines) < len(part.lines) or reading.tell:
         return part, None
     names = {theirs: ours for ours, theirs in reading.names.items()}
     if len(names) < len(reading.names):
@@ -159,7 +159,7 @@ def article(record: dict[str, Any], place: Place, reading: Reading) -> Iterator[
     if reading.tell:
         taken = {ours: record.get(theirs) for ours, theirs in reading.names.items()}
         told = {ours: (value, f"field {reading.names[ours]!r}") for ours, value in taken.items()}
-        reading.tell(place, {ours: pair for ours, pair in told.items() if pair[0] is not None})
+        reading.tell.article(place, {ours: pair for ours, pair in told.items() if pair[0] is not None})
     return check(record, reading.names, place, reading.limit)
 
 

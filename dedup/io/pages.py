@@ -106,7 +106,7 @@ class _Worker:
         """What a page says; `SetAside` also for one that takes too long or breaks the process."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "dedup.io.worker"],
+                [sys.executable, "-P", "-c", "from dedup.io.worker import main; main()"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(),
             )  # fmt: skip
         assert self._process.stdin is not None

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dedup.errors import InputError
 from dedup.io.archive import spooled
-from dedup.io.arrow import articles, columns_of
+from dedup.io.arrow import articles, columns_of, tell_columns
 from dedup.io.file import File
 from dedup.io.formats import format_of
 from dedup.io.place import Found, Place, reason
@@ -35,6 +35,7 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
             stream = file.open() if file.seeks and codec is None else spooled(source)
             whole = stack.enter_context(parquet.ParquetFile(file.local or stack.enter_context(stream)))
             present = columns_of(whole.schema_arrow, reading.names)
+            tell_columns(present, place, reading)
             batches = _batches(file.local, whole, list(present.values()), reading)
             yield from articles(batches, present, reading, place.path)
             if not whole.metadata.num_rows:

@@ -1,4 +1,4 @@
-"""Makes sense of pages in a process of its own: `python -m dedup.io.worker`, pages in, what they say out.
+"""Makes sense of pages in a process of its own: pages come in, what they say goes out.
 
 Each message is eight bytes of length, lowest first, and a pickle. A page that hangs or breaks the parser
 takes nothing down with it but this process, and only who started it talks to it.
@@ -32,7 +32,3 @@ def main() -> None:
         page: Page = pickle.loads(sys.stdin.buffer.read(int.from_bytes(head, "little")))
         found = told(page)
         sent(answers, (str(found), found.kind) if isinstance(found, SetAside) else found)
-
-
-if __name__ == "__main__":
-    main()
