@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup.kernels.names import find_names
@@ -44,6 +45,8 @@ _CREDIT_WORDS = re.compile(
     r"fonte|com|e|y|source|bron|kilde|the|to|this)\b|来源|来自|記事|एजेंसी|ذرائع|وکالات"
 )
 
+
+DECLARED = ("credit", "provider", "source", "copyright", "dateline", "byline")  # fields that name agencies
 
 # What may stand behind a name and an apostrophe: the English and the Turkish cases.
 _ENDINGS = (
@@ -138,6 +141,31 @@ def credit_rows(texts: pa.Array, named: Mapping[int, Sequence[int]], first: int)
     return pa.record_batch(
         [pa.array(column, field.type) for column, field in zip(columns, CREDITS, strict=True)], CREDITS
     )
+
+
+def declared(fields: Mapping[str, Any]) -> list[Credit]:
+    """The agencies that an article's sender declares in the fields of `DECLARED`; they have no place: -1."""
+    found = {agency for name in DECLARED if fields.get(name) for agency in _in(fields[name])}
+    return [Credit("declared", agency, -1, -1) for agency in sorted(found)]
+
+
+def declared_rows(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
+    """The agencies that senders declare, `CREDITS`, by article; `columns` have those of `DECLARED`."""
+    own = [columns[name] for name in DECLARED]
+    there = sorted({row for column in own for row in pc.indices_nonzero(column.is_valid()).to_pylist()})
+    rows = []
+    for article in there:
+        fields = {name: column[article].as_py() for name, column in zip(DECLARED, own, strict=True)}
+        for credit in declared(fields):
+            where = next(name for name, value in fields.items() if value and credit.agency in _in(value))
+            rows.append((article, credit.kind, credit.agency, -1, -1, f"{where}: {fields[where]}"))
+    arrays = [pa.array([row[place] for row in rows], field.type) for place, field in enumerate(CREDITS)]
+    return pa.record_batch(arrays, CREDITS)
+
+
+def _in(value: str) -> set[str]:
+    """The agencies that a field names."""
+    return {names()[match[0]] for match in _names_pattern().finditer(value)}
 
 
 def credits(text: str, places: Sequence[int] | None = None) -> list[Credit]:

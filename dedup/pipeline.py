@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dedup import align as aligning
 from dedup import tables
-from dedup.agencies import CREDITS, credit_rows, mentions
+from dedup.agencies import CREDITS, credit_rows, declared_rows, mentions
 from dedup.align import Aligned
 from dedup.candidates import Candidates, candidate_pairs
 from dedup.checkpoint import Arrays, Checkpoint
@@ -73,7 +73,8 @@ def scan(
 
     `source`: a path or paths, a pyarrow Table, or `dedup.Article`s or mappings (see `dedup.io.batches`).
     `fields` maps our field names to the source's; `input_format` is what files are read as, whatever they
-    look like (one of `dedup.io.formats.NAMES`). `progress` is called with the stage, how much of it is done, and how much there is (None: not known). `profile` takes in what each stage took. What does not fit
+    look like (one of `dedup.io.formats.NAMES`). `progress` is called with the stage, how much of it is done,
+    and how much there is (None: not known). `profile` takes in what each stage took. What does not fit
     into `settings.memory` goes to temporary files in `temp_dir` (by default the system's). `checkpoint` is a
     folder that keeps what each finished stage made, so that a scan of the same files with the same settings
     goes on from there. The report does not depend on the order of the source, on `threads`, `batch_size` or
@@ -206,7 +207,10 @@ class _Run:
         none = np.empty(0, np.int32)
         tokens = Tokens(kept["hashes"], none, none, kept["flags"], kept["offsets"])
         credited = table_of_array(kept["credits"])
-        sources = Sources.of(articles.column("outlet"), articles.column("published"), credited)
+        details = {name: articles.column(name) for name in articles.details.column_names}
+        declared = pa.Table.from_batches([declared_rows(details)])
+        credited = pa.concat_tables([credited, declared]).sort_by("article") if len(declared) else credited
+        sources = Sources.of(details, credited)
         judged = tokens.lengths >= self.settings.min_tokens
         places = Places(packed, kept["offsets"], kept["odd"], articles.texts)
         return Digested(

@@ -3,6 +3,7 @@ another."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,17 +16,22 @@ from numpy.typing import NDArray
 from dedup.agencies import names
 from dedup.csr import Offsets, offsets_of, owners, taken
 from dedup.families import Families
+from dedup.io.hosts import plain
 from dedup.schema import PASSAGE_KINDS
 
 VERBATIM = 0.9  # share of both articles in shared runs
 WHOLE = 0.7  # share of an article that copies cover, for it to be all of the other's copy
 LIGHTLY = 0.45  # share of it in shared runs, for it to be edited rather than rewritten
 
-CREDITS = ("credit", "dateline", "byline", "picture")  # kinds of `agencies.Credit`
+CREDITS = ("credit", "dateline", "byline", "picture", "declared")  # kinds of `agencies.Credit`
 UNKNOWN = np.iinfo(np.int64).min  # a time that is not known
 NEVER = np.iinfo(np.int64).max
 
-AGENCY_ITSELF, DATELINE, CREDIT, EARLIEST, COMPLETE, PURE = 3.0, 1.5, 1.0, 1.0, 1.0, 0.5
+# Points towards being the original: that others say they derive from it, that it is the agency, that its
+# sender declares the agency, that its dateline or another line credits it, and what times and shares say.
+DERIVED, AGENCY_ITSELF, DECLARED, DATELINE, CREDIT = 4.0, 3.0, 2.0, 1.5, 1.0
+EARLIEST, COMPLETE, PURE = 1.0, 1.0, 0.5
+WORTH = {"declared": DECLARED, "dateline": DATELINE, "credit": CREDIT, "byline": CREDIT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +139,15 @@ class Sources:
     offsets: Offsets  # (n + 1,)
     kinds: NDArray[np.int64]  # (credits,) places in `CREDITS`
     agencies: NDArray[np.int64]  # (credits,)
-    starts: NDArray[np.int32]  # (credits,) characters
+    starts: NDArray[np.int32]  # (credits,) characters, -1 where the credit is declared beside the text
     ends: NDArray[np.int32]
     words: pa.Array  # (credits,) the credit as it stands
+    derived: NDArray[np.int64]  # (n,) the article that each says it derives from, -1: none that is there
 
     @classmethod
-    def of(cls, outlets: pa.Array, published: pa.Array, credits: pa.Table) -> Sources:
-        """From columns of outlets' names and times, and the articles' `agencies.CREDITS`, in order."""
+    def of(cls, columns: Mapping[str, pa.Array], credits: pa.Table) -> Sources:
+        """From the columns of `schema.INPUT` but the text, and the articles' `agencies.CREDITS`, in order."""
+        outlets, published = columns["outlet"], columns["published"]
         codes, called = coded(outlets)
         number = {name: place for place, name in enumerate(agencies())}
         own = np.array([number.get(names().get(name, ""), -1) for name in called] + [-1], np.int64)
@@ -159,6 +167,7 @@ class Sources:
             credits["start"].to_numpy(),
             credits["end"].to_numpy(),
             credits["words"].combine_chunks(),
+            _derived(columns["id"], columns["url"], columns["derived_from"]),
         )
 
     def said(self, articles: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -166,6 +175,21 @@ class Sources:
         bounds, rows = taken(self.offsets, articles)
         telling = self.kinds[rows] != CREDITS.index("picture")
         return owners(bounds)[telling], rows[telling]
+
+
+def _derived(ids: pa.Array, urls: pa.Array, said: pa.Array) -> NDArray[np.int64]:
+    """The numbers of the articles whose ids or addresses are `said`, int64 (n,); -1 where there is none."""
+    out = np.full(len(ids), -1)
+    telling = pc.indices_nonzero(said.is_valid()).to_pylist()
+    if not telling:
+        return out
+    places = {plain(url): row for row, url in reversed(list(enumerate(urls.to_pylist()))) if url}
+    places |= {id: row for row, id in enumerate(ids.to_pylist())}
+    for row in telling:
+        name = said[row].as_py()
+        found = places.get(name, places.get(plain(name), row))
+        out[row] = found if found != row else -1
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +228,9 @@ def agencies_of(found: Families, sources: Sources, shares: NDArray[np.float64]) 
 def origins(found: Families, sources: Sources, lengths: NDArray[np.int64]) -> Origins:
     """The member of each family that is nearest to the original; `lengths` int64 are the articles' tokens.
 
-    Points are given for being the agency, for naming it where wires name themselves, for being the first in
-    time, for holding all of the family's copy and for holding little else. The confidence is the best
-    member's share of all members' exponentiated points.
+    Points are given for being what others say they derive from, for being the agency, for naming it where
+    wires name themselves, for being the first in time, for holding all of the family's copy and for holding
+    little else. The confidence is the best member's share of all members' exponentiated points.
     """
     held = found.held
     shares = held / np.maximum(lengths[found.members], 1)
@@ -219,15 +243,26 @@ def origins(found: Families, sources: Sources, lengths: NDArray[np.int64]) -> Or
     theirs = sources.agencies[rows] == agency[family[places]]
     places, rows = places[theirs], rows[theirs]
     named = np.zeros(found.members.size)
-    named[places] = CREDIT
-    named[places[sources.kinds[rows] == CREDITS.index("dateline")]] = DATELINE
+    np.maximum.at(named, places, np.array([WORTH.get(kind, 0.0) for kind in CREDITS])[sources.kinds[rows]])
     own = sources.own[found.members]
     points += np.where((own >= 0) & (own == agency[family]), AGENCY_ITSELF, named)
     times = sources.published[found.members]
     known = np.add.reduceat((times != UNKNOWN).astype(np.int64), firsts)
     earliest = np.minimum.reduceat(np.where(times == UNKNOWN, NEVER, times), firsts)
     points += np.where((known[family] > 1) & (times == earliest[family]), EARLIEST, 0.0)
+    points[_pointed_at(found, sources)] += DERIVED
     order = np.lexsort((-points, family))
     best = order[found.offsets[:-1]]
     confidence = 1.0 / np.add.reduceat(np.exp(points - points[best][family]), firsts)
     return Origins(found.members[best].astype(np.int64), confidence, agency)
+
+
+def _pointed_at(found: Families, sources: Sources) -> NDArray[np.int64]:
+    """The members that another of their family says it derives from, by place among `found.members`."""
+    count = max(sources.derived.size, 1)
+    keys = found.owners.astype(np.int64) * count + found.members
+    order = np.argsort(keys)
+    theirs = sources.derived[found.members]
+    wanted = (found.owners.astype(np.int64) * count + theirs)[theirs >= 0]
+    places = np.minimum(np.searchsorted(keys[order], wanted), keys.size - 1)
+    return np.unique(order[places[keys[order][places] == wanted]])

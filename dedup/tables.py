@@ -216,6 +216,7 @@ def _credited(
     out: NDArray[np.bool_] = (agency >= 0) & (sources.own[texts] == agency)
     places, rows = sources.said(texts)
     out[places[sources.agencies[rows] == agency[places]]] = True
+    out |= sources.derived[texts] == origins
     outlets = sources.outlets[origins]
     open_ = np.flatnonzero(~out & (outlets >= 0) & (outlets != sources.outlets[texts]))
     names = [sources.outlet_names[outlet] for outlet in outlets[open_].tolist()]
@@ -259,27 +260,39 @@ def _evidence(found: Found, order: Rows) -> pa.Array:
     theirs = sources.agencies[rows] == found.origins.agencies[family[places]]
     places, rows = places[theirs], rows[theirs]
     first = _first_published(found)
+    derived = np.flatnonzero(sources.derived[texts] == found.origins.texts[family])
     ranks = np.empty(order.size, np.int64)
     ranks[order] = np.arange(order.size)
-    owners = np.concatenate([ranks[family[places]], ranks[first]])
-    later = np.concatenate([texts[places] != found.origins.texts[family[places]], np.full(first.size, 2)])
+    owners = np.concatenate([ranks[family[places]], ranks[first], ranks[family[derived]]])
+    own = texts[places] != found.origins.texts[family[places]]
+    later = np.concatenate([own, np.full(first.size, 2), np.full(derived.size, -1)])
     sort = np.lexsort((np.arange(owners.size), later, owners))
     times = (sources.published[found.origins.texts[first]]).astype("datetime64[us]").tolist()
-    none = [None] * first.size
+    none = [None] * (first.size + derived.size)
     columns = {
-        "kind": [CREDITS[kind] for kind in sources.kinds[rows].tolist()] + ["first published"] * first.size,
-        "article": _picked(found.ids, np.concatenate([texts[places], found.origins.texts[first]])),
+        "kind": [CREDITS[kind] for kind in sources.kinds[rows].tolist()]
+        + ["first published"] * first.size
+        + ["derived from"] * derived.size,
+        "article": _picked(
+            found.ids, np.concatenate([texts[places], found.origins.texts[first], texts[derived]])
+        ),
         "value": [agencies()[agency] for agency in sources.agencies[rows].tolist()]
-        + [time.replace(tzinfo=UTC).isoformat() for time in times],
+        + [time.replace(tzinfo=UTC).isoformat() for time in times]
+        + found.articles.column("derived_from").take(pa.array(texts[derived])).to_pylist(),
         "text": sources.words.take(pa.array(rows)).to_pylist() + none,
-        "start": sources.starts[rows].tolist() + none,
-        "end": sources.ends[rows].tolist() + none,
+        "start": _placed(sources.starts[rows]).to_pylist() + none,
+        "end": _placed(sources.ends[rows]).to_pylist() + none,
     }
     sorted_columns = {
         field.name: pa.array(columns[field.name], field.type).take(pa.array(sort))
         for field in schema.EVIDENCE
     }
     return _lists(offsets_of(np.bincount(owners, minlength=order.size)), sorted_columns, schema.EVIDENCE)
+
+
+def _placed(places: NDArray[np.int32]) -> pa.Array:
+    """Characters; null for what does not stand in the text."""
+    return pa.array(places, pa.int32(), mask=places < 0)
 
 
 def _first_published(found: Found) -> Rows:
@@ -360,8 +373,8 @@ def _credit_lists(found: Found) -> pa.Array:
         "article": _picked(found.ids, texts),
         "value": _picked(agencies(), sources.agencies),
         "text": sources.words,
-        "start": sources.starts,
-        "end": sources.ends,
+        "start": _placed(sources.starts),
+        "end": _placed(sources.ends),
     }
     return _lists(sources.offsets, columns, schema.EVIDENCE)
 

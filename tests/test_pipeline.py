@@ -127,3 +127,37 @@ def test_public_names():
     assert 0 < found.resemblance < 1
     with pytest.raises(AttributeError):
         dedup.nothing  # noqa: B018
+
+
+STORY = " ".join(f"word{number} and then" for number in range(60))
+
+
+def test_declared_provenance_outranks_guesses():
+    articles = [
+        {"id": "a", "text": STORY, "outlet": "Post", "published": "2024-05-01", "url": "https://post.org/1"},
+        {"id": "b", "text": f"PARIS (AFP) - {STORY}", "outlet": "Echo", "published": "2024-05-02"},
+        {
+            "id": "c", "text": STORY + " more", "outlet": "Wire", "published": "2024-05-03",
+            "url": "http://www.wire.org/9/", "provider": "Reuters",
+        },
+        {"id": "d", "text": STORY + " other", "outlet": "Star", "derived_from": "https://wire.org/9"},
+    ]  # fmt: skip
+    report = dedup.scan(articles)
+    [family] = report.families.to_pylist()
+    assert family["origin"] == "c"
+    assert {(piece["kind"], piece["article"], piece["value"]) for piece in family["evidence"]} >= {
+        ("derived from", "d", "https://wire.org/9")
+    }
+    rows = {row["id"]: row for row in report.articles.to_pylist()}
+    [declared] = rows["c"]["credits"]
+    assert (declared["kind"], declared["value"], declared["text"]) == (
+        "declared",
+        "Reuters",
+        "provider: Reuters",
+    )
+    assert declared["start"] is None
+    credited = {member["article"]: member["credited"] for member in family["members"]}
+    assert credited["d"]
+    assert not credited["a"]
+    [other] = dedup.scan([{**row, "derived_from": None} for row in articles]).families.to_pylist()
+    assert not any(piece["kind"] == "derived from" for piece in other["evidence"])

@@ -103,6 +103,8 @@ def _of_tar(file: File, source: Iterator[bytes]) -> Iterator[Member]:
             stream = archive.extractfile(info)
             assert stream is not None  # a regular file has one
             yield File(where, name, partial(cast, BinaryIO, stream), seeks=False, size=info.size)
+    for _ in source:
+        pass  # what is packed ends well only at its end
 
 
 def _is_hidden(name: str) -> bool:

@@ -239,7 +239,12 @@ class Stream(RawIOBase):
     """Blocks as a stream that libraries read from."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks, self._rest = blocks, b""
+        self._blocks, self._rest, self._at = blocks, b"", 0
+        self._error: OSError | None = None
+
+    def tell(self) -> int:
+        """Bytes read so far."""
+        return self._at
 
     def readable(self) -> bool:
         """It is."""
@@ -249,12 +254,23 @@ class Stream(RawIOBase):
         """Up to `size` bytes, fewer only at the end; all that are left if it is negative."""
         parts, wanted = [], -1 if size is None else size
         while wanted:
-            if not self._rest:
-                self._rest = next(self._blocks, b"")
-                if not self._rest:
-                    break
+            if not self._rest and not self._filled(keep=bool(parts)):
+                break
             part = self._rest if wanted < 0 else self._rest[:wanted]
             self._rest = self._rest[len(part) :]
             parts.append(part)
             wanted -= len(part) if wanted > 0 else 0
+            self._at += len(part)
         return b"".join(parts)
+
+    def _filled(self, *, keep: bool) -> bool:
+        """Take in a block; an error is kept for the next time if there is something to hand out first."""
+        if self._error is not None:
+            raise self._error
+        try:
+            self._rest = next(self._blocks, b"")
+        except OSError as error:
+            if not keep:
+                raise
+            self._error = error
+        return bool(self._rest)

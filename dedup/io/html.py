@@ -65,6 +65,7 @@ def fields_of(page: Page) -> dict[str, Told]:
     )
     if found is None or not found.text:
         raise SetAside("no article was found in the page", "skipped")
+    text = found.text.removeprefix(f"{found.title}\n") if found.title else found.text
     canonical, derived = said.get("canonical"), None
     if canonical and url and outlet_of(canonical) not in (None, outlet_of(url)):
         derived = canonical
@@ -74,7 +75,7 @@ def fields_of(page: Page) -> dict[str, Told]:
     host = outlet_of(url)
     return {
         "id": (page.key or url, page.where or "the address"),
-        "text": (found.text, "the page's main text"),
+        "text": (text, "the page's main text"),
         "title": (found.title, "title"),
         "outlet": (site, "og:site_name") if site else (host or found.sitename, "the address's host"),
         "url": (url, "the address" if page.url else "og:url or canonical link"),

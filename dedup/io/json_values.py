@@ -105,6 +105,7 @@ def _values(source: Iterator[bytes], longest: int) -> Iterator[Any]:
             text.at += 1
             continue
         while True:
+            text.sign()
             yield text.value(longest)
             sign = text.sign()
             if sign not in (",", "]") or not sign:

@@ -31,12 +31,13 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
 
     try:
         with ExitStack() as stack:
-            codec = format_of(file.name)[1]
-            stream = file.open() if file.seeks and codec is None else spooled(source)
-            whole = stack.enter_context(parquet.ParquetFile(file.local or stack.enter_context(stream)))
+            plain = file.seeks and format_of(file.name)[1] is None
+            path = file.local if plain else None
+            opened = path or stack.enter_context(file.open() if plain else spooled(source))
+            whole = stack.enter_context(parquet.ParquetFile(opened))
             present = columns_of(whole.schema_arrow, reading.names)
             tell_columns(present, place, reading)
-            batches = _batches(file.local, whole, list(present.values()), reading)
+            batches = _batches(path, whole, list(present.values()), reading)
             yield from articles(batches, present, reading, place.path)
             if not whole.metadata.num_rows:
                 yield place.problem("the file has no rows", "skipped")

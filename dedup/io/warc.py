@@ -35,7 +35,9 @@ def read(file: File, source: Iterator[bytes], place: Place, _: Reading) -> Itera
             yield from _page(record, Place(file.shown, number))
     except OSError as error:
         yield Place(file.shown, number + 1).problem(f"{reason(error)}; the records before are kept")
-    except (ValueError, RuntimeError, EOFError) as error:
+    except BaseException as error:  # the library's panics are no exceptions
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         yield Place(file.shown, number + 1).problem(
             f"the WARC is damaged ({error}); the records before are kept"
         )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dedup.agencies import Credit, names
 from dedup.online.index import Spot, articles_of, key_of, member_of, packed
 from dedup.online.rocks import Changes
-from dedup.provenance import AGENCY_ITSELF, COMPLETE, CREDIT, DATELINE, EARLIEST, PURE
+from dedup.provenance import AGENCY_ITSELF, COMPLETE, EARLIEST, PURE, WORTH
 
 Spans = list[list[int]]  # half-open, tokens of one article
 Head = dict[str, Any]
@@ -189,8 +189,7 @@ def _said(credits: Sequence[Credit]) -> dict[str, float]:
     out: dict[str, float] = {}
     for credit in credits:
         if credit.kind != "picture":
-            worth = DATELINE if credit.kind == "dateline" else CREDIT
-            out[credit.agency] = max(worth, out.get(credit.agency, 0.0))
+            out[credit.agency] = max(WORTH[credit.kind], out.get(credit.agency, 0.0))
     return out
 
 

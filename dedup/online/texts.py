@@ -11,7 +11,7 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from dedup.agencies import Credit, credits, mentions
+from dedup.agencies import Credit, credits, declared, mentions
 from dedup.online.index import Index, Spot
 from dedup.repeats import digests
 from dedup.tokens import Tokens, tokenise
@@ -40,6 +40,7 @@ class Known:
         """The agencies that it credits."""
         if self._credits is None:
             self._credits = credits(self.facts["text"], self.named) if self.named else []
+            self._credits += declared(self.facts)
         return self._credits
 
 
