@@ -42,7 +42,8 @@ def facts_of(
     facts["paths"] = [os.fsdecode(path) for path in paths]
     for path in facts["paths"]:
         if path == "-" or is_remote(path):
-            raise InputError("a checkpoint is of files on this machine; write the articles to one first")
+            what = "standard input" if path == "-" else "addresses"
+            raise InputError(f"a checkpoint is of files on this machine, not of {what}; write a file first")
         facts[f"files of {path}"] = _files(Path(path))
     return facts
 

@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from io import BufferedIOBase
 from pathlib import PurePath, PurePosixPath
@@ -20,6 +21,8 @@ from dedup.io.reading import Reading
 from dedup.report.model import Problem
 
 _IN_MEMORY = 2**26  # bytes of a file that has to be read at random, before it goes to disk
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 Member = File | Problem
 
@@ -79,14 +82,16 @@ def _of_zip(file: File, stream: BinaryIO, limits: Limits) -> Iterator[Member]:
                 continue
 
             def opened(info: zipfile.ZipInfo = info) -> BinaryIO:
-                own = _Checked(archive.open(info), info.compress_size, limits)
+                with _telling():
+                    own = _Checked(archive.open(info), info.compress_size, limits)
                 return cast(BinaryIO, own)
 
             yield File(where, name, opened, seeks=False, size=info.file_size)
 
 
 def _of_tar(file: File, source: Iterator[bytes]) -> Iterator[Member]:
-    with tarfile.open(fileobj=cast(BinaryIO, Stream(source)), mode="r|", bufsize=BLOCK) as archive:
+    whole = Stream(source)
+    with tarfile.open(fileobj=cast(BinaryIO, whole), mode="r|", bufsize=BLOCK) as archive:
         for info in archive:
             if info.isdir() or _is_hidden(info.name):
                 continue
@@ -103,7 +108,7 @@ def _of_tar(file: File, source: Iterator[bytes]) -> Iterator[Member]:
             stream = archive.extractfile(info)
             assert stream is not None  # a regular file has one
             yield File(where, name, partial(cast, BinaryIO, stream), seeks=False, size=info.size)
-    for _ in source:
+    while whole.read(BLOCK):
         pass  # what is packed ends well only at its end
 
 
@@ -121,6 +126,15 @@ def _member(file: File, name: str) -> tuple[str, PurePath] | Problem:
     return where, file.name / path
 
 
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Say what is wrong with a member of a ZIP as an error of its own."""
+    try:
+        yield
+    except _BROKEN as error:
+        raise OSError(f"is damaged, or packed in a way that is not known here ({error})") from error
+
+
 class _Checked(BufferedIOBase):
     """A member of a ZIP, whose expansion is watched."""
 
@@ -128,10 +142,8 @@ class _Checked(BufferedIOBase):
         self._stream, self._stored, self._limits, self._given = stream, stored, limits, 0
 
     def read(self, size: int | None = -1) -> bytes:
-        try:
+        with _telling():
             data = self._stream.read(BLOCK if size is None or size < 0 else size)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-            raise OSError(f"is damaged or packed in a way that is not known here ({error})") from error
         self._given += len(data)
         self._limits.check(self._stored, self._given)
         return data

@@ -252,7 +252,8 @@ class Stream(RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         """Up to `size` bytes, fewer only at the end; all that are left if it is negative."""
-        parts, wanted = [], -1 if size is None else size
+        parts: list[bytes] = []
+        wanted = -1 if size is None else size
         while wanted:
             if not self._rest and not self._filled(keep=bool(parts)):
                 break

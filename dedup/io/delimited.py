@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, cast
 
 import pyarrow as pa
@@ -37,16 +40,16 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
         head, source = peek(source, SIGNATURE)
         refuse_other_kinds(head)
         _, recoded = as_utf8(source)
-        head, recoded = peek(iter(recoded), _HEADER)
+        head, recoded = peek(_decodable(recoded), _HEADER)
         if not head.strip():
             yield place.problem("the file is only white space" if head else "the file is empty", "skipped")
             return
         between = _between(head, format_of(file.name)[0] == "tsv" or reading.format == "tsv")
-        first, _, rest = head.partition(b"\n")
+        first, *rest = re.split(rb"\r\n|\n|\r", head, maxsplit=1)
         names = next(_rows(first, between), [])
         kinds = {name: pa.large_string() for name in names}
         present = columns_of(pa.schema([(name, pa.large_string()) for name in names]), reading.names)
-        if len(head) < _HEADER and not rest.strip():
+        if len(head) < _HEADER and not b"".join(rest).strip():
             yield place.problem("the file has no rows", "skipped")
             return
         tell_columns(present, place, reading)
@@ -69,11 +72,24 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
         yield Place(file.shown, row).problem(f"the row {why}; it is set aside")
 
 
+def _decodable(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same blocks, up to bytes that are no text."""
+    decoder, before = codecs.getincrementaldecoder("utf-8")(), 0
+    for block in chain(blocks, (b"",)):
+        try:
+            text = decoder.decode(block, not block)
+        except UnicodeDecodeError as error:
+            raise OSError(f"not valid UTF-8 after byte {before + error.start}") from None
+        before += len(block)
+        if text:
+            yield text.encode()
+
+
 def _between(head: bytes, tabs: bool) -> str:
     """What stands between values: a tab, or the one of comma, semicolon and tab that the names have most."""
     if tabs:
         return "\t"
-    line = head.partition(b"\n")[0]
+    line = re.split(rb"[\r\n]", head, maxsplit=1)[0]
     return max(",;\t", key=lambda sign: line.count(sign.encode()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
@@ -47,7 +48,7 @@ def _refuse_entities(data: bytes) -> None:
             raise
 
 
-def _fields(entry: Mapping[str, Any], feed: Mapping[str, Any]) -> dict[str, Told]:
+def _fields(entry: dict[str, Any], feed: Mapping[str, Any]) -> dict[str, Told]:
     contents = [str(part.get("value") or "") for part in entry.get("content") or []]
     summary = str(entry.get("summary") or "")
     longest, where = max([(content, "content") for content in contents] + [(summary, "summary")], key=_length)
@@ -73,13 +74,12 @@ def _length(part: tuple[str, str]) -> int:
     return len(part[0])
 
 
-def _time(entry: Mapping[str, Any]) -> Told:
+def _time(entry: dict[str, Any]) -> Told:
     """The time, which the library gives in UTC; what it does not understand is said as it stands."""
     for name in ("published", "updated"):
-        if entry.get(f"{name}_parsed"):
-            from datetime import UTC, datetime
-
-            return datetime.fromtimestamp(calendar.timegm(entry[f"{name}_parsed"]), UTC), name
-        if entry.get(name):
-            return str(entry[name]), name
+        time, words = dict.get(entry, f"{name}_parsed"), dict.get(entry, name)
+        if time:
+            return datetime.fromtimestamp(calendar.timegm(time), UTC), name
+        if words:
+            return str(words), name
     return None, "published"

@@ -34,6 +34,7 @@ class Scan:
         checkpoint=None,
         progress=None,
         profile=None,
+        input_format=None,
     ):
         self.calls.append((source, settings, fields))
         progress("read", 1, None)
