@@ -20,7 +20,9 @@ from dedup.kernels.tokenise import PARAGRAPH
 from dedup.tokens import Tokens, tokenise
 from dedup.winnow import among
 
-STORIES = 3  # unrelated stories of one outlet that a paragraph stands in to be boilerplate
+# Unrelated stories of one outlet that a paragraph stands in to be boilerplate, without and with a phrase of
+# navigation in it.
+STORIES = (3, 2)
 RELATED = 0.2  # share of the shorter article in other paragraphs, from which on two are one story
 _LEAST = 4  # tokens in a paragraph that is looked at
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -45,7 +47,7 @@ def mark_navigation(tokens: Tokens) -> None:
 class Paragraphs:
     """The paragraphs of n texts that are long enough to be looked at, text after text."""
 
-    keys: NDArray[np.uint64]  # (paragraphs,) hash of the tokens
+    keys: NDArray[np.uint64]  # (paragraphs,) hash of the tokens; odd: a navigation phrase is among them
     texts: NDArray[np.int32]  # (paragraphs,) text numbers, rising
     firsts: NDArray[np.int64]  # (paragraphs,) first token, counted through all texts
     lengths: NDArray[np.int32]  # (paragraphs,) tokens
@@ -57,7 +59,7 @@ class Paragraphs:
         keys, firsts = np.empty(room, np.uint64), np.empty(room, np.int64)
         texts, lengths = np.empty((2, room), np.int32)
         count = kernels.paragraphs(
-            tokens.hashes, tokens.flags, tokens.offsets, _LEAST, keys, texts, firsts, lengths
+            tokens.hashes, tokens.flags, tokens.offsets, _LEAST, *_phrases(), keys, texts, firsts, lengths
         )
         return cls(keys[:count], texts[:count], firsts[:count], lengths[:count])
 
@@ -68,21 +70,32 @@ def mark_repeated(
     """Set the BOILERPLATE flag of paragraphs that an outlet repeats across unrelated stories, in place.
 
     `outlets` and `days` int64 (n,): a number for each text's outlet (-1: unknown, such texts are left
-    alone) and day (any value if unknown). The paragraph must stand in three stories of one outlet
-    that share less than a fifth of their other paragraphs, on more than one day where days are known.
+    alone) and day (any value if unknown). The paragraph must stand in three stories of one outlet, two
+    if it holds a navigation phrase, that share less than a fifth of their other paragraphs, on more than one
+    day where days are known.
     """
     own = outlets[paragraphs.texts]
     mixed = (paragraphs.keys + (own + 2).astype(np.uint64)) * _MIX
-    ordered = np.sort(mixed[own >= 0])
-    several = np.unique(ordered[STORIES - 1 :][ordered[STORIES - 1 :] == ordered[: 1 - STORIES]])
+    odd = (paragraphs.keys & np.uint64(1)).astype(np.bool_)
+    parts = [
+        _several(mixed[(own >= 0) & (odd == holds)], times)
+        for holds, times in zip((False, True), STORIES, strict=True)
+    ]
+    several = np.sort(np.concatenate(parts))
     some = np.flatnonzero(among(mixed, several) & (own >= 0))
     order = some[np.lexsort((paragraphs.texts[some], days[paragraphs.texts[some]], mixed[some]))]
     kernels.mark_repeated(
         mixed[order], paragraphs.keys[order], paragraphs.texts[order], paragraphs.firsts[order],
         paragraphs.lengths[order], days, tokens.offsets, paragraphs.keys,
         np.searchsorted(paragraphs.texts, np.arange(len(tokens) + 1)), paragraphs.lengths,
-        STORIES, RELATED, LARGEST, tokens.flags,
+        np.array(STORIES), RELATED, LARGEST, tokens.flags,
     )  # fmt: skip
+
+
+def _several(values: NDArray[np.uint64], times: int) -> NDArray[np.uint64]:
+    """The values that are there so often, sorted."""
+    ordered = np.sort(values)
+    return np.unique(ordered[times - 1 :][ordered[times - 1 :] == ordered[: 1 - times]])
 
 
 def weights(tokens: Tokens) -> NDArray[np.int64]:

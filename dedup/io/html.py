@@ -66,6 +66,7 @@ def fields_of(page: Page) -> dict[str, Told]:
     if found is None or not found.text:
         raise SetAside("no article was found in the page", "skipped")
     text = found.text.removeprefix(f"{found.title}\n") if found.title else found.text
+    text = "\n\n".join(text.splitlines())  # each of its lines is a paragraph
     canonical, derived = said.get("canonical"), None
     if canonical and url and outlet_of(canonical) not in (None, outlet_of(url)):
         derived = canonical

@@ -11,6 +11,7 @@ from dedup.kernels.tokenise import BOILERPLATE, PARAGRAPH, SENTENCE
 
 _BESIDE = 6  # tokens that may stand beside a phrase on its line
 _BASE = np.uint64(0x9E3779B97F4A7C15)
+_FIRSTS = 4096  # places in a table of the phrases' first words
 
 
 @inner
@@ -60,14 +61,32 @@ def mark_navigation(hashes: Any, flags: Any, offsets: Any, phrases: Any, bounds:
                 flags[t] |= BOILERPLATE
 
 
+@inner
+def _is_at(hashes: Any, at: int, stop: int, phrases: Any, bounds: Any) -> bool:
+    """Does a phrase stand at a token?"""
+    for phrase in range(bounds.size - 1):
+        length = bounds[phrase + 1] - bounds[phrase]
+        same = 0
+        while same < length and at + same < stop and hashes[at + same] == phrases[bounds[phrase] + same]:
+            same += 1
+        if same == length:
+            return True
+    return False
+
+
 @kernel
 def paragraphs(
-    hashes: Any, flags: Any, offsets: Any, least: int, keys: Any, texts: Any, firsts: Any, lengths: Any
-) -> int:
+    hashes: Any, flags: Any, offsets: Any, least: int, phrases: Any, bounds: Any, keys: Any, texts: Any,
+    firsts: Any, lengths: Any,
+) -> int:  # fmt: skip
     """Fill the hash, text number, first token and length of every paragraph of `least` tokens or more.
 
-    Returns how many there are. The arrays need room for one per text and PARAGRAPH flag.
+    The lowest bit of the hash says whether a phrase of `phrases` and `bounds` stands in it. Returns how many
+    there are. The arrays need room for one per text and PARAGRAPH flag.
     """
+    begins = np.zeros(_FIRSTS, np.bool_)
+    for phrase in range(bounds.size - 1):
+        begins[phrases[bounds[phrase]] % _FIRSTS] = True
     count = 0
     for text in range(offsets.size - 1):
         first = offsets[text]
@@ -75,9 +94,13 @@ def paragraphs(
             if token == offsets[text + 1] or flags[token] & PARAGRAPH:
                 if token - first >= least:
                     state = np.uint64(0)
+                    holds = False
                     for t in range(first, token):
                         state = (state + np.uint64(hashes[t]) + np.uint64(1)) * _BASE
-                    keys[count] = state ^ (state >> np.uint64(32))
+                        if begins[hashes[t] % _FIRSTS] and not holds:
+                            holds = _is_at(hashes, t, token, phrases, bounds)
+                    state ^= state >> np.uint64(32)
+                    keys[count] = state >> np.uint64(1) << np.uint64(1) | np.uint64(holds)
                     texts[count], firsts[count], lengths[count] = text, first, token - first
                     count += 1
                 first = token
@@ -103,9 +126,9 @@ def _related(
 @kernel
 def mark_repeated(
     groups: Any, keys: Any, texts: Any, firsts: Any, sizes: Any, days: Any, offsets: Any,
-    all_keys: Any, bounds: Any, lengths: Any, stories: int, related: float, largest: float, flags: Any,
+    all_keys: Any, bounds: Any, lengths: Any, stories: Any, related: float, largest: float, flags: Any,
 ) -> None:  # fmt: skip
-    """Set BOILERPLATE for paragraphs in `stories` or more unrelated texts of one outlet.
+    """Set BOILERPLATE for paragraphs in `stories[key & 1]` or more unrelated texts of one outlet.
 
     `keys`, `texts`, `firsts`, `sizes`: the paragraphs, sorted by `groups` uint64 (one for each outlet and
     key), day and text; `all_keys`, `lengths` and `bounds` (texts + 1): those of all texts, text after text.
@@ -125,7 +148,9 @@ def mark_repeated(
                 ):
                     unrelated += 1
         unknown = days[texts[first]] < 0
-        if unrelated >= stories and (unknown or days[texts[first]] != days[texts[p - 1]]):
+        if unrelated >= stories[keys[first] & np.uint64(1)] and (
+            unknown or days[texts[first]] != days[texts[p - 1]]
+        ):
             for q in range(first, p):
                 for t in range(firsts[q], firsts[q] + sizes[q]):
                     flags[t] |= BOILERPLATE

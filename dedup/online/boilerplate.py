@@ -98,7 +98,8 @@ class Boilerplate:
                 stories, first, *where = state
                 last = there.get(Spot(*where))
                 stories += last is not None and not _related(last, text, place)
-                if stories >= STORIES and (first < 0 or first != day):
+                enough = STORIES[int(text.paragraphs.keys[place]) & 1]
+                if stories >= enough and (first < 0 or first != day):
                     new.add(key)
             states[key] = min(stories, 65535), first, *spot
         return states, new

@@ -74,7 +74,8 @@ def test_paragraphs(texts, least):
     hashes, flags, offsets = lay(tokens)
     room = int(offsets[-1]) + len(texts)
     columns = [np.empty(room, dtype) for dtype in (np.uint64, np.int32, np.int64, np.int32)]
-    count = kernels.paragraphs(hashes, flags, offsets, least, *columns)
+    phrase = np.array([2, 2], np.uint32), np.array([0, 2])
+    count = kernels.paragraphs(hashes, flags, offsets, least, *phrase, *columns)
     keys, *rest = (column[:count].tolist() for column in columns)
     expected = [
         (t, int(offsets[t]) + first, stop - first)
@@ -84,6 +85,9 @@ def test_paragraphs(texts, least):
     ]
     assert list(zip(*rest, strict=True)) == expected
     contents = [hashes[first : first + length].tolist() for _, first, length in expected]
+    assert [key % 2 for key in keys] == [
+        any(content[at : at + 2] == [2, 2] for at in range(len(content))) for content in contents
+    ]
     for one in range(count):
         for other in range(count):
             assert (keys[one] == keys[other]) == (contents[one] == contents[other])
@@ -112,13 +116,15 @@ def test_repeated(texts, data):
     kernels.mark_repeated(
         column(ordered, 0, np.uint64) * np.uint64(9) + keys, keys, column(ordered, 3, np.int32),
         column(ordered, 4), np.full(len(rows), 2, np.int32), np.array(days, np.int64), offsets,
-        column(rows, 1, np.uint64), bounds, np.full(len(rows), 2, np.int32), 3, 0.2, 0.5, flags,
+        column(rows, 1, np.uint64), bounds, np.full(len(rows), 2, np.int32), np.array((3, 2)), 0.2, 0.5,
+        flags,
     )  # fmt: skip
-    expected = repeated(texts, outlets, days, [tuple(row) for row in ordered])
+    own = [tuple(row) for row in ordered]
+    expected = repeated(texts, outlets, days, own, lambda number: 2 if number % 2 else 3)
     assert set(np.flatnonzero(flags & BOILERPLATE).tolist()) == expected
 
 
-def repeated(texts, outlets, days, ordered):
+def repeated(texts, outlets, days, ordered, enough=lambda _: 3):
     """Tokens of the paragraphs that outlets repeat; rows of outlet, number, day, text and first token."""
     found = set()
     for outlet in {0, 1} & set(outlets):
@@ -129,7 +135,7 @@ def repeated(texts, outlets, days, ordered):
                 shorter = 2 * min(len(texts[one]), len(texts[other]))
                 common = sum(2 for p in texts[one] if p != number and p in texts[other])
                 stories += one != other and shorter >= 4 and common < 0.2 * shorter
-            if stories >= 3 and (own[0][2] < 0 or own[0][2] != own[-1][2]):
+            if stories >= enough(number) and (own[0][2] < 0 or own[0][2] != own[-1][2]):
                 found |= {t for row in own for t in (row[4], row[4] + 1)}
     return found
 
