@@ -8,7 +8,7 @@ from reprlib import repr as shortened
 
 import pyarrow as pa
 
-from dedup.io.place import Found, Place, Row, Rows
+from dedup.io.place import Found, Place, Row, Rows, placed
 from dedup.report.model import Inputs, Problem
 from dedup.schema import INPUT
 
@@ -21,7 +21,7 @@ class _Ids:
 
     def __init__(self) -> None:
         self._places: dict[str, Place | int] = {}  # a number counts the rows of `_blocks`
-        self._blocks: list[Rows] = []
+        self._blocks: list[tuple[str | None, int]] = []  # their files and first rows, not the rows
         self._bounds = [0]
 
     def taken(self, key: str, place: Place) -> Place | None:
@@ -33,7 +33,7 @@ class _Ids:
         """The rows whose ids are new; the others are problems."""
         keys = rows.batch.column("id").to_pylist()
         base = self._bounds[-1]
-        self._blocks.append(rows)
+        self._blocks.append((rows.path, rows.first))
         self._bounds.append(base + len(keys))
         if len(set(keys)) == len(keys) and self._places.keys().isdisjoint(keys):
             self._places.update(zip(keys, range(base, base + len(keys)), strict=True))
@@ -51,7 +51,8 @@ class _Ids:
         if isinstance(place, Place):
             return place
         block = bisect_right(self._bounds, place) - 1
-        return self._blocks[block].place(place - self._bounds[block])
+        path, first = self._blocks[block]
+        return placed(path, first + place - self._bounds[block])
 
 
 def _repeated(key: str, place: Place, first: Place) -> Problem:

@@ -62,15 +62,16 @@ def mark_navigation(hashes: Any, flags: Any, offsets: Any, phrases: Any, bounds:
 
 
 @inner
-def _is_at(hashes: Any, at: int, stop: int, phrases: Any, bounds: Any) -> bool:
-    """Does a phrase stand at a token?"""
-    for phrase in range(bounds.size - 1):
+def _is_at(hashes: Any, at: int, stop: int, phrases: Any, bounds: Any, phrase: int, nexts: Any) -> bool:
+    """Does a phrase of the chain that begins with `phrase` stand at a token?"""
+    while phrase >= 0:
         length = bounds[phrase + 1] - bounds[phrase]
         same = 0
         while same < length and at + same < stop and hashes[at + same] == phrases[bounds[phrase] + same]:
             same += 1
         if same == length:
             return True
+        phrase = nexts[phrase]
     return False
 
 
@@ -84,9 +85,11 @@ def paragraphs(
     The lowest bit of the hash says whether a phrase of `phrases` and `bounds` stands in it. Returns how many
     there are. The arrays need room for one per text and PARAGRAPH flag.
     """
-    begins = np.zeros(_FIRSTS, np.bool_)
+    begins = np.full(_FIRSTS, -1, np.int32)  # chains of phrases by their first words
+    nexts = np.empty(bounds.size - 1, np.int32)
     for phrase in range(bounds.size - 1):
-        begins[phrases[bounds[phrase]] % _FIRSTS] = True
+        place = phrases[bounds[phrase]] % _FIRSTS
+        nexts[phrase], begins[place] = begins[place], phrase
     count = 0
     for text in range(offsets.size - 1):
         first = offsets[text]
@@ -97,8 +100,11 @@ def paragraphs(
                     holds = False
                     for t in range(first, token):
                         state = (state + np.uint64(hashes[t]) + np.uint64(1)) * _BASE
-                        if begins[hashes[t] % _FIRSTS] and not holds:
-                            holds = _is_at(hashes, t, token, phrases, bounds)
+                    for t in range(first, token):
+                        phrase = begins[hashes[t] % _FIRSTS]
+                        if phrase >= 0 and _is_at(hashes, t, token, phrases, bounds, phrase, nexts):
+                            holds = True
+                            break
                     state ^= state >> np.uint64(32)
                     keys[count] = state >> np.uint64(1) << np.uint64(1) | np.uint64(holds)
                     texts[count], firsts[count], lengths[count] = text, first, token - first
