@@ -22,6 +22,7 @@ class Article:
     url: str | None = None
     published: datetime | str | None = None
     language: str | None = None
+    slug: str | None = None
     byline: str | None = None
     dateline: str | None = None
     credit: str | None = None

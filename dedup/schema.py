@@ -21,6 +21,7 @@ INPUT = pa.schema(
         ("url", pa.string()),
         ("published", pa.timestamp("us", tz="UTC")),
         ("language", pa.string()),
+        ("slug", pa.string()),
         ("byline", pa.string()),
         ("dateline", pa.string()),
         ("credit", pa.string()),  # to whom the text is credited, as its sender says

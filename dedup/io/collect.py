@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from reprlib import repr as shortened
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dedup.io.place import Found, Place, Row, Rows, placed
 from dedup.report.model import Inputs, Problem
@@ -14,6 +16,7 @@ from dedup.schema import INPUT
 
 # Bytes of all strings in a batch; only an article that is longer by itself goes beyond.
 BATCH_BYTES = 32 * 2**20
+_AHEAD = timedelta(days=1)  # of our clock, that a time may be without a word
 
 
 class _Ids:
@@ -67,7 +70,7 @@ def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[p
     Of articles with the same id the first stays. `inputs` counts an article when its batch is handed
     out, and takes every problem as it comes.
     """
-    ids = _Ids()
+    ids, now = _Ids(), datetime.now(UTC)
     rows: list[Row] = []
     size = 0
     for item in found:
@@ -80,20 +83,37 @@ def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[p
                 inputs.problems.append(_repeated(item.values[0], item.place, first))
                 continue
         if rows and (isinstance(item, Rows) or len(rows) >= max_rows or size + item.size > BATCH_BYTES):
-            inputs.read += len(rows)
-            yield _batch(rows)
+            yield _counted(rows, inputs, now)
             rows, size = [], 0
         if isinstance(item, Row):
             rows.append(item)
             size += item.size
             continue
+        inputs.problems += _early(item.batch, now, item.place)
         batch = ids.take(item, inputs)
         if batch.num_rows:
             inputs.read += batch.num_rows
             yield batch
     if rows:
-        inputs.read += len(rows)
-        yield _batch(rows)
+        yield _counted(rows, inputs, now)
+
+
+def _counted(rows: list[Row], inputs: Inputs, now: datetime) -> pa.RecordBatch:
+    """Rows as a batch, counted."""
+    batch = _batch(rows)
+    inputs.read += batch.num_rows
+    inputs.problems += _early(batch, now, lambda row: rows[row].place)
+    return batch
+
+
+def _early(batch: pa.RecordBatch, now: datetime, place: Callable[[int], Place]) -> Iterator[Problem]:
+    """Doubts about articles of days to come."""
+    later = pc.greater(
+        batch.column("published"), pa.scalar(now + _AHEAD, batch.schema.field("published").type)
+    )
+    for row in pc.indices_nonzero(pc.fill_null(later, False)).to_pylist():
+        time = batch.column("published").cast(pa.timestamp("s")).cast(pa.string())[row].as_py()
+        yield place(row).problem(f"published {time}, in the future; the article is kept as it is", "warning")
 
 
 def _batch(rows: list[Row]) -> pa.RecordBatch:

@@ -53,6 +53,7 @@ def fields_of(item: _Element) -> dict[str, Told]:
             "versionCreated",
         ),
         "language": (language or _tag(item), "@xml:lang or language/@tag"),
+        "slug": (first(item, "slugline"), "slugline"),
         "byline": (first(item, "by"), "by"),
         "dateline": (first(item, "dateline"), "dateline"),
         "credit": (first(item, "creditline"), "creditline"),

@@ -26,6 +26,7 @@ def article_of(record: Mapping[str, Any]) -> dict[str, Told] | None:
         "url": _first(record, "url", "renditions"),
         "published": _first(record, "versioncreated", "versionCreated", "firstcreated"),
         "language": _first(record, "language"),
+        "slug": _first(record, "slugline", "slug"),
         "byline": _first(record, "byline", "by", "bylines"),
         "dateline": _first(record, "located"),
         "credit": _first(record, "creditline"),

@@ -50,6 +50,7 @@ def fields_of(root: _Element) -> dict[str, Told]:
             _attribute(root, "nitf", "{http://www.w3.org/XML/1998/namespace}lang"),
             "nitf/@xml:lang",
         ),
+        "slug": (_attribute(root, "du-key", "key") or _attribute(root, "fixture", "fix-id"), "du-key/@key"),
         "byline": (first(root, "byline"), "byline"),
         "dateline": (first(root, "dateline"), "dateline"),
         "credit": (first(root, "bytag") or first(root, "tagline"), "bytag or tagline"),

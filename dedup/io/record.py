@@ -10,6 +10,7 @@ from typing import Any
 
 from dedup.errors import InputError
 from dedup.io.dates import epoch, moment
+from dedup.io.hosts import outlet_of
 from dedup.io.place import Found, Place, Row, SetAside
 from dedup.schema import INPUT
 
@@ -69,6 +70,8 @@ def check(record: Mapping[str, Any], names: Mapping[str, str], place: Place, lim
         return
     if doubt:
         yield place.problem(doubt, "warning")
+    if values["outlet"] is None and values["url"]:
+        values["outlet"] = outlet_of(str(values["url"]))
     yield Row((key, text, *values.values(), place.path, place.line), size, place)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
+from dedup.io.hosts import outlet_of
 from dedup.io.record import published_of
 from dedup.schema import INPUT
 
@@ -48,9 +49,21 @@ def whole(
                 arrays.append(_strings(column, field, limit))
     except pa.ArrowInvalid:
         return None
+    outlet, url = INPUT.get_field_index("outlet"), INPUT.get_field_index("url")
+    if arrays[outlet].null_count and arrays[url].null_count < count:
+        arrays[outlet] = pc.coalesce(arrays[outlet], _sites(arrays[url]))
     if pc.any(pc.utf8_is_space(arrays[INPUT.get_field_index("text")])).as_py():
         return None
     return Whole(pa.RecordBatch.from_arrays(arrays, schema=INPUT), doubts)
+
+
+def _sites(urls: pa.Array) -> pa.Array:
+    """The outlets that addresses are of, worked out once for each beginning of an address."""
+    starts = pc.struct_field(
+        pc.extract_regex(urls, r"^(?P<start>[^/]*//[^/?#]*)"), "start"
+    ).dictionary_encode()
+    sites = pa.array([outlet_of(start) for start in starts.dictionary.to_pylist()], pa.string())
+    return pc.take(sites, starts.indices)
 
 
 def _absent(field: pa.Field, count: int, path: str | None, first: int) -> pa.Array:

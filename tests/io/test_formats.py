@@ -23,7 +23,7 @@ NITF = f"""<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE nitf SYSTEM "http://www.nitf.org/IPTC/NITF/3.4/specification/dtd/nitf-3-4.dtd">
 <nitf xml:lang="en"><head><title>libraries</title>
 <docdata><doc-id id-string="urn:x:1" regsrc="AP"/><date.issue norm="20240501T103000Z"/>
-<du-key version="3"/><doc.copyright holder="The Agency"/></docdata>
+<du-key version="3" key="town-libraries"/><doc.copyright holder="The Agency"/></docdata>
 <pubdata name="Town Post"/></head>
 <body><body.head><hedline><hl1>Last library to close</hl1></hedline>
 <byline>By A. Writer</byline><distributor>Reuters</distributor><dateline>TOWN</dateline></body.head>
@@ -77,8 +77,8 @@ def test_nitf(read, tmp_path):
     assert not inputs.problems
     assert {name: value for name, value in article.items() if value is not None} == {
         "id": "urn:x:1", "text": TEXT, "title": "Last library to close", "outlet": "Town Post",
-        "published": PUBLISHED, "language": "en", "byline": "By A. Writer", "dateline": "TOWN",
-        "credit": "(Reuters)", "provider": "Reuters", "source": "AP", "copyright": "The Agency",
+        "published": PUBLISHED, "language": "en", "slug": "town-libraries",
+        "byline": "By A. Writer", "dateline": "TOWN", "credit": "(Reuters)", "provider": "Reuters", "source": "AP", "copyright": "The Agency",
         "version": "3", "path": str(tmp_path / "a.xml"),
     }  # fmt: skip
 
@@ -450,3 +450,26 @@ def test_pages_are_not_fetched(read, address):
 
     with pytest.raises(dedup.InputError):
         read(address)
+
+
+@pytest.mark.parametrize("lines", [1, 20])
+def test_outlet_is_the_site_of_the_address(read, tmp_path, lines):
+    own = {"url": "https://news.town-post.co.uk:443/a?b"}
+    rows = [{"id": str(number), "text": "one", **own} for number in range(lines)]
+    rows += [
+        {"id": "x", "text": "one", "outlet": "Post", **own},
+        {"id": "y", "text": "one", "url": "no address"},
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)) + ("\n\n" if lines == 1 else ""))
+    articles, inputs = read(tmp_path)
+    assert not inputs.problems
+    assert [one["outlet"] for one in articles] == ["town-post.co.uk"] * lines + ["Post", None]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_days_to_come_are_told(read, tmp_path, name):
+    (tmp_path / name).write_text('{"id": "1", "text": "one", "published": "2999-01-01T00:00:00Z"}')
+    [article], inputs = read(tmp_path)
+    assert article["published"].year == 2999
+    assert [(one.kind, one.line) for one in inputs.problems] == [("warning", 1)]
+    assert "in the future" in inputs.problems[0].message

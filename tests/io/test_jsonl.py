@@ -82,6 +82,7 @@ def test_every_field_is_read(read, tmp_path):
         "url": "https://example.org/1",
         "published": "2024-05-01T12:30:00+02:00",
         "language": "de",
+        "slug": "titel",
         "byline": "Von A. B.",
         "dateline": "WIEN",
         "credit": "dpa",
