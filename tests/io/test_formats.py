@@ -78,8 +78,8 @@ def test_nitf(read, tmp_path):
     assert {name: value for name, value in article.items() if value is not None} == {
         "id": "urn:x:1", "text": TEXT, "title": "Last library to close", "outlet": "Town Post",
         "published": PUBLISHED, "language": "en", "slug": "town-libraries",
-        "byline": "By A. Writer", "dateline": "TOWN", "credit": "(Reuters)", "provider": "Reuters", "source": "AP", "copyright": "The Agency",
-        "version": "3", "path": str(tmp_path / "a.xml"),
+        "byline": "By A. Writer", "dateline": "TOWN", "credit": "(Reuters)", "provider": "Reuters",
+        "source": "AP", "copyright": "The Agency", "version": "3", "path": str(tmp_path / "a.xml"),
     }  # fmt: skip
 
 

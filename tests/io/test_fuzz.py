@@ -71,7 +71,8 @@ def test_damaged_bytes(tmp_path, name, data):
 
 VALUES = st.one_of(
     st.none(), st.text(max_size=6), st.integers(-5, 5), st.floats(allow_nan=False), st.booleans(),
-    st.lists(st.integers(), max_size=2), st.sampled_from(["2024-05-01", "x", "1", "\ud800", "https://a.co.uk/b", "http://[::1", "a//b.org"]),
+    st.lists(st.integers(), max_size=2), st.sampled_from(["2024-05-01", "x", "1", "\ud800"]),
+    st.sampled_from(["https://a.co.uk/b", "http://[::1", "a//b.org"]),
 )  # fmt: skip
 RECORDS = st.dictionaries(
     st.sampled_from(["id", "text", "title", "published", "url", "outlet", "other"]), VALUES, max_size=6
