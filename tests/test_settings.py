@@ -40,7 +40,13 @@ def test_settings_are_frozen_and_know_which_change_the_answer():
     settings = Settings()
     with pytest.raises(FrozenInstanceError):
         settings.recall = 0.5
-    assert set(settings.asdict()) - set(settings.answer()) == {"threads", "batch_size", "memory"}
+    assert set(settings.asdict()) - set(settings.answer()) == {
+        "threads",
+        "batch_size",
+        "memory",
+        "max_ratio",
+        "max_expanded",
+    }
 
 
 def test_wrong_settings_are_refused_before_anything_is_read():

@@ -112,7 +112,7 @@ def _schemas() -> dict[str, Any]:
         id=text, verdict={"enum": list(VERDICTS)}, matches={"type": "array", "items": match}, families=texts,
         origin=maybe, notes=texts,
     )  # fmt: skip
-    identifier = {"type": ["string", "number"], "minLength": 1}
+    identifier = {"type": "string", "minLength": 1}  # of a number, programs make texts of several kinds
     moment = {"type": ["string", "number", "null"]}
     verdict_of = {"$ref": "#/components/schemas/Verdict"}
     return {

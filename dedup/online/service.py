@@ -24,7 +24,7 @@ from dedup.errors import IndexStoreError
 from dedup.io.dates import EPOCH, MICROSECOND
 from dedup.io.jsonl import ESCAPED, OTHERS, parsed
 from dedup.io.place import Place, Row, SetAside
-from dedup.io.record import FIELDS, check
+from dedup.io.record import FIELDS, Number, check
 from dedup.online.batcher import Batcher, Full
 from dedup.online.filter import Filter, facts_of
 from dedup.online.openapi import document
@@ -190,7 +190,9 @@ class _Service:
         """The article in a body; raises what says that there is none."""
         doubts: list[str] = []
         try:
-            for found in check(parsed(body), _OURS, Place(), self.limits.text):
+            record = parsed(body)
+            _check_id(record.get("id"))
+            for found in check(record, _OURS, Place(), self.limits.text):
                 if isinstance(found, Row):
                     return facts_of(found.values, doubts)
                 message = getattr(found, "message", "no article")
@@ -314,6 +316,12 @@ def _kind(request: Request) -> str:
 
 def _line(value: dict[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _check_id(value: object) -> None:
+    """Refuse a number: its text, which is asked for later, may be another than was meant. Raises `SetAside`."""
+    if isinstance(value, Number):
+        raise SetAside("field 'id' is a number; give it as a string")
 
 
 async def _told(_: Request, error: Exception) -> Response:
