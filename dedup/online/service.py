@@ -319,7 +319,7 @@ def _line(value: dict[str, Any]) -> bytes:
 
 
 def _check_id(value: object) -> None:
-    """Refuse a number: its text, which is asked for later, may be another than was meant. Raises `SetAside`."""
+    """Refuse a number: as a text, which is asked for later, it may be another. Raises `SetAside`."""
     if isinstance(value, Number):
         raise SetAside("field 'id' is a number; give it as a string")
 
