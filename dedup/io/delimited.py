@@ -66,6 +66,8 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
         yield place.problem(str(error))
     except (pa.ArrowException, OSError) as error:
         what = reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+        if "straddl" in what:
+            what = f"a row is longer than {_AT_ONCE:,} bytes; give it as JSON Lines or Parquet"
         yield place.problem(f"{what}; the rows before are kept")
     for number, why in broken:
         row = None if number is None else number - 1

@@ -130,10 +130,13 @@ def read_file(file: File, reading: Reading, *, named: bool = True, depth: int = 
     place = Place(file.shown)
     if reading.format and depth == 0 and form not in ("zip", "tar"):
         form = cast(Format, reading.format)
-    source = blocks(file, codec, reading.progress, reading.limits)
+    source, is_xml = blocks(file, codec, reading.progress, reading.limits), form == "xml"
     try:
-        if form in (None, "xml"):
+        if form is None or is_xml:
             form, codec, source = _by_content(source, codec, reading)
+            if form is None and is_xml:
+                yield place.problem("is XML, but neither a page, a feed, NITF nor NewsML-G2", "skipped")
+                return
             if named:
                 form = form or "text"
             elif form not in CERTAIN:
@@ -177,9 +180,6 @@ def _read(
     place = Place(file.shown)
     if reading.tell:
         reading.tell.file(place, form, codec)
-    if form == "xml":
-        yield place.problem("is XML, but neither a page, a feed, NITF nor NewsML-G2")
-        return
     if form not in ("zip", "tar"):
         yield from reader_of(form)(file, source, place, reading)
         return

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import PurePath
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, cast
 
 from dedup.io.blocks import MAGIC, Codec
 from dedup.io.file import File
@@ -18,7 +18,6 @@ Format: TypeAlias = Literal[
     "text", "jsonl", "json", "csv", "tsv", "parquet", "arrow", "html", "warc", "feed", "nitf", "newsml",
     "xml", "zip", "tar",
 ]  # fmt: skip
-NAMES: tuple[Format, ...] = get_args(Format)
 
 FORMATS: dict[str, Format] = {
     ".txt": "text",
@@ -84,6 +83,7 @@ _READERS = {
     "nitf": "nitf",
     "newsml": "newsml",
 }
+NAMES = tuple(_READERS)  # what a user may say that files are
 
 
 def reader_of(form: Format) -> Reader:

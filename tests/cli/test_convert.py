@@ -72,3 +72,10 @@ def test_input_format(run, tmp_path):
     (tmp_path / "a.txt").write_text('{"id": "1", "text": "two"}\n')
     told = run("convert", tmp_path, "--input-format", "jsonl", "-o", "-", "--quiet").stdout
     assert json.loads(told)["id"] == "1"
+
+
+def test_the_formats_are_those_that_are_read():
+    from dedup.cli.options import INPUT_FORMATS
+    from dedup.io.formats import NAMES
+
+    assert INPUT_FORMATS == NAMES

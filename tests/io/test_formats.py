@@ -473,3 +473,16 @@ def test_days_to_come_are_told(read, tmp_path, name):
     assert article["published"].year == 2999
     assert [(one.kind, one.line) for one in inputs.problems] == [("warning", 1)]
     assert "in the future" in inputs.problems[0].message
+
+
+def test_other_xml_is_told(read, tmp_path):
+    for name in ("a.xml", "b.xml.gz"):
+        data = b"<?xml version='1.0'?><catalogue><book/></catalogue>"
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    _, inputs = read([tmp_path / "a.xml", tmp_path / "b.xml.gz"])
+    assert ["neither a page" in problem.message for problem in inputs.problems] == [True, True]
+
+
+def test_a_row_that_is_too_long_names_the_remedy(read, tmp_path):
+    (tmp_path / "a.csv").write_text("id,text\n1," + "x" * 20_000_000 + "\n")
+    assert "JSON Lines or Parquet" in read(tmp_path)[1].problems[0].message
