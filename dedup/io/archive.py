@@ -13,7 +13,7 @@ from pathlib import PurePath, PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import IO, BinaryIO, cast
 
-from dedup.io.blocks import BLOCK, BombError, Codec, Limits, Stream
+from dedup.io.blocks import BLOCK, BombError, Limits, Stream
 from dedup.io.file import File
 from dedup.io.folders import shown
 from dedup.io.place import Place, reason
@@ -27,9 +27,7 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 Member = File | Problem
 
 
-def members(
-    file: File, form: str, codec: Codec | None, source: Iterator[bytes], reading: Reading
-) -> Iterator[Member]:
+def members(file: File, form: str, source: Iterator[bytes], reading: Reading) -> Iterator[Member]:
     """The files in an archive; those of a tar are to be read before the next is asked for.
 
     `source`: the blocks of the archive, expanded. What cannot be read is a problem with its place.
@@ -38,7 +36,7 @@ def members(
     try:
         if form == "tar":
             yield from _of_tar(file, source)
-        elif file.seeks and codec is None:
+        elif file.seeks:
             with file.open() as stream:
                 yield from _of_zip(file, stream, reading.limits)
         else:

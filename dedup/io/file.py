@@ -15,7 +15,7 @@ class File:
     """A file: how messages call it, the name it goes by, and how it is opened, as often as is wanted.
 
     `open` gives the bytes as they are stored, unbuffered or not, and raises `OSError`. `seeks`: whether one
-    can jump about in them. `size` in bytes, None where it is not known.
+    can jump about in them, and they are not compressed. `size` in bytes, None where it is not known.
     """
 
     shown: str

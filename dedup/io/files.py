@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from glob import glob, has_magic
 from pathlib import Path, PurePath
 from typing import BinaryIO, cast
@@ -98,27 +99,33 @@ def _no_second() -> BinaryIO:
 
 
 def _remote(address: str, several: bool, reading: Reading) -> Iterator[Found]:
-    nothing = True
-    for file in remote(address, several):
-        for found in read_file(file, reading, named=False):
-            nothing = nothing and isinstance(found, Problem) and found.kind == "skipped"
-            yield found
-    if nothing:
+    if (yield from _watched(_each(remote(address, several), reading))):
         yield Place(address).problem(f"no articles under this address; expected {EXPECTED}")
 
 
 def _folder(folder: Path, prefix: PurePath, seen: Seen, reading: Reading) -> Iterator[Found]:
-    nothing, repeats = True, seen.repeats
-    for item in walk(folder, seen):
-        if isinstance(item, Problem):
-            nothing = nothing and item.kind == "skipped"
-            yield item
-            continue
-        for found in read_file(File.at(item.path, prefix / item.name), reading, named=False):
-            nothing = nothing and isinstance(found, Problem) and found.kind == "skipped"
-            yield found
-    if nothing and seen.repeats == repeats:
+    repeats, inside = seen.repeats, walk(folder, seen)
+    files = (item if isinstance(item, Problem) else File.at(item.path, prefix / item.name) for item in inside)
+    if (yield from _watched(_each(files, reading))) and seen.repeats == repeats:
         yield Place(shown(folder)).problem(f"no articles in this folder; expected {EXPECTED}")
+
+
+def _each(files: Iterable[File | Problem], reading: Reading, depth: int = 0) -> Iterator[Found]:
+    """What is in several files, among the problems of finding them."""
+    for item in files:
+        if isinstance(item, Problem):
+            yield item
+        else:
+            yield from read_file(item, reading, named=False, depth=depth)
+
+
+def _watched(found: Iterable[Found]) -> Generator[Found, None, bool]:
+    """The same; is there nothing but what was skipped?"""
+    nothing = True
+    for item in found:
+        nothing = nothing and isinstance(item, Problem) and item.kind == "skipped"
+        yield item
+    return nothing
 
 
 def read_file(file: File, reading: Reading, *, named: bool = True, depth: int = 0) -> Iterator[Found]:
@@ -142,7 +149,9 @@ def read_file(file: File, reading: Reading, *, named: bool = True, depth: int = 
             elif form not in CERTAIN:
                 yield place.problem(_NOT_READ, "skipped")
                 return
-        _refuse_long(file, form, codec, reading)
+        if codec is not None:
+            file = replace(file, seeks=False, local=None)
+        _refuse_long(file, form, reading)
     except OSError as error:
         yield place.problem(reason(error))
         return
@@ -159,9 +168,9 @@ def _by_content(
     return sniffed(head), codec, source
 
 
-def _refuse_long(file: File, form: Format | None, codec: Codec | None, reading: Reading) -> None:
+def _refuse_long(file: File, form: Format | None, reading: Reading) -> None:
     """Do not even begin with a file that is too long for the one text that it is."""
-    if form != "text" or codec is not None or file.local is None:
+    if form != "text" or file.local is None:
         return
     found = file.local.stat()
     if stat.S_ISREG(found.st_mode) and found.st_size > reading.limit * WIDEST + WIDEST:
@@ -186,14 +195,6 @@ def _read(
     if depth == _DEEPEST:
         yield place.problem(f"archives lie in archives, {_DEEPEST} deep; unpack it")
         return
-    nothing = True
-    for member in members(file, form, codec, source, reading):
-        if isinstance(member, Problem):
-            yield member
-            nothing = nothing and member.kind == "skipped"
-            continue
-        for found in read_file(member, reading, named=False, depth=depth + 1):
-            nothing = nothing and isinstance(found, Problem) and found.kind == "skipped"
-            yield found
-    if nothing:
+    inside = members(file, form, source, reading)
+    if (yield from _watched(_each(inside, reading, depth + 1))):
         yield place.problem(f"no articles in this archive; expected {EXPECTED}")

@@ -12,7 +12,6 @@ from dedup.errors import InputError
 from dedup.io.archive import spooled
 from dedup.io.arrow import articles, columns_of, tell_columns
 from dedup.io.file import File
-from dedup.io.formats import format_of
 from dedup.io.place import Found, Place, reason
 from dedup.io.reading import Reading
 
@@ -21,8 +20,7 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
     """Yield the articles of a file, batch after batch; places are the file and the row's number."""
     try:
         with ExitStack() as stack:
-            plain = file.seeks and format_of(file.name)[1] is None
-            stream = stack.enter_context(file.open() if plain else spooled(source))
+            stream = stack.enter_context(file.open() if file.seeks else spooled(source))
             head = stream.read(6)
             stream.seek(0)
             opened: Any = pa.ipc.open_file(stream) if head == b"ARROW1" else pa.ipc.open_stream(stream)

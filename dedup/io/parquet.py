@@ -13,7 +13,6 @@ from dedup.errors import InputError
 from dedup.io.archive import spooled
 from dedup.io.arrow import articles, columns_of, tell_columns
 from dedup.io.file import File
-from dedup.io.formats import format_of
 from dedup.io.place import Found, Place, reason
 from dedup.io.reading import Reading
 from dedup.threads import in_order
@@ -31,13 +30,11 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
 
     try:
         with ExitStack() as stack:
-            plain = file.seeks and format_of(file.name)[1] is None
-            path = file.local if plain else None
-            opened = path or stack.enter_context(file.open() if plain else spooled(source))
+            opened = file.local or stack.enter_context(file.open() if file.seeks else spooled(source))
             whole = stack.enter_context(parquet.ParquetFile(opened))
             present = columns_of(whole.schema_arrow, reading.names)
             tell_columns(present, place, reading)
-            batches = _batches(path, whole, list(present.values()), reading)
+            batches = _batches(file.local, whole, list(present.values()), reading)
             yield from articles(batches, present, reading, place.path)
             if not whole.metadata.num_rows:
                 yield place.problem("the file has no rows", "skipped")

@@ -486,3 +486,15 @@ def test_other_xml_is_told(read, tmp_path):
 def test_a_row_that_is_too_long_names_the_remedy(read, tmp_path):
     (tmp_path / "a.csv").write_text("id,text\n1," + "x" * 20_000_000 + "\n")
     assert "JSON Lines or Parquet" in read(tmp_path)[1].problems[0].message
+
+
+@pytest.mark.parametrize("name", ["table", "table.bin", "table.parquet"])
+def test_compressed_whatever_its_name(read, tmp_path, name):
+    sink = io.BytesIO()
+    pq.write_table(table(), sink)
+    (tmp_path / name).write_bytes(
+        gzip.compress(sink.getvalue()) if name != "table.parquet" else sink.getvalue()
+    )
+    articles, inputs = read(tmp_path / name)
+    assert not inputs.problems
+    assert [one["id"] for one in articles] == ["1", "2"]
