@@ -15,9 +15,10 @@ import xxhash
 from numpy.typing import NDArray
 
 from dedup.agencies import Credit, names
+from dedup.io.hosts import plain
 from dedup.online.index import Spot, articles_of, key_of, member_of, packed
 from dedup.online.rocks import Changes
-from dedup.provenance import AGENCY_ITSELF, COMPLETE, EARLIEST, PURE, WORTH
+from dedup.provenance import AGENCY_ITSELF, COMPLETE, DERIVED, EARLIEST, PURE, WORTH
 
 Spans = list[list[int]]  # half-open, tokens of one article
 Head = dict[str, Any]
@@ -34,6 +35,12 @@ class Kept:
     tokens: int  # boilerplate aside, at least 1
     digest: bytes  # of its tokens
     credits: Sequence[Credit]
+    url: str | None = None
+    derived_from: str | None = None  # id or address of the article that it says it comes from
+
+    def is_called(self, name: str | None) -> bool:
+        """Is this the article of an id or an address?"""
+        return name is not None and (name == self.id or bool(self.url and plain(name) == plain(self.url)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ class Kin:
             if all(one["family"] != name for one in joined):
                 joined.append({"family": name, "spans": link.spans})
                 self._grow(name, article, int(own.sum()))
+                self._told(name, article, links)
             claimed |= own
         if joined:
             self.members[article.spot] = joined
@@ -157,22 +165,39 @@ class Kin:
         head["day"] = max(head["day"], article.spot.day)
         head["earliest"] = min(head["earliest"], article.time)
         head["most"] = max(head["most"], held)
-        share = min(1.0, held / article.tokens)
-        agency = names().get(article.outlet or "")
-        said = _said(article.credits)
-        voices = [agency] if agency else sorted(said)
+        member = _member(article, held)
+        voices = [member["agency"]] if member["agency"] else sorted(member["said"])
         votes = dict(head["votes"])
         for voice in voices:
-            votes[voice] = votes.get(voice, 0.0) + (0.01 + share) / len(voices)
+            votes[voice] = votes.get(voice, 0.0) + (0.01 + member["share"]) / len(voices)
         head["votes"] = votes
-        member = {
-            "id": article.id, "held": held, "share": share, "time": article.time, "agency": agency,
-            "said": said,
-        }  # fmt: skip
+        self._compared(name, head, member)
+
+    def _told(self, name: str, article: Kept, links: Sequence[Link]) -> None:
+        """Take note of the member that an article says it comes from."""
+        for link in links:
+            if not link.other.is_called(article.derived_from):
+                continue
+            for one in self._of(link.other.spot):
+                if one["family"] == name:
+                    head = {**(self.head(name) or {})}
+                    head["derived"] = sorted({*head.get("derived", ()), link.other.id})
+                    self._compared(name, head, _member(link.other, _size(one["spans"])))
+
+    def _compared(self, name: str, head: Head, member: dict[str, Any]) -> None:
+        """Keep a head, with the member as its origin if that is nearer to the original."""
         best = head["origin"]
         if best is None or _points(member, head) > _points(best, head):
             head["origin"] = member
         self.heads[name] = head
+
+
+def _member(article: Kept, held: int) -> dict[str, Any]:
+    """What tells how near a member is to the original."""
+    return {
+        "id": article.id, "held": held, "share": min(1.0, held / article.tokens), "time": article.time,
+        "agency": names().get(article.outlet or ""), "said": _said(article.credits),
+    }  # fmt: skip
 
 
 def _points(member: Mapping[str, Any], head: Head) -> float:
@@ -181,7 +206,10 @@ def _points(member: Mapping[str, Any], head: Head) -> float:
     agency = min(votes, key=lambda name: (-votes[name], name)) if votes else None
     named = AGENCY_ITSELF if agency and member["agency"] == agency else member["said"].get(agency, 0.0)
     first = EARLIEST if member["time"] == head["earliest"] else 0.0
-    return float(named + first + COMPLETE * member["held"] / max(head["most"], 1) + PURE * member["share"])
+    derived = DERIVED if member["id"] in head.get("derived", ()) else 0.0
+    return float(
+        derived + named + first + COMPLETE * member["held"] / max(head["most"], 1) + PURE * member["share"]
+    )
 
 
 def _said(credits: Sequence[Credit]) -> dict[str, float]:

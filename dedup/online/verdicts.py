@@ -162,7 +162,8 @@ class Verdicts:
         text = self.known[spot]
         return Kept(
             spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
-            self.sizes[self.numbers[spot]], text.digest, text.credits,
+            self.sizes[self.numbers[spot]], text.digest, text.credits, text.facts["url"],
+            text.facts["derived_from"],
         )  # fmt: skip
 
     def _shares(self, spot: Spot) -> Spans | None:

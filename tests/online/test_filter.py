@@ -359,3 +359,22 @@ except dedup.IndexStoreError as error:
         assert list(verify(own.index)) == []
         again = own.check({"id": "0", "text": "0 " + " ".join(f"w{n}" for n in range(300))})
         assert again.verdict == "new"
+
+
+def test_declared_provenance_outranks_guesses(tmp_path):
+    story = " ".join(f"word{number} and then" for number in range(60))
+    articles = [
+        {"id": "a", "text": story, "outlet": "Post", "published": "2024-05-01"},
+        {"id": "b", "text": f"{story} more", "outlet": "Wire", "published": "2024-05-02",
+         "url": "https://wire.org/9"},
+        {"id": "c", "text": f"{story} other", "outlet": "Star", "published": "2024-05-03",
+         "derived_from": "http://www.wire.org/9/"},
+    ]  # fmt: skip
+    with dedup.Filter(tmp_path / "index") as own:
+        before, after = own.check_many(articles)[1:]
+    assert (before.origin, after.origin) == ("a", "b")
+    [family] = dedup.scan(articles).families.to_pylist()
+    assert family["origin"] == after.origin
+    with dedup.Filter(tmp_path / "other") as own:
+        declared = own.check_many([{**articles[0], "credit": "Reuters"}, articles[1]])[1]
+    assert declared.origin == "a"
