@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dedup.io.place import SetAside
 
@@ -21,7 +21,7 @@ _BREAKS = frozenset(
 )  # fmt: skip
 _SILENT = frozenset(("script", "style", "noscript", "template", "head", "media-reference", "block.media"))
 _ENTITY = re.compile(rb"<!\s*ENTITY", re.IGNORECASE)
-_ROOT = re.compile(rb"<[A-Za-z_]")
+_SUBSET = re.compile(rb"<!DOCTYPE[^>\[]*\[", re.IGNORECASE)  # where a document may declare any
 
 
 def parsed(data: bytes) -> _Element:
@@ -31,12 +31,10 @@ def parsed(data: bytes) -> _Element:
     """
     from lxml import etree
 
-    plain = data.replace(b"\0", b"")
-    root = _ROOT.search(plain)
-    if _ENTITY.search(plain, 0, root.start() if root else len(plain)):
-        raise SetAside(
-            "the document declares entities, which are not followed; expand them and send it again"
-        )
+    plain = data.replace(b"\0", b"")  # of UTF-16
+    inside = _SUBSET.search(plain)
+    if inside and _ENTITY.search(plain, inside.start()):
+        raise SetAside("the document declares entities, which are not followed; expand them, and try again")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True,
         remove_pis=True,
@@ -74,49 +72,33 @@ def flat(element: _Element) -> str:
 
 def paragraphs(element: _Element) -> str:
     """The text of an element, its paragraphs on lines of their own with one between."""
-    parts: list[str] = [""]
-    _gather(element, parts)
-    lines = (" ".join(part.split()) for part in parts)
-    return "\n\n".join(line for line in lines if line)
-
-
-def _gather(root: _Element, parts: list[str]) -> None:
-    """Add what `root` says to the last of `parts`, or to new ones where paragraphs begin."""
     from lxml import etree
 
-    for event, element in etree.iterwalk(root, events=("start", "end")):
-        name = local(element)
-        if name.lower() in _BREAKS:
-            parts.append("")
-        if event == "start":
-            parts[-1] += element.text or "" if not _is_silent(element) else ""
-        elif element is not root:
-            parts[-1] += element.tail or "" if not _is_silent(element.getparent()) else ""
-
-
-def _is_silent(element: Any) -> bool:
-    while element is not None:
-        if local(element).lower() in _SILENT:
-            return True
-        element = element.getparent()
-    return False
+    parts: list[list[str]] = [[]]
+    silent = 0  # elements around whose text is none of the article's
+    for event, inner in etree.iterwalk(element, events=("start", "end")):
+        name = local(inner).lower()
+        if name in _BREAKS:
+            parts.append([])
+        if name in _SILENT:
+            silent += 1 if event == "start" else -1
+        said = inner.text if event == "start" else inner.tail
+        if said and not silent and (event == "start" or inner is not element):
+            parts[-1].append(said)
+    lines = (" ".join("".join(part).split()) for part in parts)
+    return "\n\n".join(line for line in lines if line)
 
 
 def text_of(markup: str) -> str:
     """The text of a piece of HTML."""
-    from lxml import html
+    from lxml import etree, html
 
     if "<" not in markup and "&" not in markup:
         return markup
+    data = f"<div>{markup}</div>".encode("utf-8", "replace")
     try:
-        root = html.fromstring(
-            f"<div>{markup}</div>", parser=html.HTMLParser(encoding="utf-8", no_network=True)
-        )
-    except (ValueError, TypeError):
-        return re.sub(r"<[^>]*>", " ", markup)
-    except Exception as error:
-        if type(error).__name__ != "ParserError":
-            raise
+        root = html.fromstring(data, parser=html.HTMLParser(encoding="utf-8", no_network=True))
+    except etree.ParserError:  # there is nothing in it
         return ""
     return paragraphs(root)
 

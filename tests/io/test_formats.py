@@ -367,6 +367,7 @@ def test_archives_cut_short_are_problems(read, tmp_path, kind, cut):
 ENTITIES = {
     "bomb": '<!DOCTYPE nitf [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>',
     "file": '<!DOCTYPE nitf [<!ENTITY b SYSTEM "file:///etc/hostname">]>',
+    "hidden": '<!DOCTYPE nitf [<!-- <nitf> --><!ENTITY b "x">]>',
     "net": '<!DOCTYPE nitf [<!ENTITY % b SYSTEM "http://127.0.0.1:9/x"> %b;]>',
 }
 
@@ -498,3 +499,17 @@ def test_compressed_whatever_its_name(read, tmp_path, name):
     articles, inputs = read(tmp_path / name)
     assert not inputs.problems
     assert [one["id"] for one in articles] == ["1", "2"]
+
+
+def test_many_elements_in_one_paragraph_take_no_longer_than_they_should(read, tmp_path):
+    inner = "<b>word</b> " * 200_000
+    (tmp_path / "a.nitf").write_text(f"<nitf><body><body.content><p>{inner}</p></body.content></body></nitf>")
+    [article], _ = read(tmp_path)
+    assert article["text"] == " ".join(["word"] * 200_000)
+
+
+def test_markup_within_text(read, tmp_path):
+    body = "<div>One &amp; two<script>no()</script></div><ul><li>three</li><li>four <i>five</i></li></ul>"
+    (tmp_path / "a.ninjs").write_text(json.dumps({"uri": "x", "body_html": body}))
+    [article], _ = read(tmp_path)
+    assert article["text"] == "One & two\n\nthree\n\nfour five"
