@@ -38,7 +38,7 @@ def rows(path: Path, first: int, count: int) -> list[dict[str, Any]]:
     """Some articles of a corpus."""
     found: list[dict[str, Any]] = []
     at = 0
-    for batch in pq.ParquetFile(path).iter_batches(1024):
+    for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches(1024):
         found += batch.slice(max(0, first - at)).to_pylist()
         at += batch.num_rows
         if len(found) >= count:
@@ -51,7 +51,7 @@ def filled(own: Any, path: Path, count: int) -> tuple[float, dict[str, int], dic
     counts: dict[str, int] = {}
     verdicts: dict[str, str] = {}
     seconds, at = 0.0, 0
-    for batch in pq.ParquetFile(path).iter_batches(_BATCH):
+    for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches(_BATCH):
         articles = batch.to_pylist()[: count - at]
         if not articles:
             break
