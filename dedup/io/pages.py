@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import local
-from typing import Any
 
 from dedup.io.html import Page, Waiting, told
 from dedup.io.place import Found, Place, SetAside
@@ -28,45 +28,59 @@ Answer = dict[str, Told] | SetAside
 
 
 def resolved(items: Iterable[Found | Waiting], reading: Reading) -> Iterator[Found]:
-    """The same items in the same order, with the articles of pages that wait."""
-    waiting: deque[tuple[Found | Place, Future[Answer] | None]] = deque()
+    """The same items in the same order, with the articles of pages that wait.
+
+    A few pages are made sense of here; when there are more, all go to processes of their own.
+    """
+    queue: deque[_Queued] = deque()
     pages = 0
     with _Workers(reading.threads) as workers:
         for item in items:
-            if isinstance(item, Waiting):
-                pages += 1
-                if pages > _ALONE and reading.threads > 1:
-                    waiting.append((item.place, workers.submit(item.page)))
-                else:
-                    yield from _article(told(item.page), item.place, reading)
+            if not isinstance(item, Waiting):
+                if not queue:
+                    yield item
                     continue
-            elif not waiting:
-                yield item
-                continue
+                queue.append(_Queued(item, None))
             else:
-                waiting.append((item, None))
-            while len(waiting) > _AHEAD * reading.threads or (waiting and _is_done(waiting[0][1])):
-                yield from _taken(*waiting.popleft(), reading)
-        while waiting:
-            yield from _taken(*waiting.popleft(), reading)
+                pages += 1
+                queue.append(_Queued(item.place, item.page))
+            if pages > _ALONE and reading.threads > 1:
+                for queued in queue:
+                    queued.submit(workers)
+            while queue and (len(queue) > _AHEAD * reading.threads or queue[0].is_done):
+                yield from queue.popleft().found(reading)
+        while queue:
+            yield from queue.popleft().found(reading)
 
 
-def _is_done(future: Future[Answer] | None) -> bool:
-    return future is None or future.done()
+@dataclass(slots=True)
+class _Queued:
+    """An item that waits its turn: one that is done, or a page, not begun or begun."""
 
+    item: Found | Place
+    page: Page | Future[Answer] | None
 
-def _taken(item: Any, future: Future[Answer] | None, reading: Reading) -> Iterator[Found]:
-    if future is None:
-        yield item
-    else:
-        yield from _article(future.result(), item, reading)
+    def submit(self, workers: _Workers) -> None:
+        """Have the page made sense of by a process."""
+        if isinstance(self.page, Page):
+            self.page = workers.submit(self.page)
 
+    @property
+    def is_done(self) -> bool:
+        """Need nobody wait for it?"""
+        return self.page is None or (isinstance(self.page, Future) and self.page.done())
 
-def _article(answer: Answer, place: Place, reading: Reading) -> Iterator[Found]:
-    if isinstance(answer, SetAside):
-        yield place.problem(str(answer), answer.kind)
-    else:
-        yield from reading.article(answer, place)
+    def found(self, reading: Reading) -> Iterator[Found]:
+        """What comes of it."""
+        if self.page is None:
+            yield self.item  # type: ignore[misc]
+            return
+        assert isinstance(self.item, Place)
+        answer = self.page.result() if isinstance(self.page, Future) else told(self.page)
+        if isinstance(answer, SetAside):
+            yield self.item.problem(str(answer), answer.kind)
+        else:
+            yield from reading.article(answer, self.item)
 
 
 class _Workers:
