@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from reprlib import Repr
-from typing import Any
 
 from dedup.io import batches
 from dedup.io.place import Place
@@ -51,7 +50,7 @@ def explain(
     stream = batches(
         path, inputs=inputs, settings=settings, fields=fields, input_format=input_format, tell=told
     )  # fmt: skip
-    shown: Any = 0
+    shown = 0
     for _ in stream:
         yield from told.lines[shown:]
         shown = len(told.lines)

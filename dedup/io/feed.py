@@ -11,24 +11,17 @@ from typing import Any
 from dedup.io.file import File
 from dedup.io.hosts import outlet_of
 from dedup.io.markup import parsed, text_of
-from dedup.io.place import Found, Place, SetAside, reason
+from dedup.io.place import Found, Place, SetAside, attempted
 from dedup.io.reading import Reading, Told
 from dedup.io.text import whole
+from dedup.report.model import Problem
 
 
 def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) -> Iterator[Found]:
     """Yield the articles of a feed; places are the file and the entry's number."""
-    import feedparser
-
-    try:
-        data = whole(source, reading.limit)
-        _refuse_entities(data)
-        feed = feedparser.parse(BytesIO(data), sanitize_html=False, resolve_relative_uris=False)
-    except SetAside as verdict:
-        yield place.problem(str(verdict), verdict.kind)
-        return
-    except OSError as error:
-        yield place.problem(reason(error))
+    feed = attempted(lambda: _parsed(whole(source, reading.limit)), place)
+    if isinstance(feed, Problem):
+        yield feed
         return
     if not feed.entries:
         wrong = feed.get("bozo_exception")
@@ -37,6 +30,13 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
         )
     for number, entry in enumerate(feed.entries, 1):
         yield from reading.article(_fields(entry, feed.feed), Place(file.shown, number))
+
+
+def _parsed(data: bytes) -> Any:
+    import feedparser
+
+    _refuse_entities(data)
+    return feedparser.parse(BytesIO(data), sanitize_html=False, resolve_relative_uris=False)
 
 
 def _refuse_entities(data: bytes) -> None:

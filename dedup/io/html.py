@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dedup.io.file import File
 from dedup.io.folders import shown
 from dedup.io.hosts import outlet_of
-from dedup.io.place import Found, Place, SetAside, reason
+from dedup.io.place import Found, Place, SetAside, attempted
 from dedup.io.reading import Reading, Told
 from dedup.io.text import whole
+from dedup.report.model import Problem
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -38,12 +39,9 @@ class Page(NamedTuple):
 
 def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) -> Iterator[Found | Waiting]:
     """Yield the page, which is to be made sense of; its article's id is the name the file goes by."""
-    try:
-        data = whole(source, min(reading.limit, LONGEST))
-    except SetAside as verdict:
-        yield place.problem(str(verdict), verdict.kind)
-    except OSError as error:
-        yield place.problem(reason(error))
+    data = attempted(lambda: whole(source, min(reading.limit, LONGEST)), place)
+    if isinstance(data, Problem):
+        yield data
     else:
         yield Waiting(Page(data, None, shown(file.name.as_posix()), "the file's name"), place)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from dedup.io.file import File
 from dedup.io.markup import first, joined, local, named, paragraphs, parsed
-from dedup.io.place import Found, Place, SetAside, reason
+from dedup.io.place import Found, Place, attempted
 from dedup.io.reading import Reading, Told
 from dedup.io.text import whole
+from dedup.report.model import Problem
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -19,13 +20,9 @@ _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) -> Iterator[Found]:
     """Yield the articles of a document; pictures and other items without text are skipped."""
-    try:
-        root = parsed(whole(source, reading.limit))
-    except SetAside as verdict:
-        yield place.problem(str(verdict), verdict.kind)
-        return
-    except OSError as error:
-        yield place.problem(reason(error))
+    root = attempted(lambda: parsed(whole(source, reading.limit)), place)
+    if isinstance(root, Problem):
+        yield root
         return
     items = list(named(root, "newsItem"))
     if not items:

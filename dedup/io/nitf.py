@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from dedup.io.file import File
 from dedup.io.folders import shown
 from dedup.io.markup import first, joined, named, paragraphs, parsed
-from dedup.io.place import Found, Place, SetAside, reason
+from dedup.io.place import Found, Place, attempted
 from dedup.io.reading import Reading, Told
 from dedup.io.text import whole
+from dedup.report.model import Problem
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -18,17 +19,13 @@ if TYPE_CHECKING:
 
 def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) -> Iterator[Found]:
     """Yield the article of a document; without an identifier it goes by the file's name."""
-    try:
-        root = parsed(whole(source, reading.limit))
-        fields = fields_of(root)
-        if fields["id"][0] is None:
-            fields["id"] = shown(file.name.as_posix()), "the file's name"
-    except SetAside as verdict:
-        yield place.problem(str(verdict), verdict.kind)
-    except OSError as error:
-        yield place.problem(reason(error))
-    else:
-        yield from reading.article(fields, place)
+    fields = attempted(lambda: fields_of(parsed(whole(source, reading.limit))), place)
+    if isinstance(fields, Problem):
+        yield fields
+        return
+    if fields["id"][0] is None:
+        fields["id"] = shown(file.name.as_posix()), "the file's name"
+    yield from reading.article(fields, place)
 
 
 def fields_of(root: _Element) -> dict[str, Told]:

@@ -6,12 +6,14 @@ a bad record.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from dedup.report.model import Problem
 
+T = TypeVar("T")
 Kind: TypeAlias = Literal["skipped", "failed", "warning"]
 
 
@@ -77,3 +79,13 @@ Found: TypeAlias = Row | Rows | Problem
 def reason(error: OSError) -> str:
     """Say what the operating system said, without its numbers and paths."""
     return error.strerror or str(error)
+
+
+def attempted(work: Callable[[], T], place: Place) -> T | Problem:
+    """What `work` makes of one input, or the problem that sets it aside."""
+    try:
+        return work()
+    except SetAside as verdict:
+        return place.problem(str(verdict), verdict.kind)
+    except OSError as error:
+        return place.problem(reason(error))
