@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from dedup.errors import InputError
-from dedup.io.dates import Instant
+from dedup.io.dates import Instant, Zoneless
 from dedup.io.place import Found, Place, Row, Rows, placed
 from dedup.io.reading import Reading
 from dedup.io.record import FIELDS, check
@@ -100,9 +100,9 @@ def articles(
             columns = {ours: batch.column(theirs) for ours, theirs in present.items()}
             valid = whole(columns, names, limit, path, number + 1)
             if valid is not None:
-                for row, doubt in valid.doubts:
+                for row, doubt in valid.times.doubts:
                     yield placed(path, number + 1 + row).problem(doubt, "warning")
-                yield Rows(valid.batch, number + 1, path)
+                yield Rows(valid.batch, number + 1, path, valid.times.zoneless)
             else:
                 yield from _row_by_row(columns, names, limit, path, number)
             number += batch.num_rows
@@ -146,8 +146,9 @@ def _values(ours: str, column: pa.Array) -> list[Any]:
 def _instants(column: pa.Array) -> list[Instant | None]:
     """Take times as whole numbers: Python's own types cannot show every year that Arrow can."""
     bits, scale, divisor = _units(column.type)
+    made = Zoneless if kinds.is_timestamp(column.type) and column.type.tz is None else Instant
     values = column.view(bits).to_pylist()
-    return [None if value is None else Instant(value * scale // divisor) for value in values]
+    return [None if value is None else made(value * scale // divisor) for value in values]
 
 
 def _units(kind: pa.DataType) -> tuple[pa.DataType, int, int]:

@@ -10,7 +10,7 @@ from reprlib import repr as shortened
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.io.place import Found, Place, Row, Rows, placed
+from dedup.io.place import NO_ZONE, Found, Place, Row, Rows, placed
 from dedup.report.model import Inputs, Problem
 from dedup.schema import INPUT
 
@@ -64,19 +64,44 @@ def _repeated(key: str, place: Place, first: Place) -> Problem:
     )
 
 
+class _Zoneless:
+    """Times that were given without a zone: how many in each file, and where the first is."""
+
+    def __init__(self) -> None:
+        self._files: dict[str | None, tuple[Place, int]] = {}
+
+    def take(self, item: Row | Rows) -> None:
+        """Count those of rows."""
+        if not item.zoneless:
+            return
+        if isinstance(item, Row):
+            place, more = item.place, 1
+        else:
+            place, more = item.place(item.zoneless[0]), len(item.zoneless)
+        first, count = self._files.get(place.path, (place, 0))
+        self._files[place.path] = first, count + more
+
+    def problems(self) -> Iterator[Problem]:
+        """One for each file."""
+        for first, count in self._files.values():
+            others = "" if count == 1 else f", as {count:,} of this input are"
+            yield first.problem(NO_ZONE + others, "warning")
+
+
 def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[pa.RecordBatch]:
     """Yield batches of `schema.INPUT` with at most `max_rows` rows, in the order of `found`.
 
     Of articles with the same id the first stays. `inputs` counts an article when its batch is handed
-    out, and takes every problem as it comes.
+    out, and takes every problem as it comes; times without a zone are one for each file.
     """
-    ids, now = _Ids(), datetime.now(UTC)
+    ids, zoneless, now = _Ids(), _Zoneless(), datetime.now(UTC)
     rows: list[Row] = []
     size = 0
     for item in found:
         if isinstance(item, Problem):
             inputs.problems.append(item)
             continue
+        zoneless.take(item)
         if isinstance(item, Row):
             first = ids.taken(item.values[0], item.place)
             if first is not None:
@@ -94,6 +119,7 @@ def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[p
         if batch.num_rows:
             inputs.read += batch.num_rows
             yield batch
+    inputs.problems += zoneless.problems()
     if rows:
         yield _counted(rows, inputs, now)
 

@@ -27,25 +27,31 @@ _MONTHS = (
 # Digits alone are epoch seconds, except eight (YYYYMMDD); other lengths are too easily mistaken.
 _SECONDS = re.compile(r"\d{9,11}(?:\.\d+)?")
 _DIGITS = re.compile(r"[\d.]+")
+DAY = len("2024-05-01")  # characters up to which ISO 8601 names a day and no time of it
 
 
 class Instant(int):
     """A time that is already in microseconds since 1970 UTC."""
 
 
+class Zoneless(Instant):
+    """The same, of a time of day that was given without a zone, and taken as UTC."""
+
+
 def moment(value: Any) -> int:
-    """Turn a published time into microseconds since 1970-01-01 UTC; without a zone it is UTC.
+    """Turn a published time into microseconds since 1970-01-01 UTC; without a zone it is UTC (`Zoneless`).
 
     Takes an `Instant`, a `datetime`, a `date`, a string (ISO 8601, RFC 2822, either with the month by name,
     epoch seconds) or a number (epoch seconds). Raises `ValueError` with the reason when the value names no
     time, `TypeError` when it is none of these types.
     """
     if isinstance(value, Instant):
-        return within(int(value))
+        within(value)
+        return value
     if isinstance(value, datetime):
         return _microseconds(value)
     if isinstance(value, date):
-        return _microseconds(datetime(value.year, value.month, value.day))
+        return int(_microseconds(datetime(value.year, value.month, value.day)))
     if isinstance(value, str):
         return _written(value.strip())
     if isinstance(value, bool) or not hasattr(value, "__float__"):
@@ -78,10 +84,11 @@ def _written(text: str) -> int:
         return epoch(text)
     if len(text) != 8 and _DIGITS.fullmatch(text):
         raise ValueError("is neither YYYYMMDD nor seconds since 1970")
+    iso = _SPACED_ZONE.sub(lambda match: match[1] or "+00:00", _NAMED_MONTH.sub(_iso, text, 1))
     try:
-        when = datetime.fromisoformat(
-            _SPACED_ZONE.sub(lambda match: match[1] or "+00:00", _NAMED_MONTH.sub(_iso, text, 1))
-        )
+        when = datetime.fromisoformat(iso)
+        if len(iso) <= DAY:
+            return int(_microseconds(when))
     except ValueError:
         try:
             when = parsedate_to_datetime(text)
@@ -102,5 +109,5 @@ def _iso(day: re.Match[str]) -> str:
 
 def _microseconds(when: datetime) -> int:
     if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
+        return Zoneless(_microseconds(when.replace(tzinfo=UTC)))
     return within((when - EPOCH) // MICROSECOND)

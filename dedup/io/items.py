@@ -7,7 +7,7 @@ from typing import Any
 
 from dedup.article import Article
 from dedup.errors import InputError
-from dedup.io.place import Found, Place, Row
+from dedup.io.place import NO_ZONE, Found, Place, Row
 from dedup.io.record import FIELDS, check
 from dedup.report.model import Problem
 
@@ -32,7 +32,7 @@ def row_of(item: Any, place: Place, limit: int) -> tuple[tuple[Any, ...], list[s
     doubts: list[str] = []
     for found in _checked(item, _OURS, place, limit):
         if isinstance(found, Row):
-            return found.values, doubts
+            return found.values, [*doubts, NO_ZONE] if found.zoneless else doubts
         if isinstance(found, Problem) and found.kind == "warning":
             doubts.append(found.message)
         else:

@@ -74,9 +74,9 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
         if valid is None:
             yield from _line_by_line(part, encoding, longest, reading, file.shown)
             continue
-        for row, doubt in valid.doubts:
+        for row, doubt in valid.times.doubts:
             yield Place(file.shown, part.first + row).problem(doubt, "warning")
-        yield Rows(valid.batch, part.first, file.shown)
+        yield Rows(valid.batch, part.first, file.shown, valid.times.zoneless)
     if isinstance(seen.end, SetAside):
         yield place.problem(str(seen.end), seen.end.kind)
     elif seen.end is not None:

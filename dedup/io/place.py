@@ -6,7 +6,7 @@ a bad record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow as pa
 from dedup.report.model import Problem
 
 T = TypeVar("T")
+NO_ZONE = "the published time has no zone; taken as UTC"
 Kind: TypeAlias = Literal["skipped", "failed", "warning"]
 
 
@@ -48,12 +49,13 @@ class Row(NamedTuple):
     """One valid article.
 
     `values` follow the columns of `schema.INPUT`, `published` in microseconds since 1970 UTC;
-    `size` is the UTF-8 length of all its strings in bytes.
+    `size` is the UTF-8 length of all its strings in bytes. `zoneless`: its time was given without a zone.
     """
 
     values: tuple[Any, ...]
     size: int
     place: Place
+    zoneless: bool = False
 
 
 class Rows(NamedTuple):
@@ -62,6 +64,7 @@ class Rows(NamedTuple):
     batch: pa.RecordBatch  # of `schema.INPUT`
     first: int  # 1-based
     path: str | None
+    zoneless: Sequence[int] = ()  # rows whose times were given without a zone
 
     def place(self, row: int) -> Place:
         """Where a row stands."""

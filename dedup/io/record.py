@@ -9,7 +9,7 @@ from reprlib import repr as shortened
 from typing import Any
 
 from dedup.errors import InputError
-from dedup.io.dates import epoch, moment
+from dedup.io.dates import Zoneless, epoch, moment
 from dedup.io.hosts import outlet_of
 from dedup.io.place import Found, Place, Row, SetAside
 from dedup.schema import INPUT
@@ -72,7 +72,8 @@ def check(record: Mapping[str, Any], names: Mapping[str, str], place: Place, lim
         yield place.problem(doubt, "warning")
     if values["outlet"] is None and values["url"]:
         values["outlet"] = outlet_of(str(values["url"]))
-    yield Row((key, text, *values.values(), place.path, place.line), size, place)
+    zoneless = isinstance(values["published"], Zoneless)
+    yield Row((key, text, *values.values(), place.path, place.line), size, place, zoneless)
 
 
 def _missing(record: Mapping[str, Any], name: str) -> str:
@@ -125,7 +126,7 @@ def _size(value: str, name: str, limit: int) -> int:
 
 
 def published_of(value: Any, name: str) -> tuple[int | None, str | None]:
-    """Microseconds UTC, and the doubt to report when the value names no time."""
+    """Microseconds UTC (`Zoneless` where no zone is given), and the doubt when the value names no time."""
     if value is None or absent(value) or (isinstance(value, str) and not value.strip()):
         return None, None
     try:

@@ -6,23 +6,32 @@ doubtful is left to `record.check`, which says what is wrong with which row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
+from dedup.io.dates import DAY, Zoneless
 from dedup.io.hosts import outlet_of
 from dedup.io.record import published_of
 from dedup.schema import INPUT
 
 
+class Times(NamedTuple):
+    """Published times of some rows."""
+
+    column: pa.Array  # of the type that `schema.INPUT` has for them
+    doubts: Sequence[tuple[int, str]] = ()  # rows whose time could not be read, and why
+    zoneless: Sequence[int] = ()  # rows whose time was given without a zone
+
+
 class Whole(NamedTuple):
-    """Valid articles, and the rows whose time could not be read, with the reason."""
+    """Valid articles, and what there is to say of their times."""
 
     batch: pa.RecordBatch  # of `schema.INPUT`
-    doubts: list[tuple[int, str]]
+    times: Times
 
 
 def whole(
@@ -34,15 +43,15 @@ def whole(
     file, if any, and the number of the first row.
     """
     count = len(columns["id"])
-    arrays, doubts = [], list[tuple[int, str]]()
+    arrays, times = [], Times(pa.nulls(count, INPUT.field("published").type))
     try:
         for field in INPUT:
             column = columns.get(field.name)
             if column is None:
                 arrays.append(_absent(field, count, path, first))
             elif field.name == "published":
-                times, doubts = _times(column, field.type, names["published"])
-                arrays.append(times)
+                times = _times(column, field.type, names["published"])
+                arrays.append(times.column)
             elif field.name in ("path", "line"):
                 arrays.append(column.cast(field.type))
             else:
@@ -54,7 +63,7 @@ def whole(
         arrays[outlet] = pc.coalesce(arrays[outlet], _sites(arrays[url]))
     if pc.any(pc.utf8_is_space(arrays[INPUT.get_field_index("text")])).as_py():
         return None
-    return Whole(pa.RecordBatch.from_arrays(arrays, schema=INPUT), doubts)
+    return Whole(pa.RecordBatch.from_arrays(arrays, schema=INPUT), times)
 
 
 def _sites(urls: pa.Array) -> pa.Array:
@@ -85,23 +94,31 @@ def _strings(column: pa.Array, field: pa.Field, limit: int) -> pa.Array:
     return values
 
 
-def _times(column: pa.Array, kind: pa.DataType, name: str) -> tuple[pa.Array, list[tuple[int, str]]]:
-    """Times in UTC, those without a zone taken as UTC; and what is doubtful of those of some rows."""
+def _times(column: pa.Array, kind: pa.DataType, name: str) -> Times:
+    """Times in UTC, those without a zone taken as UTC."""
     if kinds.is_timestamp(column.type) and column.type.tz is not None:
-        return column.cast(kind), []
-    if kinds.is_timestamp(column.type) or kinds.is_date(column.type) or kinds.is_null(column.type):
-        return _in_utc(column, kind), []
+        return Times(column.cast(kind))
+    if kinds.is_date(column.type) or kinds.is_null(column.type):
+        return Times(_in_utc(column, kind))
+    if kinds.is_timestamp(column.type):
+        return Times(_in_utc(column, kind), (), _where(column.is_valid()))
     try:
-        return column.cast(kind), []
+        return Times(column.cast(kind))
     except pa.ArrowInvalid:
         pass  # strings without a zone, or of another form
     try:
-        return _in_utc(column, kind), []
+        return Times(_in_utc(column, kind), (), _where(pc.greater(pc.utf8_length(column), DAY)))
     except pa.ArrowInvalid:
         pass
     read = [published_of(value, name) for value in column.cast(pa.large_string()).to_pylist()]
     doubts = [(row, doubt) for row, (_, doubt) in enumerate(read) if doubt]
-    return pa.array([time for time, _ in read], kind), doubts
+    zoneless = [row for row, (time, _) in enumerate(read) if isinstance(time, Zoneless)]
+    return Times(pa.array([time for time, _ in read], kind), doubts, zoneless)
+
+
+def _where(rows: pa.Array) -> Sequence[int]:
+    numbers: list[int] = pc.indices_nonzero(pc.fill_null(rows, False)).to_pylist()
+    return numbers
 
 
 def _in_utc(column: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from dedup.errors import IndexStoreError
 from dedup.io.dates import EPOCH, MICROSECOND
 from dedup.io.jsonl import ESCAPED, OTHERS, parsed
-from dedup.io.place import Place, Row, SetAside
+from dedup.io.place import NO_ZONE, Place, Row, SetAside
 from dedup.io.record import FIELDS, Number, check
 from dedup.online.batcher import Batcher, Full
 from dedup.online.filter import Filter, facts_of
@@ -194,7 +194,7 @@ class _Service:
             _check_id(record.get("id"))
             for found in check(record, _OURS, Place(), self.limits.text):
                 if isinstance(found, Row):
-                    return facts_of(found.values, doubts)
+                    return facts_of(found.values, [*doubts, NO_ZONE] if found.zoneless else doubts)
                 message = getattr(found, "message", "no article")
                 if getattr(found, "kind", "failed") != "warning":
                     raise SetAside(message)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from dedup.io.jsonl import ESCAPED, OTHERS, parsed
-from dedup.io.place import Place, Row, SetAside
+from dedup.io.place import NO_ZONE, Place, Row, SetAside
 from dedup.io.record import check
 from dedup.online.filter import Filter, facts_of
 from dedup.online.texts import Facts
@@ -48,6 +48,7 @@ class Stream:
     dropped: Collection[str]
     streams: Streams
     counts: Counts = field(default_factory=Counts)
+    zoneless: bool = False  # whether a time without a zone was told of
 
     @property
     def longest(self) -> int:
@@ -77,6 +78,9 @@ class Stream:
         doubts: list[str] = []
         for found in check(parsed(line), self.names, place, self.filter.index.settings.max_bytes):
             if isinstance(found, Row):
+                if found.zoneless and not self.zoneless:
+                    self.zoneless = True
+                    self.counts.noted.append(f"{place}: {NO_ZONE}, here and wherever else it has none")
                 self.counts.noted += [f"{place}: {doubt}" for doubt in doubts]
                 return facts_of(found.values, doubts)
             if isinstance(found, Problem):

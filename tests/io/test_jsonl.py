@@ -152,6 +152,7 @@ DATES = {
     "null": None,
     '" "': None,
 }
+ZONELESS = ('"2024-05-01T12:30"', '"01-MAY-1987 12:30:01.79"')
 
 
 @pytest.mark.parametrize("written", DATES)
@@ -160,7 +161,23 @@ def test_published_is_utc(read, tmp_path, written):
     path.write_text(f'{{"id": 1, "text": "a", "published": {written}}}')
     [article], inputs = read(path)
     assert article["published"] == DATES[written]
-    assert not inputs.problems
+    zoneless = [problem.message for problem in inputs.problems]
+    assert zoneless == ["the published time has no zone; taken as UTC"] * (written in ZONELESS)
+
+
+def test_times_without_a_zone_are_told_once_for_a_file(read, tmp_path):
+    times = ["2024-05-01T10:00Z", "2024-05-01T10:00", "2024-05-02", "2024-05-01 11:00"]
+    lines = [f'{{"id": "{n}", "text": "a", "published": "{time}"}}' for n, time in enumerate(times)]
+    for name in ("mixed.jsonl", "plain.jsonl"):
+        (tmp_path / name).write_text(
+            "\n".join(lines if name == "mixed.jsonl" else lines[1:]).replace('"id": "', f'"id": "{name}')
+        )
+    _, inputs = read(tmp_path)
+    assert [(problem.kind, problem.path, problem.line) for problem in inputs.problems] == [
+        ("warning", str(tmp_path / "mixed.jsonl"), 2),
+        ("warning", str(tmp_path / "plain.jsonl"), 1),
+    ]
+    assert all("as 2 of this input are" in problem.message for problem in inputs.problems)
 
 
 @pytest.mark.parametrize(

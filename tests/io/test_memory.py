@@ -37,12 +37,22 @@ def test_articles_and_mappings(read):
 
 
 @pytest.mark.parametrize(
-    "published", [datetime(2024, 5, 1), date(2024, 5, 1), "2024-05-01", 1714521600, np.float64(1714521600)]
+    "published",
+    [datetime(2024, 5, 1, tzinfo=UTC), date(2024, 5, 1), "2024-05-01", 1714521600, np.float64(1714521600)],
 )
 def test_published_of_any_kind(read, published):
     [article], inputs = read([Article("a", "text", published=published)])
     assert article["published"] == datetime(2024, 5, 1, tzinfo=UTC)
     assert not inputs.problems
+
+
+def test_a_column_of_times_without_a_zone_is_told_once(read):
+    times = pa.array([None, datetime(2024, 5, 1), datetime(2024, 5, 2)], pa.timestamp("us"))
+    articles, inputs = read(pa.table({"id": ["a", "b", "c"], "text": ["x"] * 3, "published": times}))
+    assert articles[1]["published"] == datetime(2024, 5, 1, tzinfo=UTC)
+    assert [str(problem) for problem in inputs.problems] == [
+        "input: row 2: the published time has no zone; taken as UTC, as 2 of this input are"
+    ]
 
 
 @pytest.mark.parametrize(
