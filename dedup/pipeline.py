@@ -13,16 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dedup import align as aligning
 from dedup import tables
 from dedup.agencies import CREDITS, credit_rows, declared_rows, mentions
-from dedup.align import Aligned
+from dedup.align import Aligned, align
 from dedup.candidates import Candidates, candidate_pairs
 from dedup.checkpoint import Arrays, Checkpoint
 from dedup.compose import compose
-from dedup.cover import apart, cover
 from dedup.csr import batches, offsets_of
-from dedup.families import Families, families, renewed, with_duplicates
+from dedup.families import Families, renewed, with_duplicates
 from dedup.io import Source as Input
 from dedup.io import batches as read
 from dedup.io import size_of
@@ -44,17 +42,16 @@ from dedup.resume import (
     table_to_array,
 )
 from dedup.scratch import Scratch, Spool
-from dedup.seen import Seen
 from dedup.settings import Settings
 from dedup.store import Articles, TextsById
 from dedup.threads import in_order
 from dedup.tokens import Tokens, tokenise
+from dedup.verify import verified
 from dedup.weigh import Paragraphs, mark_navigation, mark_repeated, weights
 
 Progress = Callable[[str, int, int | None], None]
 Batches = list[tuple[int, int]]
 
-_ROUNDS = 4  # in which needed pairs are looked at
 _BATCH_BYTES = 2**22  # of text handled in one go: what is made of it stays in the second-level cache
 
 
@@ -296,45 +293,28 @@ class _Run:
         return pairs
 
     def align(self, digested: Digested, found: Candidates) -> tuple[Aligned, Families]:
-        """Verify candidates and cluster articles; pairs that hubs stand for, where they prove not to, too."""
+        """Verify candidates and cluster articles."""
         kept = self.kept("families")
         if kept is not None:
             return families_of_arrays(kept)
-        tokens, share = digested.tokens, self.settings.copy_share
+        tokens, settings = digested.tokens, self.settings
         with self.stage("align") as stage:
-            chosen, aligned = self._verified(tokens, found)
-            stage.rows_in, stage.unit_in = int(chosen.sum()), "pairs"
-            stage.rows_out, stage.unit_out = len(aligned.pairs), "pairs"
+            told = verified(
+                tokens, found, np.arange(len(tokens)), settings, threads=self.threads, progress=self._aligning
+            )
+            stage.rows_in, stage.unit_in = len(found.pairs), "pairs"
+            stage.rows_out, stage.unit_out = len(told.within.pairs) + len(told.between.pairs), "pairs"
         with self.stage("families") as stage:
-            parts = [aligned]
-            clusters = families(aligned, tokens.lengths, share, threads=self.threads)
-            rest = found.pairs[~chosen]
-            while (further := apart(rest, clusters, len(tokens))).any():
-                parts.append(self._aligned(tokens, rest[further]))
-                clusters = renewed(clusters, parts, tokens.lengths, share, threads=self.threads)
-                rest = rest[~further]
+            parts = [told.within, told.between]
+            clusters = renewed(
+                told.families, parts, tokens.lengths, settings.copy_share, threads=self.threads
+            )
             aligned = Aligned.merged(parts)
             clusters = with_duplicates(clusters, digested.first_of, tokens.lengths)
             stage.rows_in, stage.unit_in = len(aligned.pairs), "pairs"
             stage.rows_out, stage.unit_out = len(clusters), "families"
         self.keep("families", lambda: families_to_arrays(aligned, clusters))
         return aligned, clusters
-
-    def _verified(self, tokens: Tokens, found: Candidates) -> tuple[NDArray[np.bool_], Aligned]:
-        """Which candidates need to be aligned, bool (n,), aligned: first those that hubs do not stand for.
-
-        The needed ones among the others follow in rounds, each of which sees what those before it saw.
-        """
-        chosen = cover(found, len(tokens))
-        needed = np.flatnonzero(found.needed & ~chosen)
-        seen = Seen.nothing(tokens, found.pairs[needed])
-        parts = [self._aligned(tokens, found.pairs[chosen], seen)]
-        for number in range(_ROUNDS if needed.size else 0):
-            own = needed[number::_ROUNDS]
-            own = own[seen.news(tokens, found.pairs[own], self.settings.guarantee, self.threads)]
-            chosen[own] = True
-            parts.append(self._aligned(tokens, found.pairs[own], seen))
-        return chosen, Aligned.merged(parts)
 
     def trace(
         self, articles: Articles, digested: Digested, aligned: Aligned, found: Families
@@ -346,7 +326,8 @@ class _Run:
             traced = origins(found, digested.sources, lengths)
             missing = _missing(aligned, found, traced.texts, digested.first_of)
             repeats = _copies_of(digested.first_of, lengths)
-            aligned = Aligned.merged([aligned, self._aligned(tokens, missing), repeats])
+            further = align(tokens, missing, self.settings, threads=self.threads, progress=self._aligning)
+            aligned = Aligned.merged([aligned, further, repeats])
             parts = compose(tokens, aligned, found, traced.texts, digested.batches, threads=self.threads)
             matched, covered = aligned.shares(weights(tokens))
             stage.rows_in, stage.unit_in = len(found), "families"
@@ -371,14 +352,9 @@ class _Run:
             yield stage
             self.scratch.let_go()
 
-    def _aligned(self, tokens: Tokens, pairs: NDArray[np.int32], seen: Seen | None = None) -> Aligned:
-        def progress(done: int, total: int) -> None:
-            self.scratch.let_go()
-            self.tell("align", done, total)
-
-        return aligning.align(
-            tokens, pairs, self.settings, threads=self.threads, seen=seen, progress=progress
-        )
+    def _aligning(self, done: int, total: int) -> None:
+        self.scratch.let_go()
+        self.tell("align", done, total)
 
 
 def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:

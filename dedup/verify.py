@@ -1,0 +1,86 @@
+"""Verify: candidate pairs to aligned ones, without aligning all pairs of a large family.
+
+Texts that meet in many buckets form a cluster. Within one, a pair is left out if a hub stands for it, if all
+that it shares is known to be copied already, or if its two articles prove to be of one family all the same.
+Pairs between clusters are all aligned. What is found of a cluster and of a pair depends on nothing else, so
+that clusters may be verified apart from one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.align import Aligned, align
+from dedup.candidates import Candidates
+from dedup.cover import apart, cover
+from dedup.families import Families, families, renewed
+from dedup.kernels.families import components
+from dedup.seen import Seen
+from dedup.settings import Settings
+from dedup.tokens import Tokens
+
+CLOSE = 8  # buckets in which two texts meet, for them to be of one cluster
+_ROUNDS = 4  # in which needed pairs are looked at
+
+
+class Verified(NamedTuple):
+    """The pairs that share a passage, within clusters and between them, and the families of the former."""
+
+    within: Aligned
+    between: Aligned
+    families: Families
+
+
+def clusters(found: Candidates, texts: int) -> NDArray[np.int32]:
+    """The first text of each one's cluster, int32 (texts,)."""
+    firsts = np.arange(texts, dtype=np.int32)
+    close = found.pairs[found.buckets >= CLOSE]
+    components(close[:, 0].copy(), close[:, 1].copy(), firsts)
+    return firsts
+
+
+def verified(
+    tokens: Tokens,
+    found: Candidates,
+    numbers: NDArray[np.int64],
+    settings: Settings,
+    *,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verified:
+    """Align the candidates that are worth it.
+
+    `numbers` int64 (n,): the texts' numbers in the whole corpus, rising; `found` must hold all pairs of every
+    cluster that it holds a pair of. `progress` is called with pairs done and pairs in all, several times
+    over.
+    """
+
+    def aligned(pairs: NDArray[np.int32], seen: Seen | None = None) -> Aligned:
+        return align(tokens, pairs, settings, threads=threads, seen=seen, progress=progress)
+
+    firsts = clusters(found, len(tokens))[found.pairs]
+    inside = firsts[:, 0] == firsts[:, 1]
+    close = Candidates(*(column[inside] for column in found))
+    chosen = cover(close, len(tokens))
+    needed = np.flatnonzero(close.needed & ~chosen)
+    rounds = numbers[close.pairs[needed]].sum(axis=1) % _ROUNDS
+    seen = Seen.nothing(tokens, close.pairs[needed])
+    parts = [aligned(close.pairs[chosen], seen)]
+    for number in range(_ROUNDS if needed.size else 0):
+        own = needed[rounds == number]
+        own = own[seen.news(tokens, close.pairs[own], settings.guarantee, threads)]
+        chosen[own] = True
+        parts.append(aligned(close.pairs[own], seen))
+    parts = [Aligned.merged(parts)]
+    lengths, share = tokens.lengths, settings.copy_share
+    known = families(parts[0], lengths, share, threads=threads)
+    rest = close.pairs[~chosen]
+    while (further := apart(rest, known, len(tokens))).any():
+        parts.append(aligned(rest[further]))
+        known = renewed(known, parts, lengths, share, threads=threads)
+        rest = rest[~further]
+    return Verified(Aligned.merged(parts), aligned(found.pairs[~inside]), known)
