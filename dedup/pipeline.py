@@ -20,7 +20,7 @@ from dedup.candidates import Candidates, candidate_pairs
 from dedup.checkpoint import Arrays, Checkpoint
 from dedup.compose import compose
 from dedup.csr import batches, offsets_of
-from dedup.families import Families, renewed, with_duplicates
+from dedup.families import Families, with_duplicates
 from dedup.io import Source as Input
 from dedup.io import batches as read
 from dedup.io import size_of
@@ -46,7 +46,7 @@ from dedup.settings import Settings
 from dedup.store import Articles, TextsById
 from dedup.threads import in_order
 from dedup.tokens import Tokens, tokenise
-from dedup.verify import verified
+from dedup.verify import settled, verified
 from dedup.weigh import Paragraphs, mark_navigation, mark_repeated, weights
 
 Progress = Callable[[str, int, int | None], None]
@@ -305,11 +305,7 @@ class _Run:
             stage.rows_in, stage.unit_in = len(found.pairs), "pairs"
             stage.rows_out, stage.unit_out = len(told.within.pairs) + len(told.between.pairs), "pairs"
         with self.stage("families") as stage:
-            parts = [told.within, told.between]
-            clusters = renewed(
-                told.families, parts, tokens.lengths, settings.copy_share, threads=self.threads
-            )
-            aligned = Aligned.merged(parts)
+            aligned, clusters = settled(tokens, told, settings, threads=self.threads, progress=self._aligning)
             clusters = with_duplicates(clusters, digested.first_of, tokens.lengths)
             stage.rows_in, stage.unit_in = len(aligned.pairs), "pairs"
             stage.rows_out, stage.unit_out = len(clusters), "families"

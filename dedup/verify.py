@@ -33,6 +33,7 @@ class Verified(NamedTuple):
     within: Aligned
     between: Aligned
     families: Families
+    rest: NDArray[np.int32]  # (n, 2) pairs that are not aligned, since both texts are of one family
 
 
 def clusters(found: Candidates, texts: int) -> NDArray[np.int32]:
@@ -59,9 +60,7 @@ def verified(
     over.
     """
 
-    def aligned(pairs: NDArray[np.int32], seen: Seen | None = None) -> Aligned:
-        return align(tokens, pairs, settings, threads=threads, seen=seen, progress=progress)
-
+    aligned = _aligner(tokens, settings, threads, progress)
     firsts = clusters(found, len(tokens))[found.pairs]
     inside = firsts[:, 0] == firsts[:, 1]
     close = Candidates(*(column[inside] for column in found))
@@ -76,11 +75,55 @@ def verified(
         chosen[own] = True
         parts.append(aligned(close.pairs[own], seen))
     parts = [Aligned.merged(parts)]
-    lengths, share = tokens.lengths, settings.copy_share
-    known = families(parts[0], lengths, share, threads=threads)
-    rest = close.pairs[~chosen]
+    known = families(parts[0], tokens.lengths, settings.copy_share, threads=threads)
+    known, rest = _rejoined(tokens, parts, known, close.pairs[~chosen], settings, aligned, threads)
+    return Verified(Aligned.merged(parts), aligned(found.pairs[~inside]), known, rest)
+
+
+def settled(
+    tokens: Tokens,
+    told: Verified,
+    settings: Settings,
+    *,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Aligned, Families]:
+    """All aligned pairs and their families, in which no pair that was left out is apart."""
+    aligned = _aligner(tokens, settings, threads, progress)
+    parts = [told.within, told.between]
+    known = renewed(told.families, parts, tokens.lengths, settings.copy_share, threads=threads)
+    known, _ = _rejoined(tokens, parts, known, told.rest, settings, aligned, threads)
+    return Aligned.merged(parts), known
+
+
+_Aligner = Callable[..., Aligned]
+
+
+def _aligner(
+    tokens: Tokens, settings: Settings, threads: int, progress: Callable[[int, int], None] | None
+) -> _Aligner:
+    def aligned(pairs: NDArray[np.int32], seen: Seen | None = None) -> Aligned:
+        return align(tokens, pairs, settings, threads=threads, seen=seen, progress=progress)
+
+    return aligned
+
+
+def _rejoined(
+    tokens: Tokens,
+    parts: list[Aligned],
+    known: Families,
+    rest: NDArray[np.int32],
+    settings: Settings,
+    aligned: _Aligner,
+    threads: int,
+) -> tuple[Families, NDArray[np.int32]]:
+    """Align those of the pairs left out that are not of one family, until there are none.
+
+    `parts` takes in what they say, besides what made the families `known`. Returns the families, and the
+    pairs that are left out for good.
+    """
     while (further := apart(rest, known, len(tokens))).any():
         parts.append(aligned(rest[further]))
-        known = renewed(known, parts, lengths, share, threads=threads)
+        known = renewed(known, parts, tokens.lengths, settings.copy_share, threads=threads)
         rest = rest[~further]
-    return Verified(Aligned.merged(parts), aligned(found.pairs[~inside]), known)
+    return known, rest
