@@ -43,7 +43,7 @@ from dedup.resume import (
 )
 from dedup.scratch import Scratch, Spool
 from dedup.settings import Settings
-from dedup.store import Articles, TextsById
+from dedup.store import Articles
 from dedup.threads import in_order
 from dedup.tokens import Tokens, tokenise
 from dedup.verify import settled, verified
@@ -93,7 +93,11 @@ def scan(
     articles = run.read(source, inputs, fields, input_format)
     built = run.build(run.find(articles))
     return Report(
-        **built, inputs=inputs, settings=run.settings.answer(), version=_version(), texts=TextsById(articles)
+        **built,
+        inputs=inputs,
+        settings=run.settings.answer(),
+        version=_version(),
+        texts=articles.texts_by_id(),
     )
 
 
@@ -337,7 +341,7 @@ class _Run:
     def build(self, found: tables.Found) -> dict[str, pa.Table]:
         """The report's tables."""
         with self.stage("tables") as stage:
-            built = tables.build(found)
+            built = tables.build(found, self.scratch.table)
             stage.rows_in = stage.rows_out = len(found.articles)
         return built
 

@@ -10,7 +10,8 @@ import errno
 import mmap
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from io import RawIOBase
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -162,6 +163,21 @@ class Spool:
         self._scratch.spilled += values.nbytes
 
 
+class _Sink(RawIOBase):
+    """A spool of bytes as a file that is written to."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        values = np.frombuffer(data, np.uint8)
+        self._spool.append(values)
+        return values.size
+
+
 def _memory(size: int) -> mmap.mmap:
     """Memory that is taken from the system as it is written to."""
     try:
@@ -255,6 +271,19 @@ class Scratch:
     def parts(self, count: int, *dtypes: Any) -> Parts:
         """New arrays in `count` parts, one for each dtype."""
         return Parts([self.spool(dtype) for dtype in dtypes], count)
+
+    def table(self, kind: pa.Schema, pieces: Iterable[pa.Table]) -> pa.Table:
+        """A table from its pieces: on disk, and mapped, if anything has had to go there by now."""
+        if not self.spilled:
+            return pa.concat_tables([kind.empty_table(), *pieces])
+        spool = self.spool(np.uint8)
+        spool.spill()
+        with pa.ipc.new_file(_Sink(spool), kind) as writer:
+            for piece in pieces:
+                writer.write_table(piece)
+        mapped = spool.array()
+        spool.clear()  # the map outlives the file
+        return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
 
     def grown(self) -> None:
         """Move arrays to disk, the largest first, while more is held in memory than may be."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup.csr import offsets_of
+from dedup.report.texts import SortedTexts
 from dedup.schema import INPUT
 from dedup.scratch import Scratch, Spool
 from dedup.threads import ahead
@@ -85,23 +85,6 @@ class Articles:
         chunked = self.details[name]
         return chunked.chunk(0) if chunked.num_chunks else pa.array([], chunked.type)
 
-
-class TextsById(Mapping[str, str]):
-    """The original texts by article id, read when they are asked for."""
-
-    def __init__(self, articles: Articles) -> None:
-        self._ids = articles.column("id")
-        self._texts = articles.texts
-
-    def __getitem__(self, id: str) -> str:
-        place = bisect_left(range(len(self._ids)), id, key=lambda number: str(self._ids[number]))
-        if place == len(self._ids) or self._ids[place].as_py() != id:
-            raise KeyError(id)
-        return self._texts[place]
-
-    def __iter__(self) -> Iterator[str]:
-        for id in self._ids:
-            yield id.as_py()
-
-    def __len__(self) -> int:
-        return len(self._ids)
+    def texts_by_id(self) -> SortedTexts:
+        """The original texts by article id, read when they are asked for."""
+        return SortedTexts(self.column("id"), self.texts.taken)

@@ -1,11 +1,15 @@
-"""Tables: what the stages found, as the report's four tables (columns in `dedup.schema`)."""
+"""Tables: what the stages found, as the report's four tables (columns in `dedup.schema`).
+
+They are made piece by piece, so that a table need never be in memory as a whole.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +30,8 @@ from dedup.provenance import CREDITS, NEVER, UNKNOWN, Origins, Sources, agencies
 from dedup.store import Articles
 
 _PARTS = ("own", "boilerplate", "copy", "quotation")  # in the order of `kernels.compose`
+_EVIDENCE = (*CREDITS, "first published", "derived from")  # kinds of evidence for a family's origin
+_ROWS = 2**16  # of a piece
 
 Rows = NDArray[np.int64]
 
@@ -57,8 +63,15 @@ class Found:
         return self.articles.column("id")
 
 
-def build(found: Found) -> dict[str, pa.Table]:
-    """The four tables by name."""
+Keep = Callable[[pa.Schema, Iterator[pa.Table]], pa.Table]
+
+
+def _in_memory(kind: pa.Schema, pieces: Iterator[pa.Table]) -> pa.Table:
+    return pa.concat_tables([kind.empty_table(), *pieces])
+
+
+def build(found: Found, keep: Keep = _in_memory) -> dict[str, pa.Table]:
+    """The four tables by name; `keep` makes one of its schema and its pieces."""
     passages, pairs, parts = found.aligned.passages, found.aligned.pairs, found.parts
     texts = np.repeat(pairs, np.diff(found.aligned.offsets), axis=0)
     lefts, rights, composed = found.places.spans(
@@ -72,16 +85,17 @@ def build(found: Found) -> dict[str, pa.Table]:
     )
     names = pa.array(_family_names(found), pa.string())
     members = _members(found)
-    steps: dict[str, Callable[[], pa.Table]] = {
-        "articles": lambda: _articles(found, names, members, *composed),
-        "passages": lambda: _passages(found, texts, [*lefts, *rights]),
-        "pairs": lambda: _pairs(found),
-        "families": lambda: _families(found, names, members),
+    steps: dict[str, tuple[int, Callable[[int, int], pa.Table]]] = {
+        "articles": (len(found.articles), _articles(found, names, members, *composed)),
+        "passages": (len(pairs), partial(_passages, found, texts, [*lefts, *rights])),
+        "pairs": (len(pairs), partial(_pairs, found)),
+        "families": (len(names), _families(found, names, members)),
     }
     built = {}
-    for name, step in steps.items():
+    for name, (count, step) in steps.items():
         found.articles.texts.let_go()
-        built[name] = step()
+        pieces = (step(first, min(first + _ROWS, count)) for first in range(0, count, _ROWS))
+        built[name] = keep(schema.TABLES[name], pieces)
     return built
 
 
@@ -119,8 +133,8 @@ def _table(columns: dict[str, Any], kind: pa.Schema) -> pa.Table:
     return pa.table([pa.array(columns[field.name], field.type) for field in kind], kind)
 
 
-def _pairs(found: Found) -> pa.Table:
-    aligned = found.aligned
+def _pairs(found: Found, first: int, stop: int) -> pa.Table:
+    own, aligned = slice(first, stop), found.aligned.taken(np.arange(first, stop))
     pairs, count = aligned.pairs, len(aligned.pairs)
     owners = np.repeat(np.arange(count), np.diff(aligned.offsets))
     kinds = np.zeros((count, len(schema.PASSAGE_KINDS)), np.bool_)
@@ -128,14 +142,17 @@ def _pairs(found: Found) -> pa.Table:
     in_copies = np.where(aligned.passages[:, KIND] == COPY, aligned.passages[:, MATCHED], 0)
     outlets = found.sources.outlets[pairs]
     names = relations(
-        found.matched, found.covered, kinds, (outlets[:, 0] == outlets[:, 1]) & (outlets[:, 0] >= 0)
+        found.matched[own],
+        found.covered[own],
+        kinds,
+        (outlets[:, 0] == outlets[:, 1]) & (outlets[:, 0] >= 0),
     )
     names[found.first_of[pairs[:, 0]] == found.first_of[pairs[:, 1]]] = "duplicate"
     columns = {
         "left": _picked(found.ids, pairs[:, 0]),
         "right": _picked(found.ids, pairs[:, 1]),
-        "left_containment": found.matched[:, 0],
-        "right_containment": found.matched[:, 1],
+        "left_containment": found.matched[own, 0],
+        "right_containment": found.matched[own, 1],
         "resemblance": aligned.resemblance,
         "matched_tokens": sums(in_copies.astype(np.int64), aligned.offsets),
         "relation": names,
@@ -143,14 +160,18 @@ def _pairs(found: Found) -> pa.Table:
     return _table(columns, schema.PAIRS)
 
 
-def _passages(found: Found, texts: NDArray[np.int32], places: list[NDArray[np.int32]]) -> pa.Table:
-    passages = found.aligned.passages.astype(np.int64)
+def _passages(
+    found: Found, texts: NDArray[np.int32], places: list[NDArray[np.int32]], first: int, stop: int
+) -> pa.Table:
+    """The passages of the pairs `first` to `stop`; `texts` and `places` are those of all passages."""
+    own = slice(*found.aligned.offsets[[first, stop]].tolist())
+    passages = found.aligned.passages[own].astype(np.int64)
     sides = passages[:, STOP] - passages[:, FIRST] + passages[:, RIGHT_STOP] - passages[:, RIGHT_FIRST]
-    ends = zip(("left_start", "left_end", "right_start", "right_end"), places, strict=True)
+    ends = ("left_start", "left_end", "right_start", "right_end")
     columns = {
-        "left": _picked(found.ids, texts[:, 0]),
-        "right": _picked(found.ids, texts[:, 1]),
-        **dict(ends),
+        "left": _picked(found.ids, texts[own, 0]),
+        "right": _picked(found.ids, texts[own, 1]),
+        **{name: place[own] for name, place in zip(ends, places, strict=True)},
         "matched_tokens": passages[:, MATCHED],
         "similarity": 2.0 * passages[:, MATCHED] / np.maximum(sides, 1),
         "kind": _picked(schema.PASSAGE_KINDS, passages[:, KIND]),
@@ -225,69 +246,99 @@ def _credited(
     return out
 
 
-def _families(found: Found, names: pa.Array, members: _Members) -> pa.Table:
+def _families(found: Found, names: pa.Array, members: _Members) -> Callable[[int, int], pa.Table]:
+    """What makes the table's rows `first` to `stop`: the largest families come first."""
     sizes = np.diff(members.offsets)
     keys = pa.table({"size": sizes, "name": names})
-    order = pc.sort_indices(keys, [("size", "descending"), ("name", "ascending")]).to_numpy().astype(np.int64)
-    bounds, rows = taken(members.offsets, order)
-    of_members = {
-        "article": _picked(found.ids, members.texts[rows]),
-        "role": members.roles[rows],
-        "share": members.shares[rows],
-        "origin_share": members.origin_shares[rows],
-        "credited": members.credited[rows],
-    }
-    columns = {
-        "family": names.take(pa.array(order)),
-        "size": sizes[order],
-        "origin": _picked(found.ids, found.origins.texts[order]),
-        "agency": _picked(agencies(), found.origins.agencies[order]),
-        "confidence": found.origins.confidence[order],
-        "evidence": _evidence(found, order),
-        "members": _lists(bounds, of_members, schema.MEMBER),
-    }
-    return _table(columns, schema.FAMILIES)
+    whole = pc.sort_indices(keys, [("size", "descending"), ("name", "ascending")])
+    whole = whole.to_numpy().astype(np.int64)
+    evidence = _Evidence.of(found)
+
+    def some(first: int, stop: int) -> pa.Table:
+        order = whole[first:stop]
+        bounds, rows = taken(members.offsets, order)
+        of_members = {
+            "article": _picked(found.ids, members.texts[rows]),
+            "role": members.roles[rows],
+            "share": members.shares[rows],
+            "origin_share": members.origin_shares[rows],
+            "credited": members.credited[rows],
+        }
+        columns = {
+            "family": names.take(pa.array(order)),
+            "size": sizes[order],
+            "origin": _picked(found.ids, found.origins.texts[order]),
+            "agency": _picked(agencies(), found.origins.agencies[order]),
+            "confidence": found.origins.confidence[order],
+            "evidence": evidence.lists(found, order),
+            "members": _lists(bounds, of_members, schema.MEMBER),
+        }
+        return _table(columns, schema.FAMILIES)
+
+    return some
 
 
-def _evidence(found: Found, order: Rows) -> pa.Array:
-    """Credit lines of each family's agency, its origin's first, and the origin's time where it is the first.
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """Credits of each family's agency, its origin's first, that others derive from the origin, and that it
+    was the first in time; those of family f are `offsets[f]:offsets[f + 1]`."""
 
-    `order`: the families' numbers.
-    """
-    families, sources = found.families, found.sources
-    texts, family = families.members, families.owners
-    places, rows = sources.said(texts)
-    theirs = sources.agencies[rows] == found.origins.agencies[family[places]]
-    places, rows = places[theirs], rows[theirs]
-    first = _first_published(found)
-    derived = np.flatnonzero(sources.derived[texts] == found.origins.texts[family])
-    ranks = np.empty(order.size, np.int64)
-    ranks[order] = np.arange(order.size)
-    owners = np.concatenate([ranks[family[places]], ranks[first], ranks[family[derived]]])
-    own = texts[places] != found.origins.texts[family[places]]
-    later = np.concatenate([own, np.full(first.size, 2), np.full(derived.size, -1)])
-    sort = np.lexsort((np.arange(owners.size), later, owners))
-    times = (sources.published[found.origins.texts[first]]).astype("datetime64[us]").tolist()
-    none = [None] * (first.size + derived.size)
-    columns = {
-        "kind": [CREDITS[kind] for kind in sources.kinds[rows].tolist()]
-        + ["first published"] * first.size
-        + ["derived from"] * derived.size,
-        "article": _picked(
-            found.ids, np.concatenate([texts[places], found.origins.texts[first], texts[derived]])
-        ),
-        "value": [agencies()[agency] for agency in sources.agencies[rows].tolist()]
-        + [time.replace(tzinfo=UTC).isoformat() for time in times]
-        + found.articles.column("derived_from").take(pa.array(texts[derived])).to_pylist(),
-        "text": sources.words.take(pa.array(rows)).to_pylist() + none,
-        "start": _placed(sources.starts[rows]).to_pylist() + none,
-        "end": _placed(sources.ends[rows]).to_pylist() + none,
-    }
-    sorted_columns = {
-        field.name: pa.array(columns[field.name], field.type).take(pa.array(sort))
-        for field in schema.EVIDENCE
-    }
-    return _lists(offsets_of(np.bincount(owners, minlength=order.size)), sorted_columns, schema.EVIDENCE)
+    offsets: Offsets  # (families + 1,)
+    kinds: NDArray[np.int64]  # places in `_EVIDENCE`
+    texts: NDArray[np.int64]
+    credits: NDArray[np.int64]  # rows of `Sources`, -1: none
+
+    @classmethod
+    def of(cls, found: Found) -> _Evidence:
+        """The evidence for all families' origins."""
+        families, sources, origins = found.families, found.sources, found.origins.texts
+        texts, family = families.members, families.owners
+        places, rows = sources.said(texts)
+        theirs = sources.agencies[rows] == found.origins.agencies[family[places]]
+        places, rows = places[theirs], rows[theirs]
+        first = _first_published(found)
+        derived = np.flatnonzero(sources.derived[texts] == origins[family])
+        owners = np.concatenate([family[places], first, family[derived]])
+        own = texts[places] != origins[family[places]]
+        later = np.concatenate([own, np.full(first.size, 2), np.full(derived.size, -1)])
+        kinds = np.concatenate(
+            [sources.kinds[rows], np.full(first.size, len(CREDITS)), np.full(derived.size, len(CREDITS) + 1)]
+        )
+        order = np.lexsort((np.arange(owners.size), later, owners))
+        return cls(
+            offsets_of(np.bincount(owners, minlength=len(families))),
+            kinds[order],
+            np.concatenate([texts[places], origins[first], texts[derived]]).astype(np.int64)[order],
+            np.concatenate([rows, np.full(first.size + derived.size, -1)])[order],
+        )
+
+    def lists(self, found: Found, families: Rows) -> pa.Array:
+        """The evidence of some families."""
+        sources = found.sources
+        bounds, own = taken(self.offsets, families)
+        kinds, texts, credits = self.kinds[own], self.texts[own], self.credits[own]
+        some = pa.array(credits, mask=credits < 0)
+        called = _picked(agencies(), _of(sources.agencies, credits))
+        times = sources.published[texts].astype("datetime64[us]").tolist()
+        first = [
+            time.replace(tzinfo=UTC).isoformat() if kind == len(CREDITS) else None
+            for kind, time in zip(kinds.tolist(), times, strict=True)
+        ]
+        derived = found.articles.column("derived_from").take(pa.array(texts, mask=kinds != len(CREDITS) + 1))
+        columns = {
+            "kind": _picked(_EVIDENCE, kinds),
+            "article": _picked(found.ids, texts),
+            "value": pc.coalesce(called, pa.array(first, pa.string()), derived),
+            "text": sources.words.take(some),
+            "start": _placed(_of(sources.starts, credits)),
+            "end": _placed(_of(sources.ends, credits)),
+        }
+        return _lists(bounds, columns, schema.EVIDENCE)
+
+
+def _of(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Values by row; -1 for row -1."""
+    return np.append(values, values.dtype.type(-1))[rows]
 
 
 def _placed(places: NDArray[np.int32]) -> pa.Array:
@@ -309,43 +360,74 @@ def _first_published(found: Found) -> Rows:
 
 def _articles(
     found: Found, names: pa.Array, members: _Members, starts: NDArray[np.int32], ends: NDArray[np.int32]
-) -> pa.Table:
+) -> Callable[[int, int], pa.Table]:
+    """What makes the table's rows `first` to `stop`; `starts` and `ends`: where the parts stand."""
     count = len(found.articles)
     repeats = np.where(found.first_of == np.arange(count), -1, found.first_of)
-    shares = _part_shares(found)
-    given = {name: found.articles.column(name) for name in found.articles.details.column_names}
-    columns = {
-        **given,
-        "characters": found.characters,
-        "tokens": found.lengths,
-        "status": _picked(("short", "ok"), found.judged.astype(np.int64)),
-        "duplicate_of": _picked(found.ids, repeats),
-        "families": _family_lists(members, names, count),
-        "role": _leading_roles(members, count),
-        "copied": shares[:, parts_of.COPIED],
-        "quoted": shares[:, parts_of.QUOTE],
-        "boilerplate": shares[:, parts_of.BOILER],
-        "agencies": _agency_lists(found.sources, count),
-        "credits": _credit_lists(found),
-        "composition": _compositions(found, names, starts, ends),
-    }
-    return _table(columns, schema.ARTICLES)
-
-
-def _part_shares(found: Found) -> NDArray[np.float64]:
-    """The share of each article's tokens in parts of each kind, float64 (n, 4)."""
-    parts, count = found.parts, len(found.articles)
-    cells = parts[:, parts_of.TEXT].astype(np.int64) * 4 + parts[:, parts_of.KIND]
-    held = np.bincount(cells, parts[:, parts_of.STOP] - parts[:, parts_of.FIRST], 4 * count)
-    return held.reshape(count, 4) / np.maximum(found.lengths, 1)[:, None]
-
-
-def _family_lists(members: _Members, names: pa.Array, count: int) -> pa.Array:
+    roles = _leading_roles(members, count)
     ranks = np.empty(len(names), np.int64)
     ranks[pc.sort_indices(names).to_numpy()] = np.arange(len(names))
     order = np.lexsort((ranks[members.families], members.texts))
-    offsets = offsets_of(np.bincount(members.texts, minlength=count)).astype(np.int32)
-    return pa.ListArray.from_arrays(offsets, names.take(pa.array(members.families[order])))
+    heads = offsets_of(np.bincount(members.texts, minlength=count))
+    bounds = offsets_of(np.bincount(found.parts[:, parts_of.TEXT], minlength=count))
+
+    def some(first: int, stop: int) -> pa.Table:
+        own, size = slice(first, stop), stop - first
+        of_parts = slice(int(bounds[first]), int(bounds[stop]))
+        parts = found.parts[of_parts]
+        shares = _part_shares(parts, first, found.lengths[own])
+        of_families = order[heads[first] : heads[stop]]
+        in_families = names.take(pa.array(members.families[of_families]))
+        given = {
+            name: found.articles.column(name).slice(first, size)
+            for name in found.articles.details.column_names
+        }
+        columns = {
+            **given,
+            "characters": found.characters[own],
+            "tokens": found.lengths[own],
+            "status": _picked(("short", "ok"), found.judged[own].astype(np.int64)),
+            "duplicate_of": _picked(found.ids, repeats[own]),
+            "families": pa.ListArray.from_arrays(_bounds(heads, first, stop).astype(np.int32), in_families),
+            "role": roles[own],
+            "copied": shares[:, parts_of.COPIED],
+            "quoted": shares[:, parts_of.QUOTE],
+            "boilerplate": shares[:, parts_of.BOILER],
+            "agencies": _agency_lists(found.sources, first, stop),
+            "credits": _credit_lists(found, first, stop),
+            "composition": _lists(
+                _bounds(bounds, first, stop),
+                {
+                    "kind": _picked(_PARTS, parts[:, parts_of.KIND]),
+                    "start": starts[of_parts],
+                    "end": ends[of_parts],
+                    "share": _tokens_of(parts) / np.maximum(found.lengths, 1)[parts[:, parts_of.TEXT]],
+                    "family": _picked(names, parts[:, parts_of.FAMILY]),
+                    "source": _picked(found.ids, parts[:, parts_of.SOURCE]),
+                },
+                schema.PART,
+            ),
+        }
+        return _table(columns, schema.ARTICLES)
+
+    return some
+
+
+def _bounds(offsets: Offsets, first: int, stop: int) -> Offsets:
+    """The bounds of some items' rows, among those rows."""
+    bounds: Offsets = offsets[first : stop + 1] - offsets[first]
+    return bounds
+
+
+def _tokens_of(parts: NDArray[np.int32]) -> NDArray[np.int32]:
+    return parts[:, parts_of.STOP] - parts[:, parts_of.FIRST]
+
+
+def _part_shares(parts: NDArray[np.int32], first: int, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The share of tokens in parts of each kind, float64 (n, 4), of n texts, `first` and on."""
+    cells = (parts[:, parts_of.TEXT].astype(np.int64) - first) * 4 + parts[:, parts_of.KIND]
+    held = np.bincount(cells, _tokens_of(parts), 4 * lengths.size)
+    return held.reshape(-1, 4) / np.maximum(lengths, 1)[:, None]
 
 
 def _leading_roles(members: _Members, count: int) -> NDArray[np.object_]:
@@ -357,40 +439,24 @@ def _leading_roles(members: _Members, count: int) -> NDArray[np.object_]:
     return out
 
 
-def _agency_lists(sources: Sources, count: int) -> pa.Array:
+def _agency_lists(sources: Sources, first: int, stop: int) -> pa.Array:
     """The agencies that each article credits for its text, sorted."""
-    texts, rows = sources.said(np.arange(count))
+    texts, rows = sources.said(np.arange(first, stop))
     cells = np.unique(texts * len(agencies()) + sources.agencies[rows])
-    offsets = offsets_of(np.bincount(cells // len(agencies()), minlength=count)).astype(np.int32)
+    offsets = offsets_of(np.bincount(cells // len(agencies()), minlength=stop - first)).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, _picked(agencies(), cells % len(agencies())))
 
 
-def _credit_lists(found: Found) -> pa.Array:
+def _credit_lists(found: Found, first: int, stop: int) -> pa.Array:
     sources = found.sources
-    texts = np.repeat(np.arange(len(found.articles)), np.diff(sources.offsets))
+    bounds = sources.offsets[first : stop + 1]
+    own = slice(int(bounds[0]), int(bounds[-1]))
     columns = {
-        "kind": _picked(CREDITS, sources.kinds),
-        "article": _picked(found.ids, texts),
-        "value": _picked(agencies(), sources.agencies),
-        "text": sources.words,
-        "start": _placed(sources.starts),
-        "end": _placed(sources.ends),
+        "kind": _picked(CREDITS, sources.kinds[own]),
+        "article": _picked(found.ids, np.repeat(np.arange(first, stop), np.diff(bounds))),
+        "value": _picked(agencies(), sources.agencies[own]),
+        "text": sources.words.slice(own.start, own.stop - own.start),
+        "start": _placed(sources.starts[own]),
+        "end": _placed(sources.ends[own]),
     }
-    return _lists(sources.offsets, columns, schema.EVIDENCE)
-
-
-def _compositions(
-    found: Found, names: pa.Array, starts: NDArray[np.int32], ends: NDArray[np.int32]
-) -> pa.Array:
-    parts, count = found.parts, len(found.articles)
-    texts = parts[:, parts_of.TEXT]
-    lengths = parts[:, parts_of.STOP] - parts[:, parts_of.FIRST]
-    columns = {
-        "kind": _picked(_PARTS, parts[:, parts_of.KIND]),
-        "start": starts,
-        "end": ends,
-        "share": lengths / np.maximum(found.lengths, 1)[texts],
-        "family": _picked(names, parts[:, parts_of.FAMILY]),
-        "source": _picked(found.ids, parts[:, parts_of.SOURCE]),
-    }
-    return _lists(offsets_of(np.bincount(texts, minlength=count)), columns, schema.PART)
+    return _lists(_bounds(sources.offsets, first, stop), columns, schema.EVIDENCE)

@@ -2,6 +2,7 @@ import errno
 import tempfile
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -216,3 +217,29 @@ def test_a_folder_that_is_not_there(tmp_path):
         spool = scratch.spool(np.uint8)
         with pytest.raises(ScratchError, match=r"none: No such file or directory; .*--temp-dir"):
             spool.append(np.ones(1, np.uint8))
+
+
+def pieces(counts):
+    kind = pa.schema([pa.field("n", pa.int64(), nullable=False)])
+    return kind, (pa.table({"n": list(range(count))}, kind) for count in counts)
+
+
+@pytest.mark.parametrize("spilled", [0, 1])
+@pytest.mark.parametrize("counts", [(), (3,), (2, 0, 5)])
+def test_a_table_is_the_same_in_memory_and_on_disk(tmp_path, spilled, counts):
+    with Scratch(10**6, tmp_path) as scratch:
+        scratch.spilled = spilled
+        kind, made = pieces(counts)
+        table = scratch.table(kind, made)
+        assert (scratch.spilled > 1) == bool(spilled)
+    assert table.schema == kind
+    assert table["n"].to_pylist() == [n for count in counts for n in range(count)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_of_tables_is_told(tmp_path, disk):
+    disk(1000)
+    scratch = Scratch(10**6, tmp_path)
+    scratch.spilled = 1
+    with pytest.raises(ScratchError, match="is full"):
+        scratch.table(*pieces((10_000, 10_000)))

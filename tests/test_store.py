@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dedup.schema import INPUT
 from dedup.scratch import Scratch
-from dedup.store import Articles, TextsById
+from dedup.store import Articles
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 CORPORA = st.dictionaries(st.text(CHARACTERS, max_size=4), st.text(CHARACTERS, max_size=9), max_size=9)
@@ -47,21 +47,21 @@ def test_articles_are_sorted_with_their_own_texts(corpus, draw, size, memory):
         assert taken.to_pylist() == [corpus[ids[number]] for number in numbers]
         middle = len(ids) // 2
         assert articles.texts.batch(middle, len(ids)).to_pylist() == [corpus[id] for id in ids[middle:]]
-        assert dict(TextsById(articles)) == corpus
+        assert dict(articles.texts_by_id()) == corpus
 
 
 def test_slices_of_batches_are_stored_as_they_are():
     whole = batch([(str(number), f"text {number}") for number in range(9)])
     with Scratch(10**6) as scratch:
         articles = Articles.stored([whole.slice(6, 3), whole.slice(2, 2)], scratch)
-        assert dict(TextsById(articles)) == {str(number): f"text {number}" for number in (2, 3, 6, 7, 8)}
+        assert dict(articles.texts_by_id()) == {str(number): f"text {number}" for number in (2, 3, 6, 7, 8)}
 
 
 def test_texts_are_read_by_id():
     ids = ["é", "b", "", "日本", "a b", "𝐀"]
     random.Random(1).shuffle(ids)
     with Scratch(0) as scratch:
-        texts = TextsById(Articles.stored([batch([(id, f"text of {id}") for id in ids])], scratch))
+        texts = Articles.stored([batch([(id, f"text of {id}") for id in ids])], scratch).texts_by_id()
         assert list(texts) == sorted(ids)
         assert len(texts) == len(ids)
         for id in ids:
@@ -77,7 +77,7 @@ def test_texts_are_read_by_id():
 def test_nothing_is_stored_of_nothing():
     with Scratch(0) as scratch:
         articles = Articles.stored([], scratch)
-        texts = TextsById(articles)
+        texts = articles.texts_by_id()
         assert len(articles) == len(texts) == 0
         assert list(texts) == []
         assert articles.column("id").to_pylist() == []

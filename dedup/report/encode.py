@@ -19,6 +19,7 @@ from dedup.report.visible import encodable
 from dedup.schema import SCHEMA_VERSION, TABLES
 
 _ROWS = 4096  # rows turned into Python objects at once
+_GROUP = 2**17  # rows in a row group of Parquet
 
 # JSON Lines names each row's kind.
 RECORDS = {"articles": "article", "passages": "passage", "pairs": "pair", "families": "family"}
@@ -148,5 +149,8 @@ def to_parquet(report: Report, stream: BinaryIO, table: str) -> None:
         for name, value in head(report).items()
         if name != "record"
     }
-    content = tables(report)[table].cast(TABLES[table]).combine_chunks().replace_schema_metadata(metadata)
-    parquet.write_table(content, stream, compression="zstd")
+    kind, content = TABLES[table].with_metadata(metadata), tables(report)[table]
+    with parquet.ParquetWriter(stream, kind, compression="zstd") as writer:
+        for first in range(0, content.num_rows, _GROUP):
+            group = content.slice(first, _GROUP).cast(kind).combine_chunks()
+            writer.write_table(group.replace_schema_metadata(metadata))

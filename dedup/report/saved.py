@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,10 +11,10 @@ import pyarrow.compute as pc
 
 from dedup.errors import InputError
 from dedup.report.model import Inputs, Problem, Report
+from dedup.report.texts import SortedTexts
 from dedup.schema import SCHEMA_VERSION, TABLES, TEXTS
 
 HEADER = "report.json"  # what makes a folder recognisable as a report
-_ROWS = 4096  # texts written at once
 
 
 def write_texts(report: Report, stream: BinaryIO) -> None:
@@ -31,12 +29,9 @@ def write_texts(report: Report, stream: BinaryIO) -> None:
             articles.filter(pc.greater(pc.list_value_length(articles.column("families")), 0)).select(["id"]),
         ]
     )
-    ids = pc.unique(told.column("id")).to_pylist()
-    ids = sorted(id for id in ids if id in report.texts)
     with parquet.ParquetWriter(stream, TEXTS, compression="zstd") as writer:
-        for first in range(0, len(ids), _ROWS):
-            own = ids[first : first + _ROWS]
-            writer.write_table(pa.table([own, [report.texts[id] for id in own]], TEXTS))
+        for table in SortedTexts.of(report.texts).some(pc.unique(told.column("id"))):
+            writer.write_table(table)
 
 
 def load(folder: str | Path) -> Report:
@@ -54,7 +49,7 @@ def load(folder: str | Path) -> Report:
         inputs=Inputs(inputs["read"], problems),
         settings=header["settings"],
         version=header["version"],
-        texts=_Texts(_table(path / "texts.parquet", TEXTS)),
+        texts=_texts(_table(path / "texts.parquet", TEXTS)),
     )
 
 
@@ -84,21 +79,6 @@ def _table(path: Path, kind: pa.Schema) -> pa.Table:
         raise InputError(f"{path}: cannot be read as a table of a report; scan anew") from error
 
 
-class _Texts(Mapping[str, str]):
-    """Texts by article id, from a table sorted by it."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._ids = table.column("id").to_pylist()
-        self._texts = table.column("text").combine_chunks()
-
-    def __getitem__(self, id: str) -> str:
-        place = bisect_left(self._ids, id)
-        if place == len(self._ids) or self._ids[place] != id:
-            raise KeyError(id)
-        return str(self._texts[place])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._ids)
-
-    def __len__(self) -> int:
-        return len(self._ids)
+def _texts(table: pa.Table) -> SortedTexts:
+    texts = table.column("text").combine_chunks()
+    return SortedTexts(table.column("id").combine_chunks(), lambda rows: texts.take(pa.array(rows)))
