@@ -239,7 +239,8 @@ def test_a_table_is_the_same_in_memory_and_on_disk(tmp_path, spilled, counts):
 
 def test_a_disk_that_is_full_of_tables_is_told(tmp_path, disk):
     disk(1000)
-    scratch = Scratch(10**6, tmp_path)
-    scratch.spilled = 1
-    with pytest.raises(ScratchError, match="is full"):
-        scratch.table(*pieces((10_000, 10_000)))
+    with Scratch(10**6, tmp_path) as scratch:
+        scratch.spilled = 1
+        with pytest.raises(ScratchError, match="is full"):
+            scratch.table(*pieces((10_000, 10_000)))
+    assert list(tmp_path.iterdir()) == []
