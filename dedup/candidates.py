@@ -39,6 +39,7 @@ SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
 _BUCKETS = 3  # in which two texts meet, for them to be compared on weak evidence
 _PURITIES = 8  # steps in which the share of a text that others have is looked at
 _TEXTS_IN_PART, _MOST_BITS = 2048, 8  # texts for each part of the postings, and how many parts there may be
+_LOOKED_UP = 2**15  # postings, each of which may bring a page of tokens into memory, 128 MB in all
 _PARTS = 64  # ranges of texts in which pairs are sorted, at most
 
 
@@ -220,7 +221,10 @@ class _Work:
         met, crowd = self.scratch.parts(_PARTS, np.uint64), self.scratch.spool(np.uint64)
 
         def run(part: int) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]:
-            pairs, crowded = meet(Postings(*parts.part(part)), self.tokens, ranks, self.settings, reach, few)
+            pairs, crowded = meet(
+                Postings(*parts.part(part)), self.tokens, ranks, self.settings, reach, few,
+                self.scratch.let_go,
+            )  # fmt: skip
             bounds, scattered = np.empty(_PARTS + 1, np.int64), np.empty_like(pairs)
             kernels.scatter_pairs(pairs, shift, bounds, scattered)
             return scattered, bounds, crowded
@@ -273,27 +277,29 @@ def _reduced(
 
 
 def meet(
-    found: Postings, tokens: Tokens, ranks: NDArray[np.int32], settings: Settings, reach: int, few: int
+    found: Postings,
+    tokens: Tokens,
+    ranks: NDArray[np.int32],
+    settings: Settings,
+    reach: int,
+    few: int,
+    let_go: Callable[[], None],
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Pairs of texts that meet, and the fingerprints in crowds, both packed (see `kernels.fill_pairs`).
 
     `found` are sorted by key, and by text in each bucket; `ranks`: each text's place among those that others
-    may be compared with.
+    may be compared with. `let_go` is called now and then, as tokens are looked up all over the corpus.
     """
     count, beside = found.keys.size, settings.guarantee - settings.shingle
     around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
     brief = np.empty(count, np.bool_)
-    kernels.surroundings(
-        found.texts,
-        found.spots,
-        tokens.hashes,
-        tokens.offsets,
-        settings.shingle,
-        SHORT,
-        around,
-        known,
-        brief,
-    )
+    for first in range(0, count, _LOOKED_UP):
+        some = slice(first, first + _LOOKED_UP)
+        kernels.surroundings(
+            found.texts[some], found.spots[some], tokens.hashes, tokens.offsets, settings.shingle, SHORT,
+            around[some], known[some], brief[some],
+        )  # fmt: skip
+        let_go()
     most, crowded = kernels.count_pairs(found.keys, found.texts, reach, few)
     pairs, crowd = np.empty(most, np.uint64), np.empty(crowded, np.uint64)
     filled, n_crowd = kernels.fill_pairs(*found, around, known, brief, ranks, reach, few, pairs, crowd)

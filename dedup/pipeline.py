@@ -52,6 +52,7 @@ from dedup.weigh import Paragraphs, mark_navigation, mark_repeated, weights
 Progress = Callable[[str, int, int | None], None]
 Batches = list[tuple[int, int]]
 
+_RESERVED, _EACH = 3 * 10**8, 450  # bytes of memory that are needed anyway, and for each article
 _BATCH_BYTES = 2**22  # of text handled in one go: what is made of it stays in the second-level cache
 
 
@@ -225,6 +226,7 @@ class _Run:
     def _tokenised(self, articles: Articles) -> tuple[Arrays, Spool]:
         """What later stages need of the texts, and their tokens' places, packed."""
         count, own = len(articles), self._batches(articles)
+        self.scratch.reserved = _RESERVED + _EACH * count
         hashes = self.scratch.spool(np.uint32, at_random=True)
         flags = self.scratch.spool(np.uint8, at_random=True)
         self.looked_up = [hashes, flags]

@@ -245,15 +245,16 @@ class Parts:
 class Scratch:
     """Room for what grows with the corpus, within a process of up to `memory` bytes.
 
-    A part of that (`_HELD`) is held in memory, what is looked at at random before the rest. All else goes to
-    disk under `folder`, by default the system's for temporary files. Raises `ScratchError` where it cannot be
-    written to or is full.
+    A part of that (`_HELD`, and what is not `reserved`) is held in memory, what is looked at at random before
+    the rest. All else goes to disk under `folder`, by default the system's for temporary files. Raises
+    `ScratchError` where it cannot be written to or is full.
     """
 
     def __init__(self, memory: int, folder: str | os.PathLike[str] | None = None) -> None:
         self.memory = memory
         self.folder = Path(folder or tempfile.gettempdir())
         self.spilled = 0  # bytes written to disk
+        self.reserved = 0  # bytes of the memory that others need
         self._full = _FULL * memory
         self._spools: list[Spool] = []
 
@@ -291,11 +292,11 @@ class Scratch:
         movable.sort(key=lambda spool: (not spool.at_random, spool.held))
         held = sum(spool.held for spool in self._spools)
         in_order = sum(spool.held for spool in self._spools if not spool.at_random)
+        room = min(_HELD * self.memory, max(0, self.memory - self.reserved))
         while movable:
             spool = movable.pop()
             alone = 0 if spool.at_random else spool.held
-            most = held / _HELD, in_order / _IN_ORDER, alone / _ALONE
-            if max(most) <= self.memory:
+            if held <= room and in_order <= _IN_ORDER * self.memory and alone <= _ALONE * self.memory:
                 return
             held, in_order = held - spool.held, in_order - alone
             spool.spill()
