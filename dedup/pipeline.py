@@ -52,7 +52,7 @@ from dedup.weigh import Paragraphs, mark_navigation, mark_repeated, weights
 Progress = Callable[[str, int, int | None], None]
 Batches = list[tuple[int, int]]
 
-_RESERVED, _EACH = 3 * 10**8, 450  # bytes of memory that are needed anyway, and for each article
+_RESERVED, _EACH = 3 * 10**8, 750  # bytes of memory that are needed anyway, and for each article
 _BATCH_BYTES = 2**22  # of text handled in one go: what is made of it stays in the second-level cache
 
 
