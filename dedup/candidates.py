@@ -39,7 +39,7 @@ SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
 _BUCKETS = 3  # in which two texts meet, for them to be compared on weak evidence
 _PURITIES = 8  # steps in which the share of a text that others have is looked at
 _TEXTS_IN_PART, _MOST_BITS = 2048, 8  # texts for each part of the postings, and how many parts there may be
-_LOOKED_UP = 2**15  # postings, each of which may bring a page of tokens into memory, 128 MB in all
+_LOOKED_UP = 2**12  # postings, each of which may map 64 KB of tokens into memory, 268 MB in all
 _PARTS = 64  # ranges of texts in which pairs are sorted, at most
 
 
