@@ -82,7 +82,7 @@ def families(
     bounds = offsets_of(copies)[bounds]
     spans = np.ascontiguousarray(passages[copies][:, [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]])
     pairs = aligned.pairs[edges]
-    firsts = _components([pairs], lengths.size)
+    firsts = components([pairs], lengths.size)
     joined = np.zeros(lengths.size, np.bool_)
     joined[pairs.ravel()] = True
     texts = np.flatnonzero(joined).astype(np.int32)
@@ -107,7 +107,7 @@ def renewed(
     Only components that the last one has an edge in are clustered anew.
     """
     edges = [part.pairs[_telling(part, lengths, copy_share)] for part in parts]
-    firsts = _components(edges, lengths.size)
+    firsts = components(edges, lengths.size)
     changed = np.zeros(lengths.size, np.bool_)
     changed[firsts[edges[-1][:, 0]]] = True
     changed = changed[firsts]
@@ -137,7 +137,7 @@ def _telling(aligned: Aligned, lengths: NDArray[np.int64], copy_share: float) ->
     return telling
 
 
-def _components(edges: Sequence[NDArray[np.int32]], texts: int) -> NDArray[np.int32]:
+def components(edges: Sequence[NDArray[np.int32]], texts: int) -> NDArray[np.int32]:
     """The first text of each one's component, int32 (texts,); each of `edges` int32 (n, 2)."""
     firsts = np.arange(texts, dtype=np.int32)
     for pairs in edges:

@@ -63,14 +63,7 @@ class Found:
         return self.articles.column("id")
 
 
-Keep = Callable[[pa.Schema, Iterator[pa.Table]], pa.Table]
-
-
-def _in_memory(kind: pa.Schema, pieces: Iterator[pa.Table]) -> pa.Table:
-    return pa.concat_tables([kind.empty_table(), *pieces])
-
-
-def build(found: Found, keep: Keep = _in_memory) -> dict[str, pa.Table]:
+def build(found: Found, keep: Callable[[pa.Schema, Iterator[pa.Table]], pa.Table]) -> dict[str, pa.Table]:
     """The four tables by name; `keep` makes one of its schema and its pieces."""
     passages, pairs, parts = found.aligned.passages, found.aligned.pairs, found.parts
     texts = np.repeat(pairs, np.diff(found.aligned.offsets), axis=0)
@@ -338,7 +331,9 @@ class _Evidence:
 
 def _of(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     """Values by row; -1 for row -1."""
-    return np.append(values, values.dtype.type(-1))[rows]
+    out, there = np.full(rows.size, -1, values.dtype), rows >= 0
+    out[there] = values[rows[there]]
+    return out
 
 
 def _placed(places: NDArray[np.int32]) -> pa.Array:
@@ -401,7 +396,7 @@ def _articles(
                     "kind": _picked(_PARTS, parts[:, parts_of.KIND]),
                     "start": starts[of_parts],
                     "end": ends[of_parts],
-                    "share": _tokens_of(parts) / np.maximum(found.lengths, 1)[parts[:, parts_of.TEXT]],
+                    "share": _tokens_of(parts) / np.maximum(found.lengths[parts[:, parts_of.TEXT]], 1),
                     "family": _picked(names, parts[:, parts_of.FAMILY]),
                     "source": _picked(found.ids, parts[:, parts_of.SOURCE]),
                 },

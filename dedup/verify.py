@@ -9,6 +9,7 @@ that clusters may be verified apart from one another.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +18,7 @@ from numpy.typing import NDArray
 from dedup.align import Aligned, align
 from dedup.candidates import Candidates
 from dedup.cover import apart, cover
-from dedup.families import Families, families, renewed
-from dedup.kernels.families import components
+from dedup.families import Families, components, families, renewed
 from dedup.seen import Seen
 from dedup.settings import Settings
 from dedup.tokens import Tokens
@@ -38,10 +38,7 @@ class Verified(NamedTuple):
 
 def clusters(found: Candidates, texts: int) -> NDArray[np.int32]:
     """The first text of each one's cluster, int32 (texts,)."""
-    firsts = np.arange(texts, dtype=np.int32)
-    close = found.pairs[found.buckets >= CLOSE]
-    components(close[:, 0].copy(), close[:, 1].copy(), firsts)
-    return firsts
+    return components([found.pairs[found.buckets >= CLOSE]], texts)
 
 
 def verified(
@@ -59,8 +56,7 @@ def verified(
     cluster that it holds a pair of. `progress` is called with pairs done and pairs in all, several times
     over.
     """
-
-    aligned = _aligner(tokens, settings, threads, progress)
+    aligned = partial(align, tokens, settings=settings, threads=threads, progress=progress)
     firsts = clusters(found, len(tokens))[found.pairs]
     inside = firsts[:, 0] == firsts[:, 1]
     close = Candidates(*(column[inside] for column in found))
@@ -68,12 +64,12 @@ def verified(
     needed = np.flatnonzero(close.needed & ~chosen)
     rounds = numbers[close.pairs[needed]].sum(axis=1) % _ROUNDS
     seen = Seen.nothing(tokens, close.pairs[needed])
-    parts = [aligned(close.pairs[chosen], seen)]
+    parts = [aligned(close.pairs[chosen], seen=seen)]
     for number in range(_ROUNDS if needed.size else 0):
         own = needed[rounds == number]
         own = own[seen.news(tokens, close.pairs[own], settings.guarantee, threads)]
         chosen[own] = True
-        parts.append(aligned(close.pairs[own], seen))
+        parts.append(aligned(close.pairs[own], seen=seen))
     parts = [Aligned.merged(parts)]
     known = families(parts[0], tokens.lengths, settings.copy_share, threads=threads)
     known, rest = _rejoined(tokens, parts, known, close.pairs[~chosen], settings, aligned, threads)
@@ -89,23 +85,11 @@ def settled(
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Aligned, Families]:
     """All aligned pairs and their families, in which no pair that was left out is apart."""
-    aligned = _aligner(tokens, settings, threads, progress)
+    aligned = partial(align, tokens, settings=settings, threads=threads, progress=progress)
     parts = [told.within, told.between]
     known = renewed(told.families, parts, tokens.lengths, settings.copy_share, threads=threads)
     known, _ = _rejoined(tokens, parts, known, told.rest, settings, aligned, threads)
     return Aligned.merged(parts), known
-
-
-_Aligner = Callable[..., Aligned]
-
-
-def _aligner(
-    tokens: Tokens, settings: Settings, threads: int, progress: Callable[[int, int], None] | None
-) -> _Aligner:
-    def aligned(pairs: NDArray[np.int32], seen: Seen | None = None) -> Aligned:
-        return align(tokens, pairs, settings, threads=threads, seen=seen, progress=progress)
-
-    return aligned
 
 
 def _rejoined(
@@ -114,7 +98,7 @@ def _rejoined(
     known: Families,
     rest: NDArray[np.int32],
     settings: Settings,
-    aligned: _Aligner,
+    aligned: Callable[[NDArray[np.int32]], Aligned],
     threads: int,
 ) -> tuple[Families, NDArray[np.int32]]:
     """Align those of the pairs left out that are not of one family, until there are none.

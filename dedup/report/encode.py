@@ -152,5 +152,4 @@ def to_parquet(report: Report, stream: BinaryIO, table: str) -> None:
     kind, content = TABLES[table].with_metadata(metadata), tables(report)[table]
     with parquet.ParquetWriter(stream, kind, compression="zstd") as writer:
         for first in range(0, content.num_rows, _GROUP):
-            group = content.slice(first, _GROUP).cast(kind).combine_chunks()
-            writer.write_table(group.replace_schema_metadata(metadata))
+            writer.write_table(content.slice(first, _GROUP).cast(kind).combine_chunks())
