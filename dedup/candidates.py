@@ -30,9 +30,9 @@ from dedup.winnow import windows, winnow
 
 _BLOCK = 128  # tokens in the smallest block that is signed for itself
 _BRIEF = 32  # shingles in a text under which each of them is a fingerprint: its runs may all be short
-_REACH = 34  # articles in a bucket up to which all meet
-_FEW = 8  # of a larger one that each of the others meets
-_FEW_CLOSER = 16  # the same, in the buckets of windows
+REACH = 34  # articles in a bucket up to which all meet
+FEW = 8  # of a larger one that each of the others meets
+FEW_CLOSER = 16  # the same, in the buckets of windows
 _ACCOUNTED = 0.5  # of what a text shares, that it shares with one other, for it not to be scattered
 _TOUCHED = 0.1  # share of a text's postings that it must share to be scattered
 SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
@@ -79,68 +79,74 @@ def candidate_pairs(
     def sketched(batch: tuple[int, int]) -> Postings:
         return postings(tokens.some(*batch, compared[slice(*batch)]), settings, bands)
 
-    def closer(batch: tuple[int, int]) -> Postings:
-        first, stop = np.searchsorted(wanted, np.array(batch, np.uint64) << np.uint64(33))
-        return _closer(tokens.part(*batch), wanted[first:stop], batch[0], settings)
+    def around(batch: tuple[int, int]) -> Postings:
+        own = wanted[slice(*np.searchsorted(wanted, np.array(batch, np.uint64) << np.uint64(33)))]
+        return closer(tokens.part(*batch), texts_of(own) - np.int32(batch[0]), spots_of(own), settings)
 
     parts, totals = work.spread(sketched, progress)
     kept, shared = work.shared(parts)
-    ranks = _ranks(shared, totals)
-    met, crowd = work.paired(kept, ranks, _REACH, _FEW)
+    ranks = ranks_of(shared, purities(shared, totals))
+    met, crowd = work.paired(kept, ranks, REACH, FEW)
     met, most = work.counted(met)
     seen = crowd.array()
-    wanted = np.sort(seen[_missing(seen) | _scattered(tokens, most, shared, totals)[_texts_of(seen)]])
+    wanted = np.sort(seen[missing(seen) | scattered(tokens.lengths, most, shared, totals)[texts_of(seen)]])
     crowd.clear()
-    kept, _ = work.shared(work.spread(closer)[0])
-    further, _ = work.paired(kept, ranks, 0, _FEW_CLOSER)
+    kept, _ = work.shared(work.spread(around)[0])
+    further, _ = work.paired(kept, ranks, 0, FEW_CLOSER)
     further, _ = work.counted(further)
 
-    def reduced(part: int) -> Candidates:
-        return _reduced(*met.part(part), *further.part(part))
+    def of_part(part: int) -> Candidates:
+        return reduced(*met.part(part), *further.part(part))
 
-    found = list(in_order(reduced, range(_PARTS), threads))
+    found = list(in_order(of_part, range(_PARTS), threads))
     for parts in (met, further):
         parts.clear()
     return Candidates(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
 
 
-def _ranks(shared: NDArray[np.int32], totals: NDArray[np.int32]) -> NDArray[np.int32]:
+def ranks_of(shared: NDArray[np.int32], purity: NDArray[np.int32]) -> NDArray[np.int32]:
     """Each text's place in an order by what share of it others have, then by how much, most first.
 
-    `shared` and `totals` int32 (n,): how many of its postings others have, and how many it has.
+    `shared` and `purity` int32 (n,): how many of its postings others have, and `purities`.
     """
-    purity = _PURITIES * shared // np.maximum(totals, 1)
     ranks = np.empty(shared.size, np.int32)
     ranks[np.lexsort((-shared, -purity))] = np.arange(ranks.size, dtype=np.int32)
     return ranks
 
 
-def _scattered(
-    tokens: Tokens, most: NDArray[np.int32], shared: NDArray[np.int32], totals: NDArray[np.int32]
+def purities(shared: NDArray[np.int32], totals: NDArray[np.int32]) -> NDArray[np.int32]:
+    """What share of each text's postings others have, in `_PURITIES` steps, int32 (n,)."""
+    purity: NDArray[np.int32] = _PURITIES * shared // np.maximum(totals, 1)
+    return purity
+
+
+def scattered(
+    lengths: NDArray[np.int64], most: NDArray[np.int32], shared: NDArray[np.int32], totals: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
     """Texts of which others hold pieces, and no other holds a good part of them, bool (n,); all short ones.
 
-    `most` int32 (n,): in how many buckets a text meets the one that it meets most often.
+    `lengths` int64 (n,): their tokens; `most` int32 (n,): in how many buckets a text meets the one that it
+    meets most often.
     """
-    scattered: NDArray[np.bool_] = (most < _ACCOUNTED * shared) & (shared > _TOUCHED * totals)
-    scattered |= tokens.lengths < SHORT
-    return scattered
+    out: NDArray[np.bool_] = (most < _ACCOUNTED * shared) & (shared > _TOUCHED * totals)
+    out |= lengths < SHORT
+    return out
 
 
 # Fingerprints in a crowd, packed into uint64 as `kernels.fill_pairs` does.
 
 
-def _texts_of(crowd: NDArray[np.uint64]) -> NDArray[np.int32]:
+def texts_of(crowd: NDArray[np.uint64]) -> NDArray[np.int32]:
     return (crowd >> np.uint64(33)).astype(np.int32)
 
 
-def _spots_of(crowd: NDArray[np.uint64]) -> NDArray[np.int32]:
+def spots_of(crowd: NDArray[np.uint64]) -> NDArray[np.int32]:
     return (crowd >> np.uint64(1) & np.uint64(0x7FFFFFFF)).astype(np.int32)
 
 
-def _missing(crowd: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    missing: NDArray[np.bool_] = (crowd & np.uint64(1)) != 0
-    return missing
+def missing(crowd: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    out: NDArray[np.bool_] = (crowd & np.uint64(1)) != 0
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +268,7 @@ class _Work:
         return counted, most
 
 
-def _reduced(
+def reduced(
     met: NDArray[np.uint64],
     counts: NDArray[np.uint16],
     further: NDArray[np.uint64],
@@ -300,10 +306,23 @@ def meet(
             around[some], known[some], brief[some],
         )  # fmt: skip
         let_go()
+    return filled(found, around, known, brief, ranks, reach, few)
+
+
+def filled(
+    found: Postings,
+    around: NDArray[np.uint32],
+    known: NDArray[np.uint8],
+    brief: NDArray[np.bool_],
+    ranks: NDArray[np.int32],
+    reach: int,
+    few: int,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """The same, given what stands around the postings (`kernels.surroundings`)."""
     most, crowded = kernels.count_pairs(found.keys, found.texts, reach, few)
     pairs, crowd = np.empty(most, np.uint64), np.empty(crowded, np.uint64)
-    filled, n_crowd = kernels.fill_pairs(*found, around, known, brief, ranks, reach, few, pairs, crowd)
-    return pairs[:filled], crowd[:n_crowd]
+    n_pairs, n_crowd = kernels.fill_pairs(*found, around, known, brief, ranks, reach, few, pairs, crowd)
+    return pairs[:n_pairs], crowd[:n_crowd]
 
 
 def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
@@ -323,10 +342,11 @@ def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
     return Postings(keys[:count], texts[:count], spots[:count])
 
 
-def _closer(tokens: Tokens, crowd: NDArray[np.uint64], first: int, settings: Settings) -> Postings:
-    """Buckets of texts, `first` and on, that share the whole window around one of their `crowd`."""
-    texts = _texts_of(crowd) - np.int32(first)
-    keys, texts = windows(tokens, settings.shingle, settings.window, texts, _spots_of(crowd))
+def closer(
+    tokens: Tokens, texts: NDArray[np.int32], spots: NDArray[np.int32], settings: Settings
+) -> Postings:
+    """Buckets of texts that share the whole window around a fingerprint: texts and spots int32 (n,)."""
+    keys, texts = windows(tokens, settings.shingle, settings.window, texts, spots)
     return Postings(keys * kernels.SPREAD, texts, np.full(keys.size, kernels.OF_WINDOW, np.int32))
 
 

@@ -29,3 +29,7 @@ class OutputError(DedupError, OSError):
 
 class IndexStoreError(DedupError, OSError):
     """An index cannot be opened, read or written; what it promised so far is kept."""
+
+
+class EngineError(DedupError, RuntimeError):
+    """An engine is not there, or a job of its failed; nothing was written."""

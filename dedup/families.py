@@ -75,7 +75,7 @@ def families(
     An edge counts if copies cover at least `copy_share` of either article. Families come in the order of
     their component's first article; the result does not depend on `threads`.
     """
-    edges = np.flatnonzero(_telling(aligned, lengths, copy_share))
+    edges = np.flatnonzero(telling(aligned, lengths, copy_share))
     bounds, rows = taken(aligned.offsets, edges)
     passages = aligned.passages[rows]
     copies = passages[:, KIND] == COPY
@@ -106,7 +106,7 @@ def renewed(
 
     Only components that the last one has an edge in are clustered anew.
     """
-    edges = [part.pairs[_telling(part, lengths, copy_share)] for part in parts]
+    edges = [part.pairs[telling(part, lengths, copy_share)] for part in parts]
     firsts = components(edges, lengths.size)
     changed = np.zeros(lengths.size, np.bool_)
     changed[firsts[edges[-1][:, 0]]] = True
@@ -130,11 +130,11 @@ def renewed(
     )
 
 
-def _telling(aligned: Aligned, lengths: NDArray[np.int64], copy_share: float) -> NDArray[np.bool_]:
+def telling(aligned: Aligned, lengths: NDArray[np.int64], copy_share: float) -> NDArray[np.bool_]:
     """The pairs that count as edges, bool (n,)."""
     shares = aligned.covered / np.maximum(lengths[aligned.pairs], 1)
-    telling: NDArray[np.bool_] = shares.max(axis=1, initial=0.0) >= copy_share
-    return telling
+    out: NDArray[np.bool_] = shares.max(axis=1, initial=0.0) >= copy_share
+    return out
 
 
 def components(edges: Sequence[NDArray[np.int32]], texts: int) -> NDArray[np.int32]:

@@ -24,7 +24,6 @@ from dedup.families import Families, with_duplicates
 from dedup.io import Source as Input
 from dedup.io import batches as read
 from dedup.io import size_of
-from dedup.kernels.align import COPY
 from dedup.kernels.ready import load, ready
 from dedup.lsh import bands_for
 from dedup.places import Places, pack
@@ -45,15 +44,14 @@ from dedup.scratch import Scratch, Spool
 from dedup.settings import Settings
 from dedup.store import Articles
 from dedup.threads import in_order
-from dedup.tokens import Tokens, tokenise
-from dedup.verify import settled, verified
-from dedup.weigh import Paragraphs, mark_navigation, mark_repeated, weights
+from dedup.tokens import BATCH_BYTES, Tokens, tokenise
+from dedup.verify import copies_of, missing_of, settled, verified
+from dedup.weigh import Paragraphs, days, mark_navigation, mark_repeated, weights
 
 Progress = Callable[[str, int, int | None], None]
 Batches = list[tuple[int, int]]
 
 _RESERVED, _EACH = 3 * 10**8, 750  # bytes of memory that are needed anyway, and for each article
-_BATCH_BYTES = 2**22  # of text handled in one go: what is made of it stays in the second-level cache
 
 
 def scan(
@@ -221,7 +219,7 @@ class _Run:
         )  # fmt: skip
 
     def _batches(self, articles: Articles) -> Batches:
-        return batches(articles.texts.sizes, self.settings.batch_size, _BATCH_BYTES)
+        return batches(articles.texts.sizes, self.settings.batch_size, BATCH_BYTES)
 
     def _tokenised(self, articles: Articles) -> tuple[Arrays, Spool]:
         """What later stages need of the texts, and their tokens' places, packed."""
@@ -263,7 +261,7 @@ class _Run:
             tokens = Tokens(hashes.array(), none, none, flags.array(), offsets)
             outlets, _ = coded(articles.column("outlet"))
             paragraphs = Paragraphs(*(spool.array() for spool in columns))
-            mark_repeated(tokens, paragraphs, outlets, _days(articles.column("published")))
+            mark_repeated(tokens, paragraphs, outlets, days(articles.column("published")))
             stage.rows_in, stage.unit_in, stage.rows_out = paragraphs.keys.size, "paragraphs", count
             for spool in columns:
                 spool.clear()
@@ -326,8 +324,8 @@ class _Run:
         self.tell("report", 0, None)
         with self.stage("provenance") as stage:
             traced = origins(found, digested.sources, lengths)
-            missing = _missing(aligned, found, traced.texts, digested.first_of)
-            repeats = _copies_of(digested.first_of, lengths)
+            missing = missing_of(aligned, found, traced.texts, digested.first_of)
+            repeats = copies_of(digested.first_of, lengths)
             further = align(tokens, missing, self.settings, threads=self.threads, progress=self._aligning)
             aligned = Aligned.merged([aligned, further, repeats])
             parts = compose(tokens, aligned, found, traced.texts, digested.batches, threads=self.threads)
@@ -337,7 +335,7 @@ class _Run:
         return tables.Found(
             articles, digested.characters, lengths, digested.judged, digested.first_of, digested.keys,
             aligned, matched, covered, found, traced, digested.sources, digested.places, parts,
-            digested.batches, self.threads,
+            digested.batches, self.threads, articles.column("id"),
         )  # fmt: skip
 
     def build(self, found: tables.Found) -> dict[str, pa.Table]:
@@ -369,34 +367,3 @@ def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:
     said = credit_rows(texts, mentions(tokens), batch[0])
     characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
     return _Batch(tokens, *pack(tokens), characters, digests(tokens), said, paragraphs)
-
-
-def _days(published: pa.Array) -> NDArray[np.int64]:
-    """The day of each time since 1970, -1 where it is not known."""
-    days = pc.floor(pc.divide(published.cast(pa.int64()).cast(pa.float64()), 86_400e6))
-    known: NDArray[np.int64] = days.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return known
-
-
-def _missing(
-    aligned: Aligned, found: Families, origins: NDArray[np.int64], first_of: NDArray[np.int64]
-) -> NDArray[np.int32]:
-    """Pairs of an origin and a member that have not been aligned yet, int32 (n, 2), sorted."""
-    one, other = first_of[origins[found.owners]], first_of[found.members]
-    wanted = np.unique(np.minimum(one, other)[one != other] << 32 | np.maximum(one, other)[one != other])
-    known = aligned.keys
-    places = np.minimum(np.searchsorted(known, wanted), max(known.size - 1, 0))
-    wanted = wanted[known[places] != wanted] if known.size else wanted
-    return np.stack([wanted >> 32, wanted & 0xFFFFFFFF], axis=1).astype(np.int32)
-
-
-def _copies_of(first_of: NDArray[np.int64], lengths: NDArray[np.int64]) -> Aligned:
-    """Exact repeats as aligned pairs of one passage, each with the first text of its group."""
-    repeats = np.flatnonzero(first_of != np.arange(first_of.size))
-    repeats = repeats[np.argsort(first_of[repeats], kind="stable")]
-    pairs = np.stack([first_of[repeats], repeats], axis=1).astype(np.int32)
-    lengths = lengths[pairs[:, 0]]
-    zeros = np.zeros_like(lengths)
-    passages = np.stack([zeros, lengths, zeros, lengths, lengths, zeros + COPY], axis=1).astype(np.int32)
-    both = np.stack([lengths, lengths], axis=1)
-    return Aligned(pairs, passages, np.arange(len(pairs) + 1), both, both, np.ones(len(pairs)))

@@ -56,11 +56,7 @@ class Found:
     parts: NDArray[np.int32]  # (parts, 6) columns of `kernels.compose`
     batches: Sequence[tuple[int, int]]
     threads: int
-
-    @property
-    def ids(self) -> pa.Array:
-        """The articles' ids."""
-        return self.articles.column("id")
+    ids: pa.Array  # of the articles, and of those elsewhere that are named with them
 
 
 def build(found: Found, keep: Callable[[pa.Schema, Iterator[pa.Table]], pa.Table]) -> dict[str, pa.Table]:
@@ -76,13 +72,13 @@ def build(found: Found, keep: Callable[[pa.Schema, Iterator[pa.Table]], pa.Table
         found.batches,
         found.threads,
     )
-    names = pa.array(_family_names(found), pa.string())
-    members = _members(found)
+    names = pa.array(family_names(found), pa.string())
+    members = members_of(found)
     steps: dict[str, tuple[int, Callable[[int, int], pa.Table]]] = {
-        "articles": (len(found.articles), _articles(found, names, members, *composed)),
-        "passages": (len(pairs), partial(_passages, found, texts, [*lefts, *rights])),
-        "pairs": (len(pairs), partial(_pairs, found)),
-        "families": (len(names), _families(found, names, members)),
+        "articles": (len(found.articles), article_rows(found, names, members, *composed)),
+        "passages": (len(pairs), partial(passage_rows, found, texts, [*lefts, *rights])),
+        "pairs": (len(pairs), partial(pair_rows, found)),
+        "families": (len(names), family_rows(found, names, members)),
     }
     built = {}
     for name, (count, step) in steps.items():
@@ -92,7 +88,7 @@ def build(found: Found, keep: Callable[[pa.Schema, Iterator[pa.Table]], pa.Table
     return built
 
 
-def _family_names(found: Found) -> list[str]:
+def family_names(found: Found) -> list[str]:
     """A name for each family, made from its members' texts alone; later ones of the same are numbered."""
     whole = found.digests.tobytes()
     seen: Counter[str] = Counter()
@@ -126,7 +122,7 @@ def _table(columns: dict[str, Any], kind: pa.Schema) -> pa.Table:
     return pa.table([pa.array(columns[field.name], field.type) for field in kind], kind)
 
 
-def _pairs(found: Found, first: int, stop: int) -> pa.Table:
+def pair_rows(found: Found, first: int, stop: int) -> pa.Table:
     own, aligned = slice(first, stop), found.aligned.taken(np.arange(first, stop))
     pairs, count = aligned.pairs, len(aligned.pairs)
     owners = np.repeat(np.arange(count), np.diff(aligned.offsets))
@@ -153,7 +149,7 @@ def _pairs(found: Found, first: int, stop: int) -> pa.Table:
     return _table(columns, schema.PAIRS)
 
 
-def _passages(
+def passage_rows(
     found: Found, texts: NDArray[np.int32], places: list[NDArray[np.int32]], first: int, stop: int
 ) -> pa.Table:
     """The passages of the pairs `first` to `stop`; `texts` and `places` are those of all passages."""
@@ -173,7 +169,7 @@ def _passages(
 
 
 @dataclass(frozen=True, slots=True)
-class _Members:
+class Members:
     """The members of all families, family after family, each with its origin first, then by share."""
 
     offsets: Offsets  # (families + 1,)
@@ -185,7 +181,7 @@ class _Members:
     credited: NDArray[np.bool_]
 
 
-def _members(found: Found) -> _Members:
+def members_of(found: Found) -> Members:
     families, sources = found.families, found.sources
     texts, family = families.members, families.owners
     origins = found.origins.texts[family]
@@ -198,7 +194,7 @@ def _members(found: Found) -> _Members:
     shares = families.held / np.maximum(found.lengths[texts], 1)
     credited = _credited(found, texts, origins, found.origins.agencies[family])
     order = np.lexsort((texts, -shares, texts != origins, family))
-    return _Members(
+    return Members(
         families.offsets, family, texts[order], names[order], shares[order], covered[order, 0],
         credited[order],
     )  # fmt: skip
@@ -239,7 +235,7 @@ def _credited(
     return out
 
 
-def _families(found: Found, names: pa.Array, members: _Members) -> Callable[[int, int], pa.Table]:
+def family_rows(found: Found, names: pa.Array, members: Members) -> Callable[[int, int], pa.Table]:
     """What makes the table's rows `first` to `stop`: the largest families come first."""
     sizes = np.diff(members.offsets)
     keys = pa.table({"size": sizes, "name": names})
@@ -353,8 +349,8 @@ def _first_published(found: Found) -> Rows:
     return np.flatnonzero((own != UNKNOWN) & (earliest != NEVER) & (own <= earliest))
 
 
-def _articles(
-    found: Found, names: pa.Array, members: _Members, starts: NDArray[np.int32], ends: NDArray[np.int32]
+def article_rows(
+    found: Found, names: pa.Array, members: Members, starts: NDArray[np.int32], ends: NDArray[np.int32]
 ) -> Callable[[int, int], pa.Table]:
     """What makes the table's rows `first` to `stop`; `starts` and `ends`: where the parts stand."""
     count = len(found.articles)
@@ -425,7 +421,7 @@ def _part_shares(parts: NDArray[np.int32], first: int, lengths: NDArray[np.int64
     return held.reshape(-1, 4) / np.maximum(lengths, 1)[:, None]
 
 
-def _leading_roles(members: _Members, count: int) -> NDArray[np.object_]:
+def _leading_roles(members: Members, count: int) -> NDArray[np.object_]:
     """Each article's role in the family that it shares most with."""
     order = np.lexsort((members.families, -members.shares, members.texts))
     first = order[np.flatnonzero(np.diff(members.texts[order], prepend=-1))]

@@ -13,6 +13,8 @@ from dedup.csr import offsets_of
 from dedup.kernels.tokenise import tokenise as _fill
 from dedup.kernels.unicode import table
 
+BATCH_BYTES = 2**22  # of text handled in one go: what is made of it stays in the second-level cache
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:

@@ -19,6 +19,7 @@ from dedup.align import Aligned, align
 from dedup.candidates import Candidates
 from dedup.cover import apart, cover
 from dedup.families import Families, components, families, renewed
+from dedup.kernels.align import COPY
 from dedup.seen import Seen
 from dedup.settings import Settings
 from dedup.tokens import Tokens
@@ -111,3 +112,27 @@ def _rejoined(
         known = renewed(known, parts, tokens.lengths, settings.copy_share, threads=threads)
         rest = rest[~further]
     return known, rest
+
+
+def missing_of(
+    aligned: Aligned, found: Families, origins: NDArray[np.int64], first_of: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """Pairs of an origin and a member that have not been aligned yet, int32 (n, 2), sorted."""
+    one, other = first_of[origins[found.owners]], first_of[found.members]
+    wanted = np.unique(np.minimum(one, other)[one != other] << 32 | np.maximum(one, other)[one != other])
+    known = aligned.keys
+    places = np.minimum(np.searchsorted(known, wanted), max(known.size - 1, 0))
+    wanted = wanted[known[places] != wanted] if known.size else wanted
+    return np.stack([wanted >> 32, wanted & 0xFFFFFFFF], axis=1).astype(np.int32)
+
+
+def copies_of(first_of: NDArray[np.int64], lengths: NDArray[np.int64]) -> Aligned:
+    """Exact repeats as aligned pairs of one passage, each with the first text of its group."""
+    repeats = np.flatnonzero(first_of != np.arange(first_of.size))
+    repeats = repeats[np.argsort(first_of[repeats], kind="stable")]
+    pairs = np.stack([first_of[repeats], repeats], axis=1).astype(np.int32)
+    lengths = lengths[pairs[:, 0]]
+    zeros = np.zeros_like(lengths)
+    passages = np.stack([zeros, lengths, zeros, lengths, lengths, zeros + COPY], axis=1).astype(np.int32)
+    both = np.stack([lengths, lengths], axis=1)
+    return Aligned(pairs, passages, np.arange(len(pairs) + 1), both, both, np.ones(len(pairs)))

@@ -13,6 +13,7 @@ from importlib.resources import files
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup.kernels import weigh as kernels
@@ -62,6 +63,13 @@ class Paragraphs:
             tokens.hashes, tokens.flags, tokens.offsets, _LEAST, *_phrases(), keys, texts, firsts, lengths
         )
         return cls(keys[:count], texts[:count], firsts[:count], lengths[:count])
+
+
+def days(published: pa.Array) -> NDArray[np.int64]:
+    """The day of each time since 1970, -1 where it is not known."""
+    days = pc.floor(pc.divide(published.cast(pa.int64()).cast(pa.float64()), 86_400e6))
+    known: NDArray[np.int64] = days.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return known
 
 
 def mark_repeated(

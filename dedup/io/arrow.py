@@ -87,13 +87,19 @@ def _is_string(kind: pa.DataType) -> bool:
 
 
 def articles(
-    batches: Iterable[pa.RecordBatch], present: Mapping[str, str], reading: Reading, path: str | None = None
+    batches: Iterable[pa.RecordBatch],
+    present: Mapping[str, str],
+    reading: Reading,
+    path: str | None = None,
+    number: int = 0,
 ) -> Iterator[Found]:
     """The articles of record batches, from the columns `present` (ours to theirs); `path`: their file.
 
+    `number`: rows that stand before them there.
+
     A batch in which every article is valid is handed on as it is; another is looked at row by row.
     """
-    number, names, limit = 0, reading.names, reading.limit
+    names, limit = reading.names, reading.limit
     for large in batches:
         for start in range(0, large.num_rows, reading.rows):
             batch = large.slice(start, reading.rows)

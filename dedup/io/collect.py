@@ -47,7 +47,7 @@ class _Ids:
             if first == base + row:
                 kept.append(row)
             else:
-                inputs.problems.append(_repeated(key, rows.place(row), self._place(first)))
+                inputs.problems.append(repeated(key, rows.place(row), self._place(first)))
         return rows.batch.take(pa.array(kept, pa.int64()))
 
     def _place(self, place: Place | int) -> Place:
@@ -58,13 +58,14 @@ class _Ids:
         return placed(path, first + place - self._bounds[block])
 
 
-def _repeated(key: str, place: Place, first: Place) -> Problem:
+def repeated(key: str, place: Place, first: Place) -> Problem:
+    """What becomes of an article whose id another has."""
     return place.problem(
         f"id {shortened(key)} is taken by {first}; that article stays, this one is set aside"
     )
 
 
-class _Zoneless:
+class Zoneless:
     """Times that were given without a zone: how many in each file, and where the first is."""
 
     def __init__(self) -> None:
@@ -72,14 +73,18 @@ class _Zoneless:
 
     def take(self, item: Row | Rows) -> None:
         """Count those of rows."""
-        if not item.zoneless:
-            return
-        if isinstance(item, Row):
-            place, more = item.place, 1
-        else:
-            place, more = item.place(item.zoneless[0]), len(item.zoneless)
+        if item.zoneless:
+            single = isinstance(item, Row)
+            self.add(item.place if single else item.place(item.zoneless[0]), 1 if single else len(item.zoneless))
+
+    def add(self, place: Place, more: int) -> None:
+        """Count some of one file; `place` is the first of them."""
         first, count = self._files.get(place.path, (place, 0))
         self._files[place.path] = first, count + more
+
+    def counts(self) -> Iterator[tuple[Place, int]]:
+        """The first place and the number of each file."""
+        yield from self._files.values()
 
     def problems(self) -> Iterator[Problem]:
         """One for each file."""
@@ -94,7 +99,16 @@ def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[p
     Of articles with the same id the first stays. `inputs` counts an article when its batch is handed
     out, and takes every problem as it comes; times without a zone are one for each file.
     """
-    ids, zoneless, now = _Ids(), _Zoneless(), datetime.now(UTC)
+    zoneless = Zoneless()
+    yield from gathered(found, inputs, max_rows, _Ids(), zoneless)
+    inputs.problems += zoneless.problems()
+
+
+def gathered(
+    found: Iterable[Found], inputs: Inputs, max_rows: int, ids: _Ids | None, zoneless: Zoneless
+) -> Iterator[pa.RecordBatch]:
+    """The same, of a part of the articles: `ids` are those taken (None: all stay), `zoneless` is filled."""
+    now = datetime.now(UTC)
     rows: list[Row] = []
     size = 0
     for item in found:
@@ -102,10 +116,10 @@ def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[p
             inputs.problems.append(item)
             continue
         zoneless.take(item)
-        if isinstance(item, Row):
+        if isinstance(item, Row) and ids is not None:
             first = ids.taken(item.values[0], item.place)
             if first is not None:
-                inputs.problems.append(_repeated(item.values[0], item.place, first))
+                inputs.problems.append(repeated(item.values[0], item.place, first))
                 continue
         if rows and (isinstance(item, Rows) or len(rows) >= max_rows or size + item.size > BATCH_BYTES):
             yield _counted(rows, inputs, now)
@@ -115,11 +129,10 @@ def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[p
             size += item.size
             continue
         inputs.problems += _early(item.batch, now, item.place)
-        batch = ids.take(item, inputs)
+        batch = item.batch if ids is None else ids.take(item, inputs)
         if batch.num_rows:
             inputs.read += batch.num_rows
             yield batch
-    inputs.problems += zoneless.problems()
     if rows:
         yield _counted(rows, inputs, now)
 

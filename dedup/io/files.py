@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from glob import glob, has_magic
 from pathlib import Path, PurePath
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from dedup.errors import InputError
 from dedup.io.archive import members
@@ -57,6 +57,38 @@ def _checked(path: str | Path | None) -> list[str | Path | None]:
     except OSError:
         pass  # it is there, but not for us: reported in its turn
     return [path]
+
+
+class Listed(NamedTuple):
+    """A file that one of several paths leads to: which one, and whether that names the very file."""
+
+    path: int
+    file: File
+    named: bool
+
+
+def listed(paths: Sequence[str | Path]) -> Iterator[Listed | Problem]:
+    """The files that paths lead to, in the order in which `read_paths` reads them, and what is passed over.
+
+    Raises `InputError` at once for a path that does not exist.
+    """
+    whole = [(number, found) for number, path in enumerate(paths) for found in _checked(path)]
+    seen, several = Seen(), len(whole) > 1
+    for number, path in whole:
+        if is_remote(path):
+            yield from (Listed(number, file, False) for file in remote(str(path), several))
+        elif _is_folder(path := Path(cast(Path, path))):
+            prefix = PurePath(path) if several else PurePath()
+            for item in walk(path, seen):
+                if isinstance(item, Problem):
+                    yield item
+                else:
+                    yield Listed(number, File.at(item.path, prefix / item.name), False)
+        elif first := seen.before(path):
+            message = f"is the same as {shown(first)}, which is read already"
+            yield Place(shown(path)).problem(message, "skipped")
+        else:
+            yield Listed(number, File.at(path, path if several else PurePath(path.name)), True)
 
 
 def _is_folder(path: Path) -> bool:

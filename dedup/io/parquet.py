@@ -20,11 +20,13 @@ from dedup.threads import in_order
 _SMALL = 2**25  # bytes of decoded row groups that are read whole, several at once
 
 
-def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) -> Iterator[Found]:
+def read(
+    file: File, source: Iterator[bytes], place: Place, reading: Reading, groups: range | None = None
+) -> Iterator[Found]:
     """Yield the articles of a file, row group after row group; places are the file and the row's number.
 
-    Only the columns that are wanted are read. A file that cannot be read, or that lacks a column, is a
-    problem; so is the rest of one that is damaged.
+    Only the columns that are wanted are read, and only some row `groups` if they are given. A file that
+    cannot be read, or that lacks a column, is a problem; so is the rest of one that is damaged.
     """
     from pyarrow import parquet
 
@@ -34,8 +36,10 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
             whole = stack.enter_context(parquet.ParquetFile(opened))
             present = columns_of(whole.schema_arrow, reading.names)
             tell_columns(present, place, reading)
-            batches = _batches(file.local, whole, list(present.values()), reading)
-            yield from articles(batches, present, reading, place.path)
+            own = range(whole.num_row_groups) if groups is None else groups
+            before = sum(whole.metadata.row_group(group).num_rows for group in range(own.start))
+            batches = _batches(file.local, whole, own, list(present.values()), reading)
+            yield from articles(batches, present, reading, place.path, before)
             if not whole.metadata.num_rows:
                 yield place.problem("the file has no rows", "skipped")
     except InputError as error:
@@ -46,13 +50,13 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
 
 
 def _batches(
-    path: Path | None, file: pa.parquet.ParquetFile, columns: list[str], reading: Reading
+    path: Path | None, file: pa.parquet.ParquetFile, own: range, columns: list[str], reading: Reading
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of all row groups: small ones of a file on disk are decoded by several threads."""
-    facts = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+    """The rows of some row groups: small ones of a file on disk are decoded by several threads."""
+    facts = [file.metadata.row_group(group) for group in own]
     several = reading.threads > 1 and max((group.total_byte_size for group in facts), default=0) <= _SMALL
-    groups = _decoded(path, columns, len(facts), reading.threads) if several and path is not None else None
-    for number, group in enumerate(facts):
+    groups = _decoded(path, columns, own, reading.threads) if several and path is not None else None
+    for number, group in zip(own, facts, strict=True):
         if groups is not None:
             yield from next(groups).to_batches(reading.rows)
         else:
@@ -62,7 +66,7 @@ def _batches(
             reading.progress(taken)
 
 
-def _decoded(path: Path, columns: list[str], groups: int, threads: int) -> Iterator[pa.Table]:
+def _decoded(path: Path, columns: list[str], groups: range, threads: int) -> Iterator[pa.Table]:
     """Row groups, in order; each thread has a file of its own, for a reader serves one at a time."""
     from pyarrow import parquet
 
@@ -76,7 +80,7 @@ def _decoded(path: Path, columns: list[str], groups: int, threads: int) -> Itera
         return own.file.read_row_group(group, columns, use_threads=False)
 
     try:
-        yield from in_order(decode, range(groups), threads)
+        yield from in_order(decode, groups, threads)
     finally:
         for file in opened:
             file.close()

@@ -29,3 +29,24 @@ def gather(data: Any, starts: Any, bounds: Any, out: Any) -> None:
         source = data[starts[piece] : starts[piece] + own.size]
         for place in range(source.size):  # ten times as fast as with places in the whole arrays
             own[place] = source[place]
+
+
+@kernel
+def dictionary(values: Any, places: Any, codes: Any, distinct: Any) -> int:
+    """Number `values` uint32 (n,) in the order in which they first stand there; how many there are.
+
+    Fills `codes` int32 (n,) with each one's number and `distinct` uint32 (n,) with the values by number.
+    `places` int32 (2 ** b,), given as -1, with room for twice as many, is scratch.
+    """
+    last = np.int64(places.size - 1)
+    count = 0
+    for p in range(values.size):
+        slot = np.int64(values[p] * np.uint32(0x9E3779B1)) & last
+        while places[slot] >= 0 and distinct[places[slot]] != values[p]:
+            slot = (slot + 1) & last
+        if places[slot] < 0:
+            places[slot] = count
+            distinct[count] = values[p]
+            count += 1
+        codes[p] = places[slot]
+    return count

@@ -1,0 +1,118 @@
+"""Components of a graph whose nodes are articles, by messages along its edges.
+
+Small graphs go to one partition. In a large one, large-star and small-star take turns until nothing changes
+(Kiveris et al. 2014, *Connected components in MapReduce and beyond*): each node tells its larger neighbours
+of its least one, then its smaller ones; edges end as stars around the least node of each component.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.families import components
+from dedup.spark.job import MIX, Job
+from dedup.spark.messages import Inbox, Message, arrays, column, divided
+
+SMALL = 2**22  # edges that one partition may take in
+
+Edges = NDArray[np.int64]  # (n, 2)
+
+
+def _edges(job: Job, part: int, name: str) -> Edges:
+    edges: Edges = job.folder.read_arrays(f"{name}-{part}")["edges"]
+    return edges
+
+
+def _sent(job: Job, kind: str, edges: Edges) -> Iterator[Message]:
+    """Each edge to the home of its first node."""
+    for home, rows in divided(job.homes(edges[:, 0]), job.parts):
+        yield Message(home, kind, arrays(one=edges[rows, 0], other=edges[rows, 1]))
+
+
+def _received(inbox: Inbox, kind: str) -> Edges:
+    parts = [np.stack([column(batch, "one"), column(batch, "other")], axis=1) for _, batch in inbox.each(kind)]
+    return np.concatenate([np.empty((0, 2), np.int64), *parts])
+
+
+def gather(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Send all edges to the first partition."""
+    edges = _edges(job, part, "edges")
+    if len(edges):
+        yield Message(0, "edge", arrays(one=edges[:, 0], other=edges[:, 1]))
+
+
+def join(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Tell homes the components of their articles."""
+    edges = _received(inbox, "edge")
+    if len(edges):
+        yield from _roots(job, joined(edges))
+
+
+def joined(edges: Edges) -> Edges:
+    """Each node with the least of its component."""
+    nodes, places = np.unique(edges, return_inverse=True)
+    firsts = components([places.reshape(-1, 2).astype(np.int32)], nodes.size)
+    return np.stack([nodes, nodes[firsts]], axis=1)
+
+
+def _roots(job: Job, stars: Edges) -> Iterator[Message]:
+    for home, rows in divided(job.homes(stars[:, 0]), job.parts):
+        yield Message(home, "root", arrays(
+            row=(stars[rows, 0] - job.bases[home]).astype(np.int32), root=stars[rows, 1]
+        ))  # fmt: skip
+
+
+def both_ways(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Send each edge to both of its nodes."""
+    edges = _edges(job, part, "edges")
+    yield from _sent(job, "edge", np.concatenate([edges, edges[:, ::-1]]))
+
+
+def large_star(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Tie the larger neighbours of each node to the least one."""
+    nodes, others, least = _least(_received(inbox, "edge"), closed=True)
+    larger = others > nodes
+    yield from _sent(job, "edge", _once(np.stack([others[larger], least[larger]], axis=1)))
+
+
+def small_star(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Tie each node and its smaller neighbours to the least one; keep the edges, and tell their sum."""
+    edges = _once(_received(inbox, "edge"))
+    nodes, others, least = _least(edges, closed=False)
+    tied = np.concatenate([np.stack([others, least], axis=1), np.stack([nodes, least], axis=1)])
+    made = _once(tied[tied[:, 0] != tied[:, 1]])
+    job.folder.write_arrays(f"edges-{part}", {"edges": made})
+    yield Message(part, "sum", arrays(count=np.array([len(made)]), sum=np.array([_sum(made)])))
+
+
+def tell_roots(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Tell homes the components that stars stand for."""
+    edges = _edges(job, part, "edges")
+    middles = np.unique(edges[:, 1])
+    yield from _roots(job, np.concatenate([edges, np.stack([middles, middles], axis=1)]))
+
+
+def _least(edges: Edges, *, closed: bool) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Of each edge its node, the neighbour, and the least of the node's neighbours (and itself if `closed`)."""
+    edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
+    nodes, others = edges[:, 0], edges[:, 1]
+    new = np.flatnonzero(np.diff(nodes, prepend=-1))
+    least = np.repeat(others[new], np.diff(np.append(new, nodes.size)))
+    return nodes, others, np.minimum(least, nodes) if closed else least
+
+
+def _once(edges: Edges) -> Edges:
+    """Each edge once."""
+    keys = np.unique(edges[:, 0].astype(np.uint64) << np.uint64(32) | edges[:, 1].astype(np.uint64))
+    return np.stack([keys >> np.uint64(32), keys & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int64)
+
+
+def _sum(edges: Edges) -> int:
+    """A number that changes with any edge, whatever their order."""
+    keys = edges[:, 0].astype(np.uint64) << np.uint64(32) | edges[:, 1].astype(np.uint64)
+    mixed = keys * MIX
+    return int((mixed ^ mixed >> np.uint64(29)).sum(dtype=np.uint64) >> np.uint64(1))

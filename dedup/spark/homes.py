@@ -1,0 +1,324 @@
+"""Homes: articles sorted by id, each partition a range of them, and what is made of their texts there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+from numpy.typing import NDArray
+
+from dedup.agencies import CREDITS, credit_rows, declared_rows, mentions
+from dedup.csr import batches, offsets_of
+from dedup.io.hosts import plain
+from dedup.kernels import weigh as kernels
+from dedup.kernels.tokenise import BOILERPLATE
+from dedup.repeats import digests
+from dedup.schema import INPUT
+from dedup.spark.job import MIX, Job
+from dedup.spark.messages import Inbox, Message, arrays, column, divided
+from dedup.tokens import BATCH_BYTES, Tokens, tokenise
+from dedup.weigh import LARGEST, RELATED, STORIES, Paragraphs, days, mark_navigation
+
+
+@dataclass(frozen=True)
+class Home:
+    """The articles of one partition; row r is number `first + r` of all."""
+
+    job: Job
+    part: int
+    table: pa.Table  # of `schema.INPUT`, sorted by id, one chunk
+
+    @classmethod
+    def of(cls, job: Job, part: int) -> Home:
+        """The home as it was written by `reading.settle`."""
+        found = job.folder.read_batches(f"home-{part}")
+        return cls(job, part, pa.Table.from_batches(found, INPUT).combine_chunks())
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def first(self) -> int:
+        """The number of its first article."""
+        return self.job.home(self.part)[0]
+
+    def column(self, name: str) -> pa.Array:
+        """One column of `schema.INPUT`."""
+        chunked = self.table[name]
+        return chunked.chunk(0) if chunked.num_chunks else pa.array([], chunked.type)
+
+    @cached_property
+    def batches(self) -> list[tuple[int, int]]:
+        """Bounds of the texts that are handled in one go."""
+        sizes = pc.binary_length(self.column("text")).to_numpy(zero_copy_only=False).astype(np.int64)
+        return batches(sizes, self.job.settings.batch_size, BATCH_BYTES)
+
+    def state(self, name: str) -> dict[str, NDArray[Any]]:
+        """What an earlier step kept here."""
+        return self.job.folder.read_arrays(f"{name}-{self.part}")
+
+    def keep(self, name: str, **made: NDArray[Any]) -> None:
+        """Keep something for later steps."""
+        self.job.folder.write_arrays(f"{name}-{self.part}", made)
+
+    def tokens(self, first: int, stop: int, marks: NDArray[np.int32] | None = None) -> Tokens:
+        """The tokens of some texts; `marks` int32 (n, 3) are rows, first tokens and lengths of boilerplate."""
+        found = tokenise(self.column("text").slice(first, stop - first))
+        mark_navigation(found)
+        if marks is not None:
+            own = slice(*np.searchsorted(marks[:, 0], (first, stop)))
+            mark(found, marks[own] - np.array([first, 0, 0], np.int32))
+        return found
+
+
+def mark(tokens: Tokens, marks: NDArray[np.int32]) -> None:
+    """Set the BOILERPLATE flag of runs of tokens: texts, first tokens in them, lengths, int32 (n, 3)."""
+    places = np.repeat(tokens.offsets[marks[:, 0]] + marks[:, 1], marks[:, 2])
+    bounds = offsets_of(marks[:, 2])
+    places += np.arange(places.size) - np.repeat(bounds[:-1], marks[:, 2])
+    tokens.flags[places] |= BOILERPLATE
+
+
+def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Tokenise; tell those who hold their hashes of each text and of each paragraph."""
+    home = Home.of(job, part)
+    parts: list[tuple[NDArray[Any], ...]] = []
+    facts, said = [], [pa.record_batch([pa.array([], field.type) for field in CREDITS], CREDITS)]
+    for first, stop in home.batches:
+        texts = home.column("text").slice(first, stop - first)
+        tokens = home.tokens(first, stop)
+        found = Paragraphs.of(tokens)
+        places = (found.firsts - tokens.offsets[found.texts]).astype(np.int32)
+        parts.append((found.keys, found.texts + np.int32(first), places, found.lengths))
+        said.append(credit_rows(texts, mentions(tokens), first))
+        there = tokens.lengths > 0
+        starts, ends = np.zeros((2, len(tokens)), np.int32)
+        starts[there] = tokens.starts[tokens.offsets[:-1][there]]
+        ends[there] = tokens.ends[tokens.offsets[1:][there] - 1]
+        characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+        facts.append((tokens.lengths, characters, digests(tokens), starts, ends))
+    none = np.empty(0, np.uint64), *np.empty((3, 0), np.int32)
+    keys, texts, firsts, sizes = (np.concatenate(some) for some in zip(none, *parts, strict=False)) if not parts else (
+        np.concatenate(some) for some in zip(*parts, strict=True)
+    )
+    lengths, characters, keys_of, starts, ends = _joined(facts)
+    home.keep("paragraphs", keys=keys, texts=texts, firsts=firsts, lengths=sizes)
+    home.keep("facts", lengths=lengths, characters=characters, digests=keys_of, starts=starts, ends=ends)
+    _keep_credits(home, said)
+    judged = np.flatnonzero(lengths >= job.settings.min_tokens)
+    low, high = np.ascontiguousarray(keys_of).view(np.uint64).reshape(-1, 2)[judged].T
+    for holder, rows in divided(job.holders(low), job.parts):
+        yield Message(holder, "digest", arrays(low=low[rows], high=high[rows], row=judged[rows].astype(np.int32)))
+    mixed, known = _mixed(home, keys, texts)
+    for holder, rows in divided(job.holders(mixed[known]), job.parts):
+        own = known[rows]
+        yield Message(holder, "paragraph", arrays(group=mixed[own], odd=(keys[own] & np.uint64(1)).astype(np.bool_)))
+    if job.derives:
+        yield from _names(home)
+
+
+def _joined(facts: list[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
+    """The columns of all batches, one after another."""
+    kinds = ((0, np.int64), (0, np.int64), ((0, 16), np.uint8), (0, np.int32), (0, np.int32))
+    empty = tuple(np.empty(shape, dtype) for shape, dtype in kinds)
+    return [np.concatenate(some) for some in zip(empty, *facts, strict=True)]
+
+
+def _keep_credits(home: Home, said: list[pa.RecordBatch]) -> None:
+    """Keep the credits of texts and those that are declared, sorted by article."""
+    details = {name: home.column(name) for name in INPUT.names}
+    whole = pa.Table.from_batches([*said, declared_rows(details)], CREDITS).sort_by("article")
+    home.job.folder.write_batches(f"credits-{home.part}", CREDITS, whole.combine_chunks().to_batches())
+
+
+def credits_of(home: Home) -> pa.Table:
+    """Those credits again; `article` is the row."""
+    return pa.Table.from_batches(home.job.folder.read_batches(f"credits-{home.part}"), CREDITS).combine_chunks()
+
+
+def _mixed(
+    home: Home, keys: NDArray[np.uint64], texts: NDArray[np.int32]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """A hash of each paragraph and its outlet, and the paragraphs whose outlets are known."""
+    whole = home.column("outlet").dictionary_encode()
+    called = [xxhash.xxh3_64_intdigest((name or "").encode()) for name in whole.dictionary.to_pylist()]
+    codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    own = codes[texts]
+    outlets = np.array([*called, 0], np.uint64)[own]
+    mixed: NDArray[np.uint64] = (keys + outlets) * MIX
+    return mixed ^ mixed >> np.uint64(32), np.flatnonzero(own >= 0)
+
+
+def _names(home: Home) -> Iterator[Message]:
+    """The names that articles may be called by: ids first, then addresses; and whom articles derive from."""
+    urls = [plain(url) if url else None for url in home.column("url").to_pylist()]
+    said = home.column("derived_from").to_pylist()
+    asked = [(row, which, name) for row, whole in enumerate(said) if whole is not None for which, name in enumerate((whole, plain(whole)))]
+    given = [(row, 0, name) for row, name in enumerate(home.column("id").to_pylist())]
+    given += [(row, 1, name) for row, name in enumerate(urls) if name]
+    for kind, rows in (("called", given), ("asked", asked)):
+        hashes = np.array([xxhash.xxh3_64_intdigest(name.encode()) for _, _, name in rows], np.uint64)
+        for holder, own in divided(home.job.holders(hashes), home.job.parts):
+            some = [rows[place] for place in own.tolist()]
+            yield Message(holder, kind, arrays(
+                row=np.array([row for row, _, _ in some], np.int32),
+                which=np.array([which for _, which, _ in some], np.int8),
+                name=pa.array([name for _, _, name in some], pa.string()),
+            ))  # fmt: skip
+
+
+def compare(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Answer which texts repeat which, which paragraphs an outlet repeats, and who is called by a name."""
+    found = inbox.table("digest")
+    if found is not None:
+        sources, table = found
+        low, high, rows = (column(table, name) for name in ("low", "high", "row"))
+        numbers = job.bases[sources] + rows
+        order = np.lexsort((numbers, low, high))
+        new = np.ones(order.size, np.bool_)
+        new[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
+        leads = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
+        again = order[~new], leads[~new]
+        for home, some in divided(sources[again[0]], job.parts):
+            own = again[0][some]
+            yield Message(home, "repeats", arrays(row=rows[own], first=numbers[again[1][some]]))
+    several = list(inbox.each("paragraph"))
+    groups = np.concatenate([np.empty(0, np.uint64), *(column(batch, "group") for _, batch in several)])
+    odd = np.concatenate([np.empty(0, np.bool_), *(column(batch, "odd") for _, batch in several)])
+    _, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    often = counts[which] >= np.array(STORIES)[odd.astype(np.int64)]
+    bounds = offsets_of(np.array([len(batch) for _, batch in several], np.int64))
+    for (home, _), first, stop in zip(several, bounds[:-1], bounds[1:], strict=True):
+        yield Message(home, "often", arrays(bits=np.packbits(often[first:stop])))
+    yield from _called(job, inbox)
+
+
+def _called(job: Job, inbox: Inbox) -> Iterator[Message]:
+    asked = inbox.table("asked")
+    if asked is None:
+        return
+    wanted = set(asked[1]["name"].to_pylist())
+    known: dict[str, tuple[int, int]] = {}
+    for source, batch in inbox.each("called"):
+        for row, which, name in zip(*(batch[name].to_pylist() for name in ("row", "which", "name")), strict=True):
+            if name in wanted:
+                own = which, int(job.bases[source]) + row
+                known[name] = min(known.get(name, own), own)
+    numbers = np.array([known[name][1] if name in known else -1 for name in asked[1]["name"].to_pylist()])
+    rows, which = column(asked[1], "row"), column(asked[1], "which")
+    for home, own in divided(asked[0], job.parts):
+        yield Message(home, "derived", arrays(row=rows[own], which=which[own], number=numbers[own]))
+
+
+def relate(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Keep the answers; tell of the texts whose paragraphs are repeated, so that they can be compared."""
+    home = Home.of(job, part)
+    firsts = np.arange(home.first, home.first + len(home))
+    for _, batch in inbox.each("repeats"):
+        firsts[column(batch, "row")] = column(batch, "first")
+    derived = np.full((len(home), 2), -1)
+    for _, batch in inbox.each("derived"):
+        derived[column(batch, "row"), column(batch, "which")] = column(batch, "number")
+    derived = np.where(derived[:, 0] >= 0, derived[:, 0], derived[:, 1])
+    derived[derived == np.arange(home.first, home.first + len(home))] = -1
+    home.keep("answers", firsts=firsts, derived=derived)
+    again = np.flatnonzero(firsts != np.arange(home.first, home.first + len(home)))
+    for other, rows in divided(job.homes(firsts[again]), job.parts):
+        own = again[rows]
+        yield Message(other, "repeat", arrays(first=firsts[own], repeat=home.first + own))
+    found, lengths = home.state("paragraphs"), home.state("facts")["lengths"]
+    keys, texts = found["keys"], found["texts"]
+    mixed, known = _mixed(home, keys, texts)
+    often = {holder: column(batch, "bits") for holder, batch in inbox.each("often")}
+    days_of = days(home.column("published"))
+    bounds = np.searchsorted(texts, np.arange(len(home) + 1))
+    occurring = np.zeros(keys.size, np.bool_)
+    for holder, rows in divided(job.holders(mixed[known]), job.parts):
+        own = known[rows[np.unpackbits(often[holder], count=rows.size).astype(np.bool_)]]
+        occurring[own] = True
+        if own.size:
+            yield from _occurrences(holder, own, mixed, found, days_of, lengths, bounds)
+    home.keep("occurring", rows=np.flatnonzero(occurring))
+
+
+def _occurrences(
+    holder: int, own: NDArray[np.int64], mixed: NDArray[np.uint64], found: dict[str, NDArray[Any]],
+    days_of: NDArray[np.int64], lengths: NDArray[np.int64], bounds: NDArray[np.int64],
+) -> Iterator[Message]:  # fmt: skip
+    """Paragraphs, and all paragraphs of the texts that they stand in."""
+    texts, places = np.unique(found["texts"][own], return_inverse=True)
+    yield Message(holder, "occurrence", arrays(
+        group=mixed[own], key=found["keys"][own], text=places.astype(np.int32), size=found["lengths"][own]
+    ))  # fmt: skip
+    counts = np.diff(bounds)[texts]
+    rows = np.repeat(bounds[texts] - offsets_of(counts)[:-1], counts) + np.arange(counts.sum())
+    lists = offsets_of(counts).astype(np.int32)
+    yield Message(holder, "text", arrays(
+        row=texts, day=days_of[texts], length=lengths[texts],
+        keys=pa.ListArray.from_arrays(lists, pa.array(found["keys"][rows])),
+        sizes=pa.ListArray.from_arrays(lists, pa.array(found["lengths"][rows])),
+    ))  # fmt: skip
+
+
+def tell_boilerplate(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Answer which of the paragraphs are boilerplate; keep which texts are repeats of one's own."""
+    again = [np.stack([column(batch, "first"), column(batch, "repeat")], axis=1) for _, batch in inbox.each("repeat")]
+    whole_again = np.concatenate([np.empty((0, 2), np.int64), *again])
+    job.folder.write_arrays(f"again-{part}", {"again": whole_again[np.lexsort(whole_again.T[::-1])]})
+    occurrences, texts = list(inbox.each("occurrence")), list(inbox.each("text"))
+    if not occurrences:
+        return
+    base = offsets_of(np.array([len(batch) for _, batch in texts], np.int64))
+    numbers = np.concatenate([job.bases[home] + column(batch, "row") for home, batch in texts])
+    order = np.argsort(numbers)  # texts in the order of their numbers
+    places = np.empty(order.size, np.int32)
+    places[order] = np.arange(order.size, dtype=np.int32)
+    whole = pa.Table.from_batches([batch for _, batch in texts]).take(pa.array(order)).combine_chunks()
+    all_keys = whole["keys"].combine_chunks()
+    own = np.concatenate([base[n] + column(batch, "text") for n, (_, batch) in enumerate(occurrences)])
+    text = places[own]
+    groups, keys, sizes = (
+        np.concatenate([column(batch, name) for _, batch in occurrences]) for name in ("group", "key", "size")
+    )
+    days_of = column(whole, "day")
+    rank = np.lexsort((text, days_of[text], groups))
+    firsts = offsets_of(sizes[rank])
+    flags = np.zeros(int(firsts[-1]), np.uint8)
+    kernels.mark_repeated(
+        groups[rank], keys[rank], text[rank], firsts[:-1].copy(), sizes[rank], days_of,
+        offsets_of(column(whole, "length")), column_of(all_keys.flatten()), all_keys.offsets.to_numpy().astype(np.int64),
+        column_of(whole["sizes"].combine_chunks().flatten()), np.array(STORIES), RELATED, LARGEST, flags,
+    )  # fmt: skip
+    marked = np.zeros(rank.size, np.bool_)
+    marked[rank] = flags[firsts[:-1]] != 0
+    bounds = offsets_of(np.array([len(batch) for _, batch in occurrences], np.int64))
+    for (home, _), first, stop in zip(occurrences, bounds[:-1], bounds[1:], strict=True):
+        yield Message(home, "marked", arrays(bits=np.packbits(marked[first:stop])))
+
+
+def column_of(values: pa.Array) -> NDArray[Any]:
+    """Numbers as an array of their own."""
+    return np.ascontiguousarray(values.to_numpy(zero_copy_only=False))
+
+
+def marks_of(home: Home, inbox: Inbox) -> NDArray[np.int32]:
+    """The boilerplate of a home, as `Home.tokens` takes it."""
+    job, found = home.job, home.state("paragraphs")
+    occurring = np.zeros(found["keys"].size, np.bool_)
+    occurring[home.state("occurring")["rows"]] = True
+    mixed, known = _mixed(home, found["keys"], found["texts"])
+    marked = {holder: column(batch, "bits") for holder, batch in inbox.each("marked")}
+    chosen = []
+    for holder, rows in divided(job.holders(mixed[known]), job.parts):
+        own = known[rows]
+        own = own[occurring[own]]
+        if own.size:
+            chosen.append(own[np.unpackbits(marked[holder], count=own.size).astype(np.bool_)])
+    rows = np.sort(np.concatenate([np.empty(0, np.int64), *chosen]))
+    return np.stack([found[name][rows] for name in ("texts", "firsts", "lengths")], axis=1)

@@ -1,0 +1,144 @@
+"""Messages: what partitions send each other, and the supersteps in which they do.
+
+In a superstep every partition takes in what was sent to it, works, and sends further messages (the model of
+Valiant 1990, *A bridging model for parallel computation*). Spark moves the messages; a partition is one task.
+A message is a record batch in compressed Arrow format, so that a row of Spark's holds thousands of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from dedup.spark.job import Job
+
+SCHEMA = "part int, kind string, source int, number int, data binary"
+_ARROW = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("kind", pa.string()),
+        ("source", pa.int32()),
+        ("number", pa.int32()),
+        ("data", pa.binary()),
+    ]
+)
+_TICK = "tick"
+_AT_ONCE = 2**23  # bytes of messages that are handed to Spark in one go
+_COMPRESSION = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 3))
+
+
+class Message(NamedTuple):
+    """Something for a partition; `kind` is known to its step."""
+
+    part: int
+    kind: str
+    batch: pa.RecordBatch
+
+
+class Inbox:
+    """What was sent to a partition, by kind, in the order of senders and of what each sent."""
+
+    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
+        self._rows: dict[str, list[tuple[int, int, pa.Scalar]]] = {}
+        for batch in batches:
+            kinds, sources = batch["kind"].to_pylist(), batch["source"].to_pylist()
+            numbers = batch["number"].to_pylist()
+            for kind, source, number, data in zip(kinds, sources, numbers, batch["data"], strict=True):
+                if kind != _TICK:
+                    self._rows.setdefault(kind, []).append((source, number, data))
+
+    def each(self, kind: str) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The senders and what they sent of one kind; it is forgotten as it is handed out."""
+        rows = sorted(self._rows.pop(kind, []), key=lambda row: row[:2])
+        for place, (source, _, data) in enumerate(rows):
+            rows[place] = (0, 0, None)
+            with pa.ipc.open_stream(data.as_buffer()) as reader:
+                yield source, reader.read_next_batch()
+
+    def table(self, kind: str) -> tuple[NDArray[np.int32], pa.Table] | None:
+        """All rows that were sent of one kind, with their senders; None if there are none."""
+        found = list(self.each(kind))
+        if not found:
+            return None
+        sources = np.repeat(
+            np.array([source for source, _ in found], np.int32), [len(batch) for _, batch in found]
+        )
+        return sources, pa.Table.from_batches([batch for _, batch in found])
+
+
+Step = Callable[["Job", int, Inbox], Iterator[Message]]
+
+
+def encoded(batch: pa.RecordBatch) -> pa.Buffer:
+    """A record batch as bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema, options=_COMPRESSION) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue()
+
+
+def arrays(**columns: Any) -> pa.RecordBatch:
+    """A record batch of NumPy arrays."""
+    made = [pa.array(column) if isinstance(column, np.ndarray) else column for column in columns.values()]
+    return pa.record_batch(made, names=list(columns))
+
+
+def column(table: pa.Table | pa.RecordBatch, name: str) -> NDArray[Any]:
+    """A column of numbers as an array."""
+    return np.ascontiguousarray(table.column(name).to_numpy(zero_copy_only=False)) if isinstance(
+        table, pa.RecordBatch
+    ) else np.ascontiguousarray(table.column(name).to_numpy())
+
+
+def divided(parts: NDArray[Any], count: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """The rows that go to each of `count` partitions, in their order; `parts` int (n,) names them."""
+    order = np.argsort(parts.astype(np.uint16 if count <= 2**16 else np.uint32), kind="stable")
+    bounds = np.searchsorted(parts[order], np.arange(count + 1))
+    for part in np.flatnonzero(np.diff(bounds)).tolist():
+        yield part, order[bounds[part] : bounds[part + 1]]
+
+
+def rows_of(source: int, messages: Iterable[Message]) -> Iterator[pa.RecordBatch]:
+    """Messages as rows for Spark."""
+    # A row for itself, so that no step goes without one: Spark does not run what has nothing to work on.
+    held: list[tuple[int, str, int, int, pa.Buffer]] = [(source, _TICK, source, 0, pa.py_buffer(b""))]
+    size = 0
+    for number, message in enumerate(messages):
+        data = encoded(message.batch)
+        held.append((message.part, message.kind, source, number, data))
+        size += data.size
+        if size >= _AT_ONCE:
+            yield _batch(held)
+            held, size = [], 0
+    if held:
+        yield _batch(held)
+
+
+def _batch(held: list[tuple[int, str, int, int, pa.Buffer]]) -> pa.RecordBatch:
+    *columns, data = zip(*held, strict=True)
+    binary = pa.array([bytes(item) for item in data], pa.binary())
+    made = [pa.array(values, field.type) for values, field in zip(columns, _ARROW, strict=False)]
+    return pa.record_batch([*made, binary], _ARROW)
+
+
+def _run(job: Job, step: Step, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    assert context is not None
+    part = context.partitionId()
+    yield from rows_of(part, step(job, part, Inbox(batches)))
+
+
+def then(frame: DataFrame, job: Job, step: Step) -> DataFrame:
+    """Messages after another superstep: those in `frame` are delivered, and `step` sends others."""
+    delivered = frame.repartitionById(job.parts, "part")
+    return delivered.mapInArrow(partial(_run, job, step), SCHEMA)

@@ -1,0 +1,255 @@
+"""Reading in tasks, and sorting by id: every partition becomes the home of a range of articles."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup.csr import batches as cut
+from dedup.errors import InputError
+from dedup.io.arrow import articles, columns_of
+from dedup.io.blocks import Limits
+from dedup.io.collect import Zoneless, gathered, repeated
+from dedup.io.file import File
+from dedup.io.files import listed, read_file
+from dedup.io.formats import EXPECTED, NAMES
+from dedup.io.pages import resolved
+from dedup.io.parquet import read as read_parquet
+from dedup.io.place import Found, Place
+from dedup.io.reading import Reading
+from dedup.io.record import names_of
+from dedup.io.remote import is_remote, remote
+from dedup.report.model import Inputs, Problem
+from dedup.schema import INPUT
+from dedup.spark.job import Job
+from dedup.spark.messages import Inbox, Message, arrays
+from dedup.tokens import BATCH_BYTES
+
+_CHUNK = 2**25  # bytes of text that are sorted and sent in one go
+_GROUPS = 2**26  # bytes of decoded row groups of a Parquet file that are one task
+_SAMPLED = 64  # ids of each chunk from which the ranges are chosen
+_ORDERED = INPUT.append(pa.field("order", pa.int64()))  # tasks, then rows, in the order of reading
+
+RESULT = "task int, kind string, data string"
+_RESULT = pa.schema([("task", pa.int32()), ("kind", pa.string()), ("data", pa.string())])
+
+
+class Piece(NamedTuple):
+    """A file, or some row groups of one, that a task reads."""
+
+    where: str
+    name: str
+    path: int  # which of the paths given led there
+    named: bool
+    first: int = -1  # row groups, if not all
+    stop: int = -1
+
+
+class Options(NamedTuple):
+    """How articles are read."""
+
+    fields: Mapping[str, str]
+    format: str | None
+
+    def reading(self, job: Job) -> Reading:
+        """What all files share."""
+        settings = job.settings
+        limits = Limits(settings.max_expanded, settings.max_ratio)
+        return Reading(names_of(self.fields), settings.max_bytes, settings.batch_size, limits, None, 1, self.format)
+
+
+def check(options: Options, columns: pa.Schema | None = None) -> None:
+    """Refuse a format or a field that there is not, and a table without the columns that are needed."""
+    if options.format is not None and options.format not in NAMES:
+        raise InputError(f"input_format={options.format!r} is no format; there are {', '.join(NAMES)}")
+    names = names_of(options.fields)
+    if columns is not None:
+        columns_of(columns, names)
+
+
+def pieces(paths: Sequence[str | Path], options: Options, problems: list[Problem]) -> list[Piece]:
+    """What there is to read; `problems` takes in what is passed over."""
+    found = []
+    for item in listed(paths):
+        if isinstance(item, Problem):
+            problems.append(item)
+            continue
+        where = str(item.file.local) if item.file.local is not None else item.file.shown
+        whole = Piece(where, str(item.file.name), item.path, item.named)
+        found += _groups(whole, item.file) if item.file.name.suffix.lower() == ".parquet" and options.format in (None, "parquet") else [whole]
+    return found
+
+
+def _groups(whole: Piece, file: File) -> list[Piece]:
+    """A Parquet file in pieces of some row groups; whole if it cannot be read, for its task to say so."""
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(file.local or file.open()) as opened:
+            sizes = [opened.metadata.row_group(n).total_byte_size for n in range(opened.num_row_groups)]
+    except (pa.ArrowException, OSError):
+        return [whole]
+    if len(sizes) < 2:
+        return [whole]
+    return [whole._replace(first=first, stop=stop) for first, stop in cut(np.array(sizes), len(sizes), _GROUPS)]
+
+
+def read_pieces(job: Job, options: Options, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Read pieces of files, and write what is in them as chunks; rows of `RESULT` say what there was."""
+    reading = options.reading(job)
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    pieces_ = [Piece(**{name: row[name] for name in Piece._fields}) for row in rows]
+    full: set[int] = set()
+    found = chain.from_iterable(_noted(_of_piece(piece, reading), piece.path, full) for piece in pieces_)
+    yield from _chunks(job, found, reading, full)
+
+
+def _of_piece(piece: Piece, reading: Reading) -> Iterator[Found]:
+    name = PurePath(piece.name)
+    if is_remote(piece.where):
+        [file] = remote(piece.where, False)
+        file = File(file.shown, name, file.open, size=file.size)
+    else:
+        file = File.at(Path(piece.where), name)
+    if piece.first >= 0:
+        return read_parquet(file, iter(()), Place(file.shown), reading, range(piece.first, piece.stop))
+    return resolved(read_file(file, reading, named=piece.named), reading)
+
+
+def read_rows(job: Job, options: Options, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same for the rows of a DataFrame."""
+    reading = options.reading(job)
+    stream = iter(batches)
+    head = next(stream, None)
+    if head is not None:
+        present = columns_of(head.schema, reading.names)
+        yield from _chunks(job, articles(chain([head], stream), present, reading), reading, set())
+
+
+def _noted(found: Iterable[Found], path: int, full: set[int]) -> Iterator[Found]:
+    """The same; `full` takes in the path if there is anything but what is skipped."""
+    for item in found:
+        if not isinstance(item, Problem) or item.kind != "skipped":
+            full.add(path)
+        yield item
+
+
+def _chunks(
+    job: Job, found: Iterable[Found], reading: Reading, full: set[int]
+) -> Iterator[pa.RecordBatch]:
+    """Write articles as chunks, sorted by id; tell what there was."""
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    assert context is not None
+    task = context.partitionId()
+    inputs, zoneless = Inputs(), Zoneless()
+    held: list[pa.RecordBatch] = []
+    size, row, count, derives = 0, 0, 0, False
+    results = []
+
+    def write() -> dict[str, Any]:
+        nonlocal held, size, row, count
+        table = pa.Table.from_batches(held, INPUT)
+        order = pa.array((np.int64(task) << 40) + row + np.arange(table.num_rows))
+        table = table.append_column(_ORDERED.field("order"), order).sort_by([("id", "ascending"), ("order", "ascending")])
+        name = f"chunk-{task}-{count}-{context.attemptNumber()}"
+        job.folder.write_batches(name, _ORDERED, table.combine_chunks().to_batches())
+        picked = np.unique(np.linspace(0, table.num_rows - 1, _SAMPLED).astype(np.int64))
+        held, size, row, count = [], 0, row + table.num_rows, count + 1
+        return {"name": name, "rows": table.num_rows, "ids": table["id"].take(pa.array(picked)).to_pylist()}
+
+    for batch in gathered(found, inputs, reading.rows, None, zoneless):
+        held.append(batch)
+        derives = derives or batch["derived_from"].null_count < len(batch)
+        size += batch["text"].nbytes
+        if size >= _CHUNK:
+            results.append(("chunk", write()))
+    if held:
+        results.append(("chunk", write()))
+    results += [("problem", asdict(problem)) for problem in inputs.problems]
+    results += [("zoneless", {"place": list(place), "count": more}) for place, more in zoneless.counts()]
+    results.append(("done", {"paths": sorted(full), "derives": derives}))
+    columns = zip(*((task, kind, json.dumps(data)) for kind, data in results), strict=True)
+    made = [pa.array(values, field.type) for values, field in zip(columns, _RESULT, strict=True)]
+    yield pa.record_batch(made, _RESULT)
+
+
+def nothing_in(path: str | Path) -> Problem:
+    """What to say of a folder or an address with no article in it."""
+    what = "under this address" if is_remote(path) else "in this folder"
+    return Place(str(path)).problem(f"no articles {what}; expected {EXPECTED}")
+
+
+def bounds_of(samples: list[tuple[int, list[str]]], parts: int) -> list[str]:
+    """The first ids of all ranges but the first, from how many rows and which ids some chunks have."""
+    weighed = sorted((id, rows / len(ids)) for rows, ids in samples for id in ids)
+    if not weighed:
+        return [""] * (parts - 1)
+    sums = np.cumsum([weight for _, weight in weighed])
+    places = np.searchsorted(sums, sums[-1] * np.arange(1, parts) / parts)
+    return [weighed[place][0] for place in places.tolist()]
+
+
+def split(job: Job, bounds: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[Message]:
+    """Send the articles of chunks to their homes."""
+    for batch in batches:
+        for name in batch["name"].to_pylist():
+            table = pa.Table.from_batches(job.folder.read_batches(name), _ORDERED)
+            ids = table["id"]
+            cuts = [bisect_left(range(len(ids)), bound, key=lambda row: ids[row].as_py().encode()) for bound in (b.encode() for b in bounds)]
+            for part, (first, stop) in enumerate(zip([0, *cuts], [*cuts, len(ids)], strict=True)):
+                if stop > first:
+                    yield Message(part, "article", table.slice(first, stop - first).combine_chunks().to_batches()[0])
+
+
+def settle(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Sort the articles of a home by id and keep them; of several with the same id the first read stays."""
+    found = inbox.table("article")
+    table = found[1] if found else pa.Table.from_batches([], _ORDERED)
+    table = table.sort_by([("id", "ascending"), ("order", "ascending")]).combine_chunks()
+    ids = table["id"]
+    again = np.zeros(table.num_rows, np.bool_)
+    if table.num_rows > 1:
+        again[1:] = column_equal(ids)
+    problems = [_taken(table, row) for row in np.flatnonzero(again).tolist()]
+    kept = table.filter(pa.array(~again)).select(INPUT.names).combine_chunks()
+    sizes = pc.binary_length(kept["text"]).to_numpy().astype(np.int64) if kept.num_rows else np.empty(0, np.int64)
+    pieces_ = [kept.slice(first, stop - first) for first, stop in cut(sizes, 2**16, BATCH_BYTES * 8)]
+    job.folder.write_batches(f"home-{part}", INPUT, [batch for piece in pieces_ for batch in piece.combine_chunks().to_batches()])
+    yield Message(part, "settled", arrays(rows=np.array([kept.num_rows]), bytes=np.array([int(sizes.sum())])))
+    if problems:
+        yield Message(part, "problem", arrays(data=pa.array([json.dumps(asdict(problem)) for problem in problems])))
+
+
+def column_equal(ids: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which values, from the second on, are the same as the one before, bool (n - 1,)."""
+    whole = ids.combine_chunks()
+    same: np.ndarray[Any, np.dtype[np.bool_]] = pc.equal(whole.slice(1), whole.slice(0, len(whole) - 1)).to_numpy(zero_copy_only=False)
+    return same
+
+
+def _taken(table: pa.Table, row: int) -> Problem:
+    ids = table["id"]
+    first = row
+    while first and ids[first - 1].as_py() == ids[row].as_py():
+        first -= 1
+    return repeated(ids[row].as_py(), _place(table, row), _place(table, first))
+
+
+def _place(table: pa.Table, row: int) -> Place:
+    path, line, order = (table[name][row].as_py() for name in ("path", "line", "order"))
+    if path is not None:
+        return Place(path, line)
+    return Place(item=f"row {(order & (1 << 40) - 1) + 1} of partition {order >> 40}")
+
+

@@ -1,0 +1,143 @@
+"""The Spark session: one that is there, or a new one; whether it can run a scan is found out first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from dedup.errors import EngineError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_JAVA = 17
+_REMEDY = "pip install 'newsdedup[spark]'"
+_SETTINGS = {
+    "spark.app.name": "dedup scan",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.io.compression.codec": "zstd",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
+    "spark.sql.adaptive.enabled": "false",
+}
+
+
+def session(master: str | None) -> SparkSession:
+    """The session that is active, or a new one on `master` (None: what spark-submit says, or this machine).
+
+    Raises `EngineError` where there is no PySpark, no Java, or another of either than is needed, and where
+    the master does not answer.
+    """
+    try:
+        import pyspark
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise EngineError(f"engine=spark needs PySpark 4.1 or later ({error}); {_REMEDY}") from error
+    if tuple(int(part) for part in pyspark.__version__.split(".")[:2]) < (4, 1):
+        raise EngineError(f"engine=spark needs PySpark 4.1 or later, this is {pyspark.__version__}; {_REMEDY}")
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        if master is not None and active.sparkContext.master != master:
+            raise EngineError(
+                f"a Spark session is running on {active.sparkContext.master}, not on {master}; stop it, or leave out "
+                "master"
+            )
+        return active
+    _check_java()
+    builder = SparkSession.builder
+    for name, value in _SETTINGS.items():
+        builder = builder.config(name, value)
+    chosen = master or os.environ.get("MASTER")
+    if chosen is not None:
+        builder = builder.master(chosen)
+        if chosen.startswith("local"):
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+            builder = builder.config("spark.driver.host", "127.0.0.1")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    try:
+        return builder.getOrCreate()
+    except Exception as error:
+        raise EngineError(f"Spark does not start on {chosen or 'its default master'}: {_cause(error)}") from error
+
+
+def _check_java() -> None:
+    """Refuse to go on without a Java that Spark 4 runs on."""
+    home = os.environ.get("JAVA_HOME")
+    java = f"{home}/bin/java" if home else shutil.which("java")
+    remedy = f"install Java {_JAVA} or later and set JAVA_HOME to where it is"
+    if java is None:
+        raise EngineError(f"engine=spark needs Java {_JAVA} or later, and there is none on this machine; {remedy}")
+    try:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=True).stderr
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EngineError(f"{java} does not run ({error}); {remedy}") from error
+    version = said.partition('"')[2].partition('"')[0]
+    major = version.split(".")[0]
+    if not major.isdigit() or int(major) < _JAVA:
+        raise EngineError(f"engine=spark needs Java {_JAVA} or later, and {java} is {version or 'another'}; {remedy}")
+
+
+def check_executors(spark: SparkSession) -> None:
+    """Refuse to go on where executors lack this very version of the package, or have another Python."""
+    from dedup import __version__
+
+    wanted = __version__, "{}.{}".format(*sys.version_info)
+
+    def look(batches: Iterable[Any]) -> Iterator[Any]:
+        import sys
+
+        import pyarrow as pa
+
+        try:
+            import dedup
+
+            found = dedup.__version__
+        except ImportError:
+            found = ""
+        for batch in batches:
+            yield pa.record_batch(
+                [pa.array([found] * len(batch)), pa.array(["{}.{}".format(*sys.version_info)] * len(batch))],
+                ["dedup", "python"],
+            )
+
+    count = max(1, min(spark.sparkContext.defaultParallelism, 64))
+    try:
+        rows = spark.range(count, numPartitions=count).mapInArrow(look, "dedup string, python string").collect()
+    except Exception as error:
+        raise EngineError(f"the executors cannot run Python with PyArrow: {_cause(error)}; {_PACKED}") from error
+    for row in rows:
+        if row.dedup != wanted[0]:
+            what = f"have newsdedup {row.dedup}, not {wanted[0]}" if row.dedup else "have no newsdedup"
+            raise EngineError(f"the executors {what}; {_PACKED}")
+        if row.python != wanted[1]:
+            raise EngineError(f"the executors have Python {row.python}, not {wanted[1]}; {_PACKED}")
+
+
+_PACKED = (
+    "pack this environment (venv-pack -o dedup.tar.gz), send it along with --archives dedup.tar.gz#env, and set "
+    "PYSPARK_PYTHON=env/bin/python"
+)
+
+
+def _cause(error: Exception) -> str:
+    """The first line that says what went wrong."""
+    text = str(error).strip() or type(error).__name__
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if "Caused by:" in line]
+    return (causes[-1].partition("Caused by:")[2] if causes else lines[0]).strip()
+
+
+def failed(error: Exception) -> EngineError:
+    """What to tell the user about a job that failed."""
+    text = str(error)
+    for line in reversed(text.splitlines()):
+        for kind in ("ScratchError", "InputError", "OutputError"):
+            if kind in line:
+                return EngineError(line.partition(f"{kind}:")[2].strip())
+    return EngineError(f"the Spark job failed: {_cause(error)}")
+
+

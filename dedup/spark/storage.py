@@ -1,0 +1,138 @@
+"""Storage: files that every executor reads and writes, in a folder of one run."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dedup.errors import ScratchError
+
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder by its address (`s3://…`, `hdfs://…`) or path; it is created with the first file in it."""
+
+    address: str
+
+    def _system(self) -> tuple[Any, str]:
+        from pyarrow import fs
+
+        system, root = fs.FileSystem.from_uri(self.address)
+        return system, root.rstrip("/")
+
+    def inside(self, name: str) -> Folder:
+        """A folder in this one."""
+        return Folder(f"{self.address.rstrip('/')}/{name}")
+
+    def write(self, name: str, data: Any) -> None:
+        """Put bytes into a file; it is there as a whole or not at all."""
+        from pyarrow import fs
+
+        try:
+            system, root = self._system()
+            system.create_dir(root, recursive=True)
+            path = f"{root}/{name}"
+            aside = f"{path}.{secrets.token_hex(4)}" if isinstance(system, fs.LocalFileSystem) else path
+            with system.open_output_stream(aside) as stream:
+                stream.write(data)
+            if aside != path:
+                system.move(aside, path)
+        except (OSError, pa.ArrowException) as error:
+            raise ScratchError(
+                f"{self.address}: cannot be written: {str(error).splitlines()[0]}; name a folder with room that "
+                "every executor can write to with --temp-dir (temp_dir=)"
+            ) from error
+
+    def read(self, name: str) -> pa.Buffer:
+        """The bytes of a file, mapped where that is possible."""
+        try:
+            system, root = self._system()
+            with system.open_input_file(f"{root}/{name}") as file:
+                return file.read_buffer()
+        except (OSError, pa.ArrowException) as error:
+            raise ScratchError(
+                f"{self.address}/{name}: cannot be read: {str(error).splitlines()[0]}; the folder of "
+                "--temp-dir (temp_dir=) must be one and the same for all executors"
+            ) from error
+
+    def write_batches(self, name: str, kind: pa.Schema, batches: Sequence[pa.RecordBatch]) -> None:
+        """Put record batches into a file."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, kind, options=_LZ4) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        self.write(name, sink.getvalue())
+
+    def read_batches(self, name: str) -> list[pa.RecordBatch]:
+        """The record batches of a file."""
+        file = pa.ipc.open_file(self.read(name))
+        return [file.get_batch(number) for number in range(file.num_record_batches)]
+
+    def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Put arrays of any lengths into a file."""
+        self.write(name, packed_arrays(arrays))
+
+    def read_arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """The arrays of a file."""
+        return unpacked_arrays(self.read(name))
+
+    def has(self, name: str) -> bool:
+        """Is a file there?"""
+        from pyarrow import fs
+
+        system, root = self._system()
+        there: bool = system.get_file_info(f"{root}/{name}").type == fs.FileType.File
+        return there
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Names and sizes in bytes of the files in this folder, sorted."""
+        from pyarrow import fs
+
+        system, root = self._system()
+        found = system.get_file_info(fs.FileSelector(root, allow_not_found=True))
+        for info in sorted(found, key=lambda info: info.path):
+            if info.type == fs.FileType.File:
+                yield info.base_name, info.size
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it, if it is there."""
+        from pyarrow import fs
+
+        system, root = self._system()
+        if system.get_file_info(root).type == fs.FileType.Directory:
+            system.delete_dir(root)
+
+
+def packed_arrays(arrays: Mapping[str, NDArray[Any]]) -> pa.Buffer:
+    """Arrays as one row of binary columns: dtype, shape and bytes stand in the schema."""
+    fields, columns = [], []
+    for name, values in arrays.items():
+        values = np.ascontiguousarray(values)
+        shape = ",".join(map(str, values.shape))
+        fields.append(pa.field(name, pa.large_binary(), metadata={"dtype": values.dtype.str, "shape": shape}))
+        bounds = pa.py_buffer(np.array([0, values.nbytes], np.int64))
+        columns.append(pa.Array.from_buffers(pa.large_binary(), 1, [None, bounds, pa.py_buffer(values)]))
+    sink = pa.BufferOutputStream()
+    kind = pa.schema(fields)
+    with pa.ipc.new_stream(sink, kind, options=_LZ4) as writer:
+        writer.write_batch(pa.record_batch(columns, kind))
+    return sink.getvalue()
+
+
+def unpacked_arrays(data: Any) -> dict[str, NDArray[Any]]:
+    """The same arrays again, writable."""
+    batch = pa.ipc.open_stream(data).read_next_batch()
+    out = {}
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        shape = tuple(int(part) for part in field.metadata[b"shape"].decode().split(",") if part)
+        whole = np.frombuffer(column.buffers()[2] or b"", np.dtype(field.metadata[b"dtype"].decode()))
+        out[field.name] = whole[: int(np.prod(shape))].reshape(shape).copy()
+    return out
