@@ -119,8 +119,9 @@ def place(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     )  # fmt: skip
     asked = np.unique(others[hosted] * job.parts + at[rows[hosted]])
     yield from _asked(job, "guest", asked // job.parts, at=(asked % job.parts).astype(np.int32))
-    ids = home.column("id").take(pa.array(again[:, 0] - home.first))
-    yield from _asked(job, "again", again[:, 1], at=at[again[:, 0] - home.first].astype(np.int32), id=ids)
+    firsts = again[:, 0] - home.first
+    ids = home.column("id").take(pa.array(firsts))
+    yield from _asked(job, "again", again[:, 1], at=at[firsts].astype(np.int32), root=kept["roots"][firsts], id=ids)
 
 
 def _asked(job: Job, kind: str, numbers: NDArray[np.int64], **columns: Any) -> Iterator[Message]:
@@ -141,13 +142,15 @@ def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         rows, places = [*rows, row[some]], [*places, wanted[some]]
         what.append(np.full(int(some.sum()), GUEST))
     leads: dict[int, str] = {}
+    roots = home.state("roots")["roots"]
     for _, batch in inbox.each("again"):
+        roots[column(batch, "row")] = column(batch, "root")
         rows, places = [*rows, column(batch, "row")], [*places, column(batch, "at")]
         what.append(np.full(len(batch), REPEAT))
         leads |= dict(zip(batch["row"].to_pylist(), batch["id"].to_pylist(), strict=True))
     job.folder.write(f"leads-{part}", _named(leads))
     numbers, holders, roles = (np.concatenate(some) for some in (rows, places, what))
-    whole, credited = _described(home, at), credits_of(home)
+    whole, credited = _described(home, at, roots), credits_of(home)
     bounds = np.searchsorted(credited["article"].to_numpy(), np.arange(len(home) + 1))
     for holder, some in divided(holders, job.parts):
         some = some[np.argsort(numbers[some], kind="stable")]
@@ -178,10 +181,10 @@ def _lines(credited: pa.Table, lines: NDArray[np.int64], first: int) -> pa.Recor
     return some.set_column(0, "article", pa.array(numbers)).combine_chunks().to_batches()[0]
 
 
-def _described(home: Home, at: NDArray[np.int64]) -> pa.Table:
-    """All that travels with a text."""
+def _described(home: Home, at: NDArray[np.int64], roots: NDArray[np.int64]) -> pa.Table:
+    """All that travels with a text; repeats belong to the clusters, `roots`, of what they repeat."""
     facts, kept, answers = home.state("facts"), home.state("marks"), home.state("answers")
-    marks, roots = kept["marks"].reshape(-1, 3), home.state("roots")["roots"]
+    marks = kept["marks"].reshape(-1, 3)
     bounds = offsets_of(np.bincount(marks[:, 0], minlength=len(home))).astype(np.int32)
     low, high = np.ascontiguousarray(facts["digests"]).view(np.uint64).reshape(-1, 2).T
     columns = {
