@@ -168,7 +168,7 @@ class Engine:
         return self._collected(frame)
 
     def _collected(self, frame: DataFrame) -> list[tuple[str, int, pa.RecordBatch]]:
-        rows = frame.where("kind != 'tick'").orderBy("source", "number").collect()
+        rows = sorted(frame.where("kind != 'tick'").collect(), key=lambda row: (row.source, row.number))
         return [(row.kind, row.source, pa.ipc.open_stream(row.data).read_next_batch()) for row in rows]
 
 
