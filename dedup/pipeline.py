@@ -20,6 +20,7 @@ from dedup.candidates import Candidates, candidate_pairs
 from dedup.checkpoint import Arrays, Checkpoint
 from dedup.compose import compose
 from dedup.csr import batches, offsets_of
+from dedup.errors import SettingsError
 from dedup.families import Families, with_duplicates
 from dedup.io import Source as Input
 from dedup.io import batches as read
@@ -64,6 +65,8 @@ def scan(
     progress: Progress | None = None,
     profile: Profile | None = None,
     input_format: str | None = None,
+    engine: str = "local",
+    master: str | None = None,
 ) -> Report:
     """Find shared copy in a corpus.
 
@@ -76,9 +79,19 @@ def scan(
     goes on from there. The report does not depend on the order of the source, on `threads`, `batch_size` or
     `memory`.
 
-    Raises `SettingsError`, `CheckpointError`, `InputError` and `ScratchError`; a bad article is a problem in
-    the report instead.
+    `engine`: "local" is this process, "spark" a cluster (see `dedup.spark.scan`) whose address is `master`;
+    there the source may be a Spark DataFrame too, and neither `checkpoint` nor `profile` is to be had.
+
+    Raises `SettingsError`, `CheckpointError`, `InputError`, `ScratchError` and `EngineError`; a bad article is
+    a problem in the report instead.
     """
+    if _elsewhere(engine, master, checkpoint, profile):
+        from dedup.spark.scan import scan as scan_on_spark
+
+        return scan_on_spark(
+            source, settings, master=master, fields=fields, temp_dir=temp_dir, progress=progress,
+            input_format=input_format,
+        )  # fmt: skip
     run = _Run(Settings.of(settings), temp_dir, progress or _silent, profile or Profile())
     ready()
     if run.threads > 1:
@@ -98,6 +111,20 @@ def scan(
         version=_version(),
         texts=articles.texts_by_id(),
     )
+
+
+def _elsewhere(engine: str, master: str | None, checkpoint: Any, profile: Any) -> bool:
+    """Is it Spark's work? Refuses what an engine cannot do."""
+    if engine not in ("local", "spark"):
+        raise SettingsError(f"engine={engine!r} is none; use local or spark")
+    if engine == "local":
+        if master is not None:
+            raise SettingsError(f"master={master!r} is for engine=spark; name that engine too")
+        return False
+    for name, value in (("checkpoint", checkpoint), ("profile", profile)):
+        if value is not None:
+            raise SettingsError(f"engine=spark has no {name}; leave it out, or use engine=local")
+    return True
 
 
 def _silent(stage: str, done: int, total: int | None) -> None:

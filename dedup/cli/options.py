@@ -76,6 +76,13 @@ def existing(ctx: click.Context, parameter: click.Parameter, paths: Any) -> Any:
     return paths
 
 
+def temporary_folder(ctx: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    """Refuse a local folder that is not there or cannot be written to."""
+    if path is not None and "://" not in path:
+        click.Path(exists=True, file_okay=False, writable=True).convert(path, parameter, ctx)
+    return path
+
+
 def field_names(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Read `text=body`: the article's field is called so in the input."""
     chosen: dict[str, str] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -18,6 +18,7 @@ from dedup.cli.options import (
     quiet_option,
     settings_of,
     settings_options,
+    temporary_folder,
 )
 from dedup.cli.talk import Stages, note, output_console, tell_problems, telling_compilation
 from dedup.report.visible import visible
@@ -72,13 +73,26 @@ limit_option = click.option(
 @click.option(
     "--temp-dir",
     metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, writable=True),
-    help="Where to put what does not fit into memory; it is gone when the scan ends, however it ends.",
+    callback=temporary_folder,
+    help="Where to put what does not fit into memory; it is gone when the scan ends, however it ends. With "
+    "--engine spark a folder or an address that all executors reach.",
 )
 @click.option(
     "--checkpoint",
     metavar="DIR",
     help="Keep finished stages in DIR, and go on from there if they are of the same input and settings.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Scan in this process, or on Spark when a corpus outgrows one machine.",
+)
+@click.option(
+    "--master",
+    metavar="URL",
+    help="The Spark cluster, e.g. spark://host:7077 or yarn; otherwise what spark-submit says.",
 )
 @click.option("--profile", is_flag=True, help="Show where the time went, stage by stage.")
 @color_option
@@ -100,6 +114,8 @@ def scan(
     limit: int | None,
     temp_dir: str | None,
     checkpoint: str | None,
+    engine: str,
+    master: str | None,
     profile: bool,
     color: str,
     fail_on_copy: bool,
@@ -118,34 +134,70 @@ def scan(
             for line in explain(path, settings, fields=names or None, input_format=input_format):
                 click.echo(visible(line))
         return
+    if engine == "spark" and (profile or checkpoint is not None):
+        raise click.UsageError("--engine spark has neither --profile nor --checkpoint; leave them out")
+    if engine == "local" and master is not None:
+        raise click.UsageError("--master goes with --engine spark")
+    if engine == "spark" and _is_folder(output):
+        if format not in (None, "parquet") or table is not None:
+            raise click.UsageError("--engine spark writes a folder of all tables as Parquet, no other")
+        _to_folder(
+            ctx, list(paths), output, settings, quiet=quiet, fail_on_copy=fail_on_copy, master=master,
+            fields=names or None, temp_dir=temp_dir, input_format=input_format,
+        )  # fmt: skip
     chosen = chosen_output(output, format, table)
     from dedup.pipeline import scan as run
     from dedup.profile import Profile
 
-    taken = Profile()
+    taken = Profile() if engine == "local" else None
     with telling_compilation(quiet=quiet), Stages(quiet=quiet) as progress:
         report = run(
             list(paths), settings, fields=names or None, temp_dir=temp_dir, checkpoint=checkpoint,
-            progress=progress, profile=taken, input_format=input_format,
+            progress=progress, profile=taken, input_format=input_format, engine=engine, master=master,
         )  # fmt: skip
         progress.close()
         tell_problems(report.inputs.problems, quiet=quiet, complete=_where(chosen, output))
-        with taken.stage("write") as stage:
+        with (taken or Profile()).stage("write") as stage:
             write_report(report, output, format=chosen, table=table or "articles", limit=limit, color=color)
             stage.rows_in = stage.rows_out = report.articles.num_rows
-    if profile:
+    if taken is not None and profile:
         from dedup.report.profile import render_profile
 
         render_profile(taken, color)
     if output != "-":
-        from dedup.report.quotes import count
-
-        note(
-            f"wrote {output}: {count(report.articles.num_rows, 'article')}, "
-            f"{count(report.families.num_rows, 'family')}",
-            quiet=quiet,
-        )
+        _told(output, report.articles.num_rows, report.families.num_rows, quiet=quiet)
     ctx.exit(exits.code(copy_found=fail_on_copy and _copies(report), input_failed=report.inputs.failed > 0))
+
+
+def _is_folder(output: str) -> bool:
+    """Is it a folder of tables, here or at an address?"""
+    from dedup.io.remote import is_remote
+    from dedup.report.write import is_folder
+
+    return output != "-" and (is_remote(output) or is_folder(output))
+
+
+def _to_folder(
+    ctx: click.Context, paths: list[str], output: str, settings: Any, *, quiet: bool, fail_on_copy: bool, **options: Any
+) -> NoReturn:
+    """Scan on Spark and leave the tables where they are written; ends the command."""
+    from dedup.spark.scan import scan_to
+
+    with Stages(quiet=quiet) as progress:
+        written = scan_to(paths, output, settings, progress=progress, **options)
+        progress.close()
+    tell_problems(written.inputs.problems, quiet=quiet, complete="they are all in the report")
+    _told(output, written.articles, written.families, quiet=quiet)
+    ctx.exit(
+        exits.code(copy_found=fail_on_copy and written.copies > 0, input_failed=written.inputs.failed > 0)
+    )
+
+
+def _told(output: str, articles: int, families: int, *, quiet: bool) -> None:
+    """Say what was written."""
+    from dedup.report.quotes import count
+
+    note(f"wrote {output}: {count(articles, 'article')}, {count(families, 'family')}", quiet=quiet)
 
 
 def chosen_output(output: str, format: str | None, table: str | None) -> str:

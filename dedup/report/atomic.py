@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from dedup.errors import OutputError
+from dedup.errors import DedupError, OutputError
 
 _REMEDIES = {
     errno.ENOSPC: "free some space or write to another disk",
@@ -94,7 +94,14 @@ def replace_file(path: Path, fill: Callable[[BinaryIO], None]) -> None:
 
 
 def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Put the folder that `fill` fills in the place of the one at `path`.
+    """Put the folder that `fill` fills in the place of the one at `path`. Raises `OutputError`."""
+    with replaced_folder(path) as folder:
+        fill(folder)
+
+
+@contextmanager
+def replaced_folder(path: Path) -> Iterator[Path]:
+    """A new folder that takes the place of the one at `path` if the block ends well.
 
     The old folder is moved aside, the new one moved in, and only then is the old one removed. Raises
     `OutputError`.
@@ -104,14 +111,14 @@ def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
         temporary, aside = _beside(target, "tmp"), _beside(target, "old")
         temporary.mkdir()
         try:
-            fill(temporary)
+            yield temporary
             _sync_folder(temporary)
             _swap(temporary, target, aside)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         _sync_folder(target.parent)
-    except OutputError:
+    except DedupError:
         raise
     except OSError as error:
         raise failure(path, error) from error

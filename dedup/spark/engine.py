@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.errors import EngineError
+from dedup.io import batches
 from dedup.io.collect import Zoneless
 from dedup.io.place import Place
 from dedup.io.remote import is_remote
@@ -46,47 +48,50 @@ class Engine:
         self.parts = parts
         self.job = Job(folder, 0, settings, np.zeros(2, np.int64))
 
-    def run(self, source: Any, inputs: Inputs, out: Folder) -> None:
-        """Read, verify, and write the tables of a report to `out`."""
-        chunks, samples, derives = self._read(source, inputs)
-        self._settle(chunks, samples, derives, inputs)
-        self._verify(self._cluster(self._pair()), out)
-        self._families(out)
+    def run(self, source: Any, inputs: Inputs, out: Folder) -> tuple[int, int, int, int]:
+        """Read, verify, and write the tables of a report to `out`; the counts of `scan.Written`."""
+        self._settle(self._read(source, inputs), inputs)
+        pairs, copies = self._verify(self._cluster(self._pair()), out)
+        return inputs.read, pairs, copies, self._families(out)
 
-    def _read(self, source: Any, inputs: Inputs) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
-        """Write all articles as chunks; their names, samples of their ids, and whether one derives."""
+    def _read(self, source: Any, inputs: Inputs) -> list[reading.Chunk]:
+        """Write all articles as chunks."""
         self.tell("read", 0, None)
-        if _is_frame(source):
-            names = [field.name for field in source.schema]
-            columns = [source[f"`{name}`"] for name in names if name in _wanted(self.options)]
-            frame = source.select(*columns).mapInArrow(
-                partial(reading.read_rows, self.job, self.options), reading.RESULT
-            )
-            paths: list[Any] = []
-        else:
-            paths = source
-            found = reading.pieces(paths, self.options, inputs.problems)
-            frame = self._rows(found, "where string, name string, path int, named boolean, first int, stop int")
-            frame = frame.mapInArrow(partial(reading.read_pieces, self.job, self.options), reading.RESULT)
-        chunks, samples, full, derives = [], [], set(), False
-        zoneless = Zoneless()
+        if is_frame(source):
+            wanted = {self.options.fields.get(name, name) for name in INPUT.names}
+            columns = [source[f"`{field.name}`"] for field in source.schema if field.name in wanted]
+            work = partial(reading.read_rows, self.job, self.options)
+            return self._told(source.select(*columns).mapInArrow(work, reading.RESULT), [], inputs)
+        if not is_paths(source):
+            stream = batches(
+                source, inputs=inputs, settings=self.job.settings, fields=self.options.fields,
+                input_format=self.options.format,
+            )  # fmt: skip
+            return list(reading.Chunks(self.job.folder, 0, 0).written(stream))
+        paths = [source] if isinstance(source, str | os.PathLike) else list(source)
+        found = reading.pieces(paths, self.options, inputs.problems)
+        frame = self._rows(found, "where string, name string, path int, named boolean, first int, stop int")
+        work = partial(reading.read_pieces, self.job, self.options)
+        return self._told(frame.mapInArrow(work, reading.RESULT), paths, inputs)
+
+    def _told(self, frame: DataFrame, paths: list[Any], inputs: Inputs) -> list[reading.Chunk]:
+        """What tasks say of what they have read."""
+        chunks, full, zoneless = [], set(), Zoneless()
         for row in sorted(frame.collect(), key=lambda row: row.task):
             data = json.loads(row.data)
             if row.kind == "chunk":
-                chunks.append(data["name"])
-                samples.append((data["rows"], data["ids"]))
+                chunks.append(reading.Chunk(**data))
             elif row.kind == "problem":
                 inputs.problems.append(Problem(**data))
             elif row.kind == "zoneless":
                 zoneless.add(Place(*data["place"]), data["count"])
             else:
                 full |= set(data["paths"])
-                derives |= data["derives"]
         inputs.problems += zoneless.problems()
         for number, path in enumerate(paths):
             if number not in full and (is_remote(path) or Path(path).is_dir()):
                 inputs.problems.append(reading.nothing_in(path))
-        return chunks, samples, derives
+        return chunks
 
     def _rows(self, rows: Sequence[Any], kind: str) -> DataFrame:
         """Rows, each in a task of its own as far as that is sensible."""
@@ -95,16 +100,14 @@ class Engine:
         frame = self.spark.createDataFrame(numbered, f"part int, {kind}")
         return frame.repartitionById(count, "part")
 
-    def _settle(
-        self, chunks: list[str], samples: list[tuple[int, list[str]]], derives: bool, inputs: Inputs
-    ) -> None:
+    def _settle(self, chunks: list[reading.Chunk], inputs: Inputs) -> None:
         """Sort articles by id into homes, and number them."""
-        rows = sum(rows for rows, _ in samples)
+        rows, derives = sum(chunk.rows for chunk in chunks), any(chunk.derives for chunk in chunks)
         parts = self.parts or max(1, rows // _IN_PART, min(self.spark.sparkContext.defaultParallelism, rows // 256))
         bits = min(_MOST_BITS, max(parts - 1, 0).bit_length())
         self.job = Job(self.job.folder, bits, self.job.settings, np.zeros((1 << bits) + 1, np.int64), derives)
-        bounds = reading.bounds_of(samples, self.job.parts)
-        frame = self._rows([(name,) for name in chunks], "name string")
+        bounds = reading.bounds_of(chunks, self.job.parts)
+        frame = self._rows([(chunk.name,) for chunk in chunks], "name string")
         sent = frame.mapInArrow(partial(_split, self.job, bounds), SCHEMA)
         counts = np.zeros(self.job.parts, np.int64)
         for kind, source, batch in self._collected(then(sent, self.job, reading.settle)):
@@ -116,6 +119,7 @@ class Engine:
         if bases[-1] >= 2**31:
             raise EngineError(f"{bases[-1]:,} articles are more than 2**31; scan them by period")
         inputs.read = int(bases[-1])
+        inputs.problems.sort(key=lambda found: (found.path or "", found.line or 0, found.message))
         self.job = Job(self.job.folder, bits, self.job.settings, bases, derives)
 
     def _pair(self) -> int:
@@ -140,16 +144,18 @@ class Engine:
                 return (graph.tell_roots,)
             before = sorted(found)
 
-    def _verify(self, roots: tuple[Step, ...], out: Folder) -> None:
-        """Verify clusters where they are placed, and write what homes have to report."""
+    def _verify(self, roots: tuple[Step, ...], out: Folder) -> tuple[int, int]:
+        """Verify clusters where they are placed, and write what homes have to report; pairs and copies."""
         self.tell("align", 0, None)
-        self._run(
+        told = self._run(
             *roots, placing.root, placing.classify, placing.degrees, placing.place, placing.send, verifying.verify,
             verifying.meet, verifying.move, verifying.finish, partial(reporting.write_home, out),
         )  # fmt: skip
+        pairs, copies = (sum(batch[name][0].as_py() for _, _, batch in told) for name in ("pairs", "copies"))
+        return pairs, copies
 
-    def _families(self, out: Folder) -> None:
-        """Write the families, the largest first."""
+    def _families(self, out: Folder) -> int:
+        """Write the families, the largest first; how many."""
         self.tell("report", 0, None)
         counts: Counter[int] = Counter()
         for _, _, batch in self._run(reporting.tell_sizes):
@@ -159,6 +165,7 @@ class Engine:
             larger[size] = before, counts[size]
             before += counts[size]
         self._run(partial(reporting.send_families, larger), partial(reporting.write_families, out))
+        return before
 
     def _run(self, *steps: Step) -> list[tuple[str, int, pa.RecordBatch]]:
         """Run supersteps that begin with what partitions keep; the messages of the last one, which are few."""
@@ -181,10 +188,13 @@ def _split(job: Job, bounds: list[str], batches: Any) -> Iterator[pa.RecordBatch
     yield from rows_of(context.partitionId(), reading.split(job, bounds, batches))
 
 
-def _is_frame(source: Any) -> bool:
+def is_frame(source: Any) -> bool:
+    """Is it a DataFrame of Spark's?"""
     return hasattr(source, "mapInArrow")
 
 
-def _wanted(options: reading.Options) -> set[str]:
-    """The columns that are looked at."""
-    return {options.fields.get(name, name) for name in INPUT.names}
+def is_paths(source: Any) -> bool:
+    """Is it a path, or several?"""
+    return isinstance(source, str | os.PathLike) or (
+        isinstance(source, list | tuple) and bool(source) and all(isinstance(path, str | os.PathLike) for path in source)
+    )

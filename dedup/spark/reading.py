@@ -32,11 +32,13 @@ from dedup.report.model import Inputs, Problem
 from dedup.schema import INPUT
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays
+from dedup.spark.storage import Folder
 from dedup.tokens import BATCH_BYTES
 
 _CHUNK = 2**25  # bytes of text that are sorted and sent in one go
 _GROUPS = 2**26  # bytes of decoded row groups of a Parquet file that are one task
 _SAMPLED = 64  # ids of each chunk from which the ranges are chosen
+_BY_ID = [("id", "ascending"), ("order", "ascending")]
 _ORDERED = INPUT.append(pa.field("order", pa.int64()))  # tasks, then rows, in the order of reading
 
 RESULT = "task int, kind string, data string"
@@ -146,42 +148,63 @@ def _noted(found: Iterable[Found], path: int, full: set[int]) -> Iterator[Found]
 def _chunks(
     job: Job, found: Iterable[Found], reading: Reading, full: set[int]
 ) -> Iterator[pa.RecordBatch]:
-    """Write articles as chunks, sorted by id; tell what there was."""
+    """Write articles as chunks; tell what there was."""
     from pyspark import TaskContext
 
     context = TaskContext.get()
     assert context is not None
     task = context.partitionId()
     inputs, zoneless = Inputs(), Zoneless()
-    held: list[pa.RecordBatch] = []
-    size, row, count, derives = 0, 0, 0, False
-    results = []
-
-    def write() -> dict[str, Any]:
-        nonlocal held, size, row, count
-        table = pa.Table.from_batches(held, INPUT)
-        order = pa.array((np.int64(task) << 40) + row + np.arange(table.num_rows))
-        table = table.append_column(_ORDERED.field("order"), order).sort_by([("id", "ascending"), ("order", "ascending")])
-        name = f"chunk-{task}-{count}-{context.attemptNumber()}"
-        job.folder.write_batches(name, _ORDERED, table.combine_chunks().to_batches())
-        picked = np.unique(np.linspace(0, table.num_rows - 1, _SAMPLED).astype(np.int64))
-        held, size, row, count = [], 0, row + table.num_rows, count + 1
-        return {"name": name, "rows": table.num_rows, "ids": table["id"].take(pa.array(picked)).to_pylist()}
-
-    for batch in gathered(found, inputs, reading.rows, None, zoneless):
-        held.append(batch)
-        derives = derives or batch["derived_from"].null_count < len(batch)
-        size += batch["text"].nbytes
-        if size >= _CHUNK:
-            results.append(("chunk", write()))
-    if held:
-        results.append(("chunk", write()))
-    results += [("problem", asdict(problem)) for problem in inputs.problems]
-    results += [("zoneless", {"place": list(place), "count": more}) for place, more in zoneless.counts()]
-    results.append(("done", {"paths": sorted(full), "derives": derives}))
-    columns = zip(*((task, kind, json.dumps(data)) for kind, data in results), strict=True)
+    chunks = Chunks(job.folder, task, context.attemptNumber())
+    results = list(chunks.written(gathered(found, inputs, reading.rows, None, zoneless)))
+    told: list[tuple[str, dict[str, Any]]] = [("chunk", chunk._asdict()) for chunk in results]
+    told += [("problem", asdict(problem)) for problem in inputs.problems]
+    told += [("zoneless", {"place": list(place), "count": more}) for place, more in zoneless.counts()]
+    told.append(("done", {"paths": sorted(full)}))
+    columns = zip(*((task, kind, json.dumps(data)) for kind, data in told), strict=True)
     made = [pa.array(values, field.type) for values, field in zip(columns, _RESULT, strict=True)]
     yield pa.record_batch(made, _RESULT)
+
+
+class Chunk(NamedTuple):
+    """Articles in a file of their own, sorted by id."""
+
+    name: str
+    rows: int
+    ids: list[str]  # some of them
+    derives: bool  # whether one says that it derives from another
+
+
+class Chunks:
+    """What one task reads, in files."""
+
+    def __init__(self, folder: Folder, task: int, attempt: int) -> None:
+        self._folder, self._task, self._attempt = folder, task, attempt
+        self._rows = self._count = 0
+
+    def written(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
+        """Write batches of `schema.INPUT`."""
+        held: list[pa.RecordBatch] = []
+        size = 0
+        for batch in batches:
+            held.append(batch)
+            size += batch["text"].nbytes
+            if size >= _CHUNK:
+                yield self._write(held)
+                held, size = [], 0
+        if held:
+            yield self._write(held)
+
+    def _write(self, held: list[pa.RecordBatch]) -> Chunk:
+        table = pa.Table.from_batches(held, INPUT)
+        order = pa.array((np.int64(self._task) << 40) + self._rows + np.arange(table.num_rows))
+        table = table.append_column(_ORDERED.field("order"), order).sort_by(_BY_ID)
+        name = f"chunk-{self._task}-{self._count}-{self._attempt}"
+        self._folder.write_batches(name, _ORDERED, table.combine_chunks().to_batches())
+        self._rows, self._count = self._rows + table.num_rows, self._count + 1
+        picked = np.unique(np.linspace(0, table.num_rows - 1, _SAMPLED).astype(np.int64))
+        ids = table["id"].take(pa.array(picked)).to_pylist()
+        return Chunk(name, table.num_rows, ids, table["derived_from"].null_count < table.num_rows)
 
 
 def nothing_in(path: str | Path) -> Problem:
@@ -190,9 +213,9 @@ def nothing_in(path: str | Path) -> Problem:
     return Place(str(path)).problem(f"no articles {what}; expected {EXPECTED}")
 
 
-def bounds_of(samples: list[tuple[int, list[str]]], parts: int) -> list[str]:
-    """The first ids of all ranges but the first, from how many rows and which ids some chunks have."""
-    weighed = sorted((id, rows / len(ids)) for rows, ids in samples for id in ids)
+def bounds_of(chunks: Sequence[Chunk], parts: int) -> list[str]:
+    """The first ids of all ranges but the first."""
+    weighed = sorted((id, chunk.rows / len(chunk.ids)) for chunk in chunks for id in chunk.ids)
     if not weighed:
         return [""] * (parts - 1)
     sums = np.cumsum([weight for _, weight in weighed])
@@ -216,7 +239,7 @@ def settle(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Sort the articles of a home by id and keep them; of several with the same id the first read stays."""
     found = inbox.table("article")
     table = found[1] if found else pa.Table.from_batches([], _ORDERED)
-    table = table.sort_by([("id", "ascending"), ("order", "ascending")]).combine_chunks()
+    table = table.sort_by(_BY_ID).combine_chunks()
     ids = table["id"]
     again = np.zeros(table.num_rows, np.bool_)
     if table.num_rows > 1:

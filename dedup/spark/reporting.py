@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup import tables
@@ -18,7 +19,7 @@ from dedup.kernels import compose as parts_of
 from dedup.kernels.align import FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.places import Places, pack
 from dedup.provenance import Origins, Sources
-from dedup.schema import ARTICLES, FAMILIES, PAIRS, PASSAGES, TEXTS
+from dedup.schema import ARTICLES, COPYING, FAMILIES, PAIRS, PASSAGES, TEXTS
 from dedup.scratch import Scratch
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import Job
@@ -48,22 +49,22 @@ def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Messa
     """Compose the articles of a home, and write its rows of all tables but the families'."""
     home = Home.of(job, part)
     shown = np.zeros(len(home), np.bool_)
-    counts = {}
+    counts, copies = {}, 0
     for name, kind in (("pairs", PAIRS), ("passages", PASSAGES)):
         found = inbox.table(name)
         table = _in_order(found[1]) if found else kind.empty_table()
         counts[name] = write_part(out, name, part, kind, [table.select(kind.names)])
         if found:
             shown[column(table, "one") - home.first] = True
+            if name == "pairs":
+                copies = pc.sum(pc.is_in(table["relation"], pa.array(sorted(COPYING)))).as_py() or 0
     for _, batch in inbox.each("shown"):
         shown[column(batch, "number") - home.first] = True
     made = _Composed.of(home, _Entries.of(inbox), _Memberships.of(inbox))
     shown[made.members.texts] = True
     write_part(out, "articles", part, ARTICLES, made.rows())
     write_part(out, "texts", part, TEXTS, [home.table.select(TEXTS.names).filter(pa.array(shown))])
-    yield Message(part, "written", arrays(
-        articles=np.array([len(home)]), pairs=np.array([counts["pairs"]]), families=np.array([made.members.texts.size])
-    ))  # fmt: skip
+    yield Message(part, "written", arrays(pairs=np.array([counts["pairs"]]), copies=np.array([copies])))
 
 
 def _in_order(table: pa.Table) -> pa.Table:

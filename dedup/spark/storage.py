@@ -102,6 +102,30 @@ class Folder:
             if info.type == fs.FileType.File:
                 yield info.base_name, info.size
 
+    def names(self) -> list[str]:
+        """What is in this folder."""
+        from pyarrow import fs
+
+        system, root = self._system()
+        found = system.get_file_info(fs.FileSelector(root, allow_not_found=True))
+        return [info.base_name for info in found]
+
+    def take(self, other: Folder, folders: Sequence[str], last: str) -> None:
+        """Move the files of some folders in another one here, in the place of those here, and one file last."""
+        from pyarrow import fs
+
+        system, root = self._system()
+        _, theirs = other._system()
+        if system.get_file_info(f"{root}/{last}").type == fs.FileType.File:
+            system.delete_file(f"{root}/{last}")
+        for name in folders:
+            if system.get_file_info(f"{root}/{name}").type == fs.FileType.Directory:
+                system.delete_dir(f"{root}/{name}")
+            for file, _ in other.inside(name).files():
+                system.create_dir(f"{root}/{name}", recursive=True)
+                system.move(f"{theirs}/{name}/{file}", f"{root}/{name}/{file}")
+        system.move(f"{theirs}/{last}", f"{root}/{last}")
+
     def remove(self) -> None:
         """Remove the folder with all that is in it, if it is there."""
         from pyarrow import fs

@@ -1,0 +1,198 @@
+"""A scan on Spark, from a source to a report that is there as a whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+
+from dedup.errors import DedupError, EngineError, InputError, OutputError
+from dedup.io.arrow import columns_of
+from dedup.io.record import names_of
+from dedup.io.remote import is_remote
+from dedup.lsh import bands_for
+from dedup.report.atomic import replaced_folder
+from dedup.report.encode import head
+from dedup.report.model import Inputs, Report
+from dedup.report.saved import HEADER, load
+from dedup.report.write import check as check_local
+from dedup.schema import TABLES
+from dedup.settings import Settings
+from dedup.spark import reading
+from dedup.spark.engine import Engine, is_frame, is_paths
+from dedup.spark.session import check_executors, failed, session
+from dedup.spark.storage import Folder
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Progress = Callable[[str, int, int | None], None]
+
+_ONE_MACHINE = "local"  # what masters begin with whose executors are all here
+
+
+class Written(NamedTuple):
+    """A report that was written: where, how many rows its tables have, and what was read.
+
+    `copies`: how many of the pairs share copy.
+    """
+
+    path: str
+    articles: int
+    pairs: int
+    copies: int
+    families: int
+    inputs: Inputs
+
+
+def scan(
+    source: Any,
+    settings: Settings | Mapping[str, Any] | None = None,
+    *,
+    master: str | None = None,
+    fields: Mapping[str, str] | None = None,
+    temp_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    input_format: str | None = None,
+    parts: int | None = None,
+) -> Report:
+    """Find shared copy in a corpus, on Spark; the report is taken into this process's memory.
+
+    `source`: a Spark DataFrame with columns as those of `schema.INPUT`, or all that `dedup.scan` takes. The
+    rest is as for `scan_to`.
+    """
+    with tempfile.TemporaryDirectory(prefix="dedup-", dir=None if _is_away(temp_dir) else temp_dir) as folder:
+        path = Path(folder) / "report"
+        scan_to(
+            source, path, settings, master=master, fields=fields, temp_dir=temp_dir or folder, progress=progress,
+            input_format=input_format, parts=parts,
+        )  # fmt: skip
+        return load(path)
+
+
+def scan_to(
+    source: Any,
+    output: str | os.PathLike[str],
+    settings: Settings | Mapping[str, Any] | None = None,
+    *,
+    master: str | None = None,
+    fields: Mapping[str, str] | None = None,
+    temp_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    input_format: str | None = None,
+    parts: int | None = None,
+) -> Written:
+    """Find shared copy in a corpus, on Spark, and write the report's tables as a folder of Parquet.
+
+    `output`: a folder or an address (`s3://…/report/`); what stands there is replaced when all is done, or
+    left as it is. `master`: the cluster's address, unless a session is active or spark-submit names it.
+    `temp_dir`: a folder or an address that all executors reach, for what stages hand on; by default the
+    system's for temporary files if the executors are on this machine, else inside `output`. `parts`: how many
+    partitions to work in, rounded up to a power of two; the report does not depend on it.
+
+    Raises `SettingsError`, `InputError`, `OutputError`, `ScratchError`, and `EngineError` where Spark cannot be
+    used or a job failed.
+    """
+    chosen = Settings.of(settings)
+    bands_for(chosen.num_perm, chosen.resemblance, chosen.recall)
+    options = reading.Options(dict(fields or {}), input_format)
+    reading.check(options)
+    if is_paths(source) and "-" in ([source] if isinstance(source, str) else source):
+        raise InputError("standard input is read by engine=local only; write it to a file first")
+    target = os.fspath(output)
+    if not is_remote(target):
+        check_local(f"{target.rstrip(os.sep)}{os.sep}")
+    spark = session(master)
+    if is_frame(source):
+        columns_of(_arrow_schema(source), names_of(options.fields))
+    check_executors(spark)
+    inputs = Inputs()
+    with _temporary(spark, temp_dir, target) as folder, _committed(target) as out:
+        try:
+            counts = Engine(spark, chosen, folder, options, progress or _silent, parts).run(source, inputs, out)
+        except DedupError:
+            raise
+        except Exception as error:
+            raise failed(error) from error
+        out.write(HEADER, _header(chosen, inputs))
+    return Written(target, *counts, inputs)
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    """Tell nobody."""
+
+
+def _is_away(folder: str | os.PathLike[str] | None) -> bool:
+    return folder is not None and is_remote(os.fspath(folder))
+
+
+def _arrow_schema(frame: Any) -> pa.Schema:
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    return to_arrow_schema(frame.schema)
+
+
+@contextmanager
+def _temporary(spark: SparkSession, temp_dir: str | os.PathLike[str] | None, output: str) -> Iterator[Folder]:
+    """A folder for what stages hand on; it is removed in the end."""
+    if temp_dir is not None:
+        base = os.fspath(temp_dir)
+    elif spark.sparkContext.master.startswith(_ONE_MACHINE):
+        base = tempfile.gettempdir()
+    elif is_remote(output):
+        base = output
+    else:
+        raise EngineError(
+            f"the executors of {spark.sparkContext.master} may be on other machines; name a folder or an address that "
+            "all of them reach with --temp-dir (temp_dir=)"
+        )
+    folder = _folder(base).inside(f"_dedup-{secrets.token_hex(8)}")
+    try:
+        yield folder
+    finally:
+        folder.remove()
+
+
+def _folder(path: str) -> Folder:
+    return Folder(path if is_remote(path) else str(Path(path).absolute()))
+
+
+@contextmanager
+def _committed(output: str) -> Iterator[Folder]:
+    """A folder that takes the place of `output` if all goes well, and is gone if not."""
+    if not is_remote(output):
+        path = Path(output)
+        with replaced_folder(path) as aside:
+            yield Folder(str(aside.absolute()))
+        return
+    target = _folder(output)
+    aside = target.inside(f"_dedup-{secrets.token_hex(8)}")
+    _check_replaceable(target)
+    try:
+        yield aside
+        target.take(aside, [f"{name}.parquet" for name in (*TABLES, "texts")], HEADER)
+    finally:
+        aside.remove()
+
+
+def _check_replaceable(target: Folder) -> None:
+    """Refuse to replace anything but an earlier report."""
+    ours = {HEADER} | {f"{name}.parquet" for name in (*TABLES, "texts")}
+    others = sorted(name for name in target.names() if name not in ours and not name.startswith("_"))
+    if others:
+        raise OutputError(f"{target.address}: holds more than a report of dedup ({others[0]}); name a new folder")
+
+
+def _header(settings: Settings, inputs: Inputs) -> bytes:
+    from dedup import __version__
+
+    empty = {name: kind.empty_table() for name, kind in TABLES.items()}
+    report = Report(**empty, inputs=inputs, settings=settings.answer(), version=__version__, texts={})
+    return (json.dumps(head(report), ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
