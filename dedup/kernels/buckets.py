@@ -14,7 +14,7 @@ OF_BAND, OF_WINDOW = -1, -2  # in place of a posting's place: no fingerprint, bu
 
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # spreads keys, of which fingerprints are the least, over all parts
 _OF_BANDS = np.uint64(0x5DEECE66D0000001)  # keeps the keys of bands apart from those of fingerprints
-_MOST = 65535  # meetings that are counted
+MOST = 65535  # meetings that are counted
 
 
 @inner
@@ -352,7 +352,7 @@ def count_meetings(pairs: Any, counts: Any, strongest: Any) -> int:
         strongest[left] = max(strongest[left], p - first)
         strongest[right] = max(strongest[right], p - first)
         pairs[kept] = pairs[p - 1]  # the strongest of equals stands last
-        counts[kept] = min(p - first, _MOST)
+        counts[kept] = min(p - first, MOST)
         kept += 1
         first = p
     return kept
@@ -387,7 +387,7 @@ def reduce_pairs(
             f += 1
         if evidence != WEAK or count >= buckets:
             pairs[kept, 0], pairs[kept, 1] = both >> np.uint64(31), both & np.uint64(0x7FFFFFFF)
-            in_buckets[kept] = min(count, _MOST)
+            in_buckets[kept] = min(count, MOST)
             needed[kept] = evidence == NEEDED
             kept += 1
     return kept

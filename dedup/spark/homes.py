@@ -32,21 +32,21 @@ class Home:
 
     job: Job
     part: int
-    table: pa.Table  # of `schema.INPUT`, sorted by id, one chunk
-
-    @classmethod
-    def of(cls, job: Job, part: int) -> Home:
-        """The home as it was written by `reading.settle`."""
-        found = job.folder.read_batches(f"home-{part}")
-        return cls(job, part, pa.Table.from_batches(found, INPUT).combine_chunks())
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        first, stop = self.job.home(self.part)
+        return stop - first
 
     @property
     def first(self) -> int:
         """The number of its first article."""
         return self.job.home(self.part)[0]
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The articles, of `schema.INPUT`, sorted by id, as `reading.settle` wrote them; one chunk."""
+        found = self.job.folder.read_batches(f"home-{self.part}")
+        return pa.Table.from_batches(found, INPUT).combine_chunks()
 
     def column(self, name: str) -> pa.Array:
         """One column of `schema.INPUT`."""
@@ -87,7 +87,7 @@ def mark(tokens: Tokens, marks: NDArray[np.int32]) -> None:
 
 def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Tokenise; tell those who hold their hashes of each text and of each paragraph."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     parts: list[tuple[NDArray[Any], ...]] = []
     facts, said = [], [pa.record_batch([pa.array([], field.type) for field in CREDITS], CREDITS)]
     for first, stop in home.batches:
@@ -218,7 +218,7 @@ def _called(job: Job, inbox: Inbox) -> Iterator[Message]:
 
 def relate(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the answers; tell of the texts whose paragraphs are repeated, so that they can be compared."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     firsts = np.arange(home.first, home.first + len(home))
     for _, batch in inbox.each("repeats"):
         firsts[column(batch, "row")] = column(batch, "first")

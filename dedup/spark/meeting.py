@@ -15,26 +15,27 @@ from dedup.csr import offsets_of
 from dedup.kernels import buckets as kernels
 from dedup.kernels.rows import dictionary
 from dedup.lsh import bands_for
+from dedup.spark.graph import joined
 from dedup.spark.homes import Home, marks_of
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.tokens import Tokens
-from dedup.verify import clusters
+from dedup.verify import CLOSE
 from dedup.weigh import weights
 
 
-def _posted(
-    home: Home, marks: NDArray[np.int32]
-) -> Iterator[tuple[int, Tokens, Postings, list[tuple[int, NDArray[np.int64]]]]]:
-    """Batch after batch its first row, its tokens, its postings, and which of them go to each partition."""
-    job = home.job
-    settings = job.settings
+def _posted(home: Home, marks: NDArray[np.int32]) -> tuple[Tokens, Postings]:
+    """The tokens of a home, without places, and its postings."""
+    settings = home.job.settings
     bands = bands_for(settings.num_perm, settings.resemblance, settings.recall)
-    compared = _compared(home)
+    compared, none = _compared(home), np.empty(0, np.int32)
+    parts, found = [], [Postings(np.empty(0, np.uint64), none, none)]
     for first, stop in home.batches:
         tokens = home.tokens(first, stop, marks)
-        found = candidates.postings(tokens.some(0, len(tokens), compared[first:stop]), settings, bands)
-        yield first, tokens, found, list(divided(job.holders(found.keys), job.parts))
+        own = candidates.postings(tokens.some(0, len(tokens), compared[first:stop]), settings, bands)
+        found.append(own._replace(texts=own.texts + np.int32(first)))
+        parts.append(Tokens(tokens.hashes, none, none, tokens.flags, tokens.offsets))
+    return Tokens.concatenated(parts), Postings(*(np.concatenate(some) for some in zip(*found, strict=True)))
 
 
 def _compared(home: Home) -> NDArray[np.bool_]:
@@ -46,15 +47,13 @@ def _compared(home: Home) -> NDArray[np.bool_]:
 
 def post(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Tell those who hold them of the buckets that each text is in."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     marks = marks_of(home, inbox)
-    weighed, totals = [np.empty(0, np.int64)], np.zeros(len(home), np.int32)
-    for first, tokens, found, shares in _posted(home, marks):
-        weighed.append(weights(tokens))
-        totals[first : first + len(tokens)] = np.bincount(found.texts, minlength=len(tokens))
-        for holder, rows in shares:
-            yield Message(holder, "posting", arrays(key=found.keys[rows], text=found.texts[rows]))
-    home.keep("marks", marks=marks, weights=np.concatenate(weighed), totals=totals)
+    tokens, found = _posted(home, marks)
+    totals = np.bincount(found.texts, minlength=len(home)).astype(np.int32)
+    home.keep("marks", marks=marks, weights=weights(tokens), totals=totals)
+    for holder, rows in divided(job.holders(found.keys), job.parts):
+        yield Message(holder, "posting", arrays(key=found.keys[rows], text=found.texts[rows]))
 
 
 def share(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -64,7 +63,7 @@ def share(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         return
     bounds = offsets_of(np.array([len(batch) for _, batch in found], np.int64))
     keys = np.concatenate([column(batch, "key") for _, batch in found])
-    texts = _numbered(found)
+    texts = _numbered(job, found)
     keys, order = kernels.sort_postings(keys, np.arange(keys.size, dtype=np.int32), job.bits)
     shared = np.zeros(order.size, np.bool_)
     shared[_kept(keys, order, texts)] = True
@@ -72,53 +71,45 @@ def share(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         yield Message(home, "shared", arrays(bits=np.packbits(shared[first:stop])))
 
 
-def _numbered(found: list[tuple[int, pa.RecordBatch]]) -> NDArray[np.int32]:
-    """A number for the text of each posting, rising from batch to batch."""
-    base, parts = 0, []
-    for _, batch in found:
-        texts = column(batch, "text")
-        parts.append(texts + np.int32(base))
-        base += int(texts.max(initial=0)) + 1
-    return np.concatenate(parts)
+def _numbered(job: Job, found: list[tuple[int, pa.RecordBatch]]) -> NDArray[np.int32]:
+    """The texts' numbers, rising."""
+    return np.concatenate([job.bases[home] + column(batch, "text") for home, batch in found]).astype(np.int32)
 
 
 def _kept(keys: NDArray[np.uint64], order: NDArray[np.int32], texts: NDArray[np.int32]) -> NDArray[np.int32]:
     """Which postings stand in a bucket with another text's; `keys` are sorted, and used up."""
-    counts = np.zeros(int(texts.max(initial=0)) + 1, np.int32)
+    base = texts.min(initial=2**31 - 1)
+    counts = np.zeros(max(int(texts.max(initial=0)) - int(base), 0) + 1, np.int32)
     out_texts, out = np.empty_like(order), np.empty_like(order)
     numbers = np.arange(order.size, dtype=np.int32)
-    return out[: kernels.keep_shared(keys, order, texts, numbers, counts, out_texts, out)]
+    return out[: kernels.keep_shared(keys, order, texts - base, numbers, counts, out_texts, out)]
 
 
 def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Tell those who hold them of the shared postings, with what stands around them."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     kept = home.state("marks")
-    answers: dict[int, list[NDArray[np.uint8]]] = {}
-    for holder, batch in inbox.each("shared"):
-        answers.setdefault(holder, []).append(column(batch, "bits"))
+    tokens, found = _posted(home, kept["marks"])
+    answers = {holder: column(batch, "bits") for holder, batch in inbox.each("shared")}
+    chosen = {
+        holder: rows[np.unpackbits(answers[holder], count=rows.size).astype(np.bool_)]
+        for holder, rows in divided(job.holders(found.keys), job.parts)
+    }
     shared = np.zeros(len(home), np.int32)
-    told = []
-    for first, tokens, found, shares in _posted(home, kept["marks"]):
-        for holder, rows in shares:
-            bits = answers[holder].pop(0)
-            rows = rows[np.unpackbits(bits, count=rows.size).astype(np.bool_)]
-            if rows.size:
-                some = Postings(*(values[rows] for values in found))
-                shared[first : first + len(tokens)] += np.bincount(some.texts, minlength=len(tokens)).astype(np.int32)
-                told.append((holder, first, some, _around(job, tokens, some)))
+    for rows in chosen.values():
+        shared += np.bincount(found.texts[rows], minlength=len(home)).astype(np.int32)
     home.keep("shared", shared=shared)
     purity = candidates.purities(shared, kept["totals"])
-    for holder, first, some, around in told:
+    for holder, rows in chosen.items():
+        some = Postings(*(values[rows] for values in found))
         texts, places = np.unique(some.texts, return_inverse=True)
+        told, codes, words = _around(job, tokens, some)
         yield Message(holder, "rank", arrays(
-            row=texts + np.int32(first), purity=purity[texts + first].astype(np.uint8), shared=shared[texts + first]
+            row=texts, purity=purity[texts].astype(np.uint8), shared=shared[texts]
         ))  # fmt: skip
-        yield Message(holder, "met", arrays(
-            key=some.keys, text=places.astype(np.uint16 if texts.size < 2**16 else np.int32), spot=some.spots, **around[0]
-        ))  # fmt: skip
-        yield Message(holder, "around", around[1])
-        yield Message(holder, "words", around[2])
+        yield Message(holder, "met", arrays(key=some.keys, text=places.astype(np.int32), spot=some.spots, **told))
+        yield Message(holder, "around", codes)
+        yield Message(holder, "words", words)
 
 
 def _around(
@@ -147,54 +138,36 @@ def _around(
 def pair(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Let the texts in each bucket meet; tell their homes which pairs met, and who stands in a crowd."""
     beside = job.settings.guarantee - job.settings.shingle
-    met, around = [], []
+    ranked, met, around, base = [], [], [], 0
     each = (inbox.each(kind) for kind in ("rank", "met", "around", "words"))
-    ranked = []
     for (source, rank), (_, batch), (_, codes), (_, words) in zip(*each, strict=True):
-        numbers = job.bases[source] + column(rank, "row").astype(np.int64)
+        numbers = job.bases[source] + column(rank, "row")
         ranked.append((numbers, column(rank, "purity"), column(rank, "shared")))
-        met.append((column(batch, "key"), numbers[column(batch, "text")], column(batch, "spot"), column(batch, "brief")))
+        texts = column(batch, "text") + np.int32(base)
+        met.append((column(batch, "key"), texts, column(batch, "spot"), column(batch, "brief")))
         known = np.stack([column(batch, "before"), column(batch, "behind")], axis=1)
         low, middle, high = (column(codes, name).astype(np.int32) for name in ("low", "middle", "high"))
         around.append((known, column(words, "word")[low | middle << 8 | high << 16]))
+        base += numbers.size
     if not met:
         return
-    keys, numbers, spots, brief = (np.concatenate(some) for some in zip(*met, strict=True))
+    keys, texts, spots, brief = (np.concatenate(some) for some in zip(*met, strict=True))
     known = np.concatenate([some for some, _ in around])
     spelled = np.zeros((keys.size, 2, beside), np.uint32)
     spelled[np.arange(beside) < known[:, :, None]] = np.concatenate([words for _, words in around])
-    texts, dense, ranks = _ranked(ranked, numbers)
-    keys, order = _sorted(keys, dense, job.bits)
-    found = Postings(keys, dense[order], spots[order])
+    numbers, purity, shared = (np.concatenate(some) for some in zip(*ranked, strict=True))
+    ranks = candidates.ranks_of(shared, purity.astype(np.int32))
+    keys, order = kernels.sort_postings(keys, np.arange(keys.size, dtype=np.int32), job.bits)
+    found = Postings(keys, texts[order], spots[order])
     pairs, crowd = candidates.filled(found, spelled[order], known[order], brief[order], ranks, REACH, FEW)
-    yield from _to_homes(job, texts, pairs)
+    yield from _to_homes(job, numbers, pairs)
     missing = candidates.missing(crowd)
-    owners = texts[candidates.texts_of(crowd)]
-    homes = job.homes(owners)
-    for home, rows in divided(homes, job.parts):
+    owners = numbers[candidates.texts_of(crowd)]
+    for home, rows in divided(job.homes(owners), job.parts):
         yield Message(home, "crowd", arrays(
-            row=(owners[rows] - job.bases[home]).astype(np.int32),
-            spot=candidates.spots_of(crowd[rows]), missing=missing[rows],
+            row=(owners[rows] - job.bases[home]).astype(np.int32), spot=candidates.spots_of(crowd[rows]),
+            missing=missing[rows],
         ))  # fmt: skip
-
-
-def _ranked(
-    ranked: list[tuple[NDArray[Any], ...]], numbers: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-    """The texts' numbers, rising; the place among them of each of `numbers`; and their ranks."""
-    whole, purity, shared = (np.concatenate(some) for some in zip(*ranked, strict=True))
-    texts, firsts = np.unique(whole, return_index=True)
-    ranks = candidates.ranks_of(shared[firsts], purity[firsts].astype(np.int32))
-    return texts, np.searchsorted(texts, numbers).astype(np.int32), ranks
-
-
-def _sorted(
-    keys: NDArray[np.uint64], dense: NDArray[np.int32], bits: int
-) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """Postings by key, then text, then the order in which they came."""
-    order = np.argsort(dense, kind="stable").astype(np.int32)
-    found: tuple[NDArray[np.uint64], NDArray[np.int32]] = kernels.sort_postings(keys[order], order, bits)
-    return found
 
 
 def _to_homes(job: Job, texts: NDArray[np.int64], pairs: NDArray[np.uint64]) -> Iterator[Message]:
@@ -210,39 +183,42 @@ def _to_homes(job: Job, texts: NDArray[np.int64], pairs: NDArray[np.uint64]) -> 
         ))  # fmt: skip
 
 
-def _gathered(
-    home: Home, inbox: Inbox
-) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint16], NDArray[np.int32]]:
-    """The texts of the pairs that met; each pair once, packed; how often it met, and each text at most."""
-    parts = [(column(batch, "left"), column(batch, "right"), column(batch, "evidence")) for _, batch in inbox.each("pair")]
-    parts.append((np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.uint8)))
-    lefts, rights, evidence = (np.concatenate(some) for some in zip(*parts, strict=True))
-    numbers = home.first + lefts.astype(np.int64)
-    texts = np.unique(np.concatenate([numbers, rights.astype(np.int64)]))
-    pairs = np.searchsorted(texts, numbers).astype(np.uint64) << np.uint64(33)
-    pairs |= np.searchsorted(texts, rights).astype(np.uint64) << np.uint64(2) | evidence
+def _gathered(inbox: Inbox) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
+    """Each pair that met, once, as row << 33 | number << 2 | evidence, sorted; and how often it met."""
+    parts = [np.empty(0, np.uint64)]
+    for _, batch in inbox.each("pair"):
+        left, right = column(batch, "left").astype(np.uint64), column(batch, "right").astype(np.uint64)
+        parts.append(left << np.uint64(33) | right << np.uint64(2) | column(batch, "evidence"))
+    pairs = np.concatenate(parts)
     pairs.sort()
-    counts, most = np.empty(pairs.size, np.uint16), np.zeros(texts.size, np.int32)
-    kept = kernels.count_meetings(pairs, counts, most)
-    return texts, pairs[:kept], counts[:kept], most
+    last = np.flatnonzero(np.append(np.diff(pairs >> np.uint64(2)) != 0, True)[: pairs.size])
+    return pairs[last], np.minimum(np.diff(last, prepend=-1), kernels.MOST).astype(np.uint16)
 
 
 def count(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Count how often pairs met, and tell the homes of both how often a text met another at most."""
-    home = Home.of(job, part)
-    texts, pairs, counts, most = _gathered(home, inbox)
-    home.keep("met", texts=texts, pairs=pairs, counts=counts)
+    home = Home(job, part)
+    pairs, counts = _gathered(inbox)
+    home.keep("met", pairs=pairs, counts=counts)
     crowd = [np.empty((0, 3), np.int32)]
     for _, batch in inbox.each("crowd"):
-        crowd.append(np.stack([column(batch, name).astype(np.int32) for name in ("row", "spot", "missing")], axis=1))
+        columns = [column(batch, name).astype(np.int32) for name in ("row", "spot", "missing")]
+        crowd.append(np.stack(columns, axis=1))
     home.keep("crowd", crowd=np.concatenate(crowd))
-    for other, rows in divided(job.homes(texts), job.parts):
-        yield Message(other, "most", arrays(row=(texts[rows] - job.bases[other]).astype(np.int32), most=most[rows]))
+    lefts = (pairs >> np.uint64(33)).astype(np.int64) + home.first
+    rights = (pairs >> np.uint64(2) & np.uint64(0x7FFFFFFF)).astype(np.int64)
+    ends, often = np.concatenate([lefts, rights]), np.concatenate([counts, counts])
+    order = np.lexsort((often, ends))
+    last = order[np.flatnonzero(np.append(np.diff(ends[order]) != 0, True)[: ends.size])]
+    for other, rows in divided(job.homes(ends[last]), job.parts):
+        own = last[rows]
+        row = (ends[own] - job.bases[other]).astype(np.int32)
+        yield Message(other, "most", arrays(row=row, most=often[own].astype(np.int32)))
 
 
 def look_closer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Tell those who hold them of the windows around what texts may have missed in a crowd."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     kept, shared = home.state("marks"), home.state("shared")["shared"]
     most = np.zeros(len(home), np.int32)
     for _, batch in inbox.each("most"):
@@ -273,10 +249,12 @@ def pair_closer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     if found is None:
         return
     sources, table = found
-    numbers = job.bases[sources] + column(table, "text")
-    ranked = [(numbers, column(table, "purity"), column(table, "shared"))]
-    texts, dense, ranks = _ranked(ranked, numbers)
-    keys, order = _sorted(column(table, "key"), dense, job.bits)
+    numbers = job.bases[sources] + column(table, "text")  # rising
+    first = np.flatnonzero(np.diff(numbers, prepend=-1))
+    dense = (np.cumsum(np.diff(numbers, prepend=-1) != 0) - 1).astype(np.int32)
+    ranks = candidates.ranks_of(column(table, "shared")[first], column(table, "purity")[first].astype(np.int32))
+    rows = np.arange(numbers.size, dtype=np.int32)
+    keys, order = kernels.sort_postings(column(table, "key"), rows, job.bits)
     rows = np.empty_like(order)
     rows[order] = np.arange(order.size, dtype=np.int32)
     some = np.sort(rows[_kept(keys.copy(), order, dense)])
@@ -286,29 +264,18 @@ def pair_closer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     around, known = np.zeros((keys.size, 2, beside), np.uint32), np.zeros((keys.size, 2), np.uint8)
     brief = column(table, "brief")[own]
     pairs, _ = candidates.filled(postings, around, known, brief, ranks, 0, FEW_CLOSER)
-    yield from _to_homes(job, texts, pairs)
+    yield from _to_homes(job, numbers[first], pairs)
 
 
 def reduce(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the candidates whose first texts are at home here, and the edges that join close ones."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     met = home.state("met")
-    further, pairs, counts, _ = _gathered(home, inbox)
-    texts = np.union1d(met["texts"], further)
-    found = candidates.reduced(
-        _renumbered(met["pairs"], met["texts"], texts), met["counts"], _renumbered(pairs, further, texts), counts
-    )
-    firsts = clusters(found, texts.size)
-    joined = np.flatnonzero(firsts != np.arange(texts.size))
-    home.keep("edges", edges=np.stack([texts[joined], texts[firsts[joined]]], axis=1))
-    home.keep("candidates", pairs=texts[found.pairs], buckets=found.buckets, needed=found.needed)
-    yield Message(part, "count", arrays(edges=np.array([joined.size])))
-
-
-def _renumbered(
-    pairs: NDArray[np.uint64], texts: NDArray[np.int64], among: NDArray[np.int64]
-) -> NDArray[np.uint64]:
-    """Packed pairs of `texts` as pairs of those that they are `among`; both rise."""
-    places = np.searchsorted(among, texts).astype(np.uint64)
-    lefts, rights = places[pairs >> np.uint64(33)], places[pairs >> np.uint64(2) & np.uint64(0x7FFFFFFF)]
-    return lefts << np.uint64(33) | rights << np.uint64(2) | pairs & np.uint64(3)
+    found = candidates.reduced(met["pairs"], met["counts"], *_gathered(inbox))
+    pairs = found.pairs.astype(np.int64)
+    pairs[:, 0] += home.first
+    edges = joined(pairs[found.buckets >= CLOSE])
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    home.keep("edges", edges=edges)
+    home.keep("candidates", pairs=pairs, buckets=found.buckets, needed=found.needed)
+    yield Message(part, "count", arrays(edges=np.array([len(edges)])))

@@ -25,7 +25,7 @@ _TIES = ("row", "other", "root", "alone", "buckets", "needed", "first")
 
 def root(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the clusters of one's articles; tell the homes of the others of each pair."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     roots, alone = np.arange(home.first, home.first + len(home)), np.ones(len(home), np.bool_)
     for _, batch in inbox.each("root"):
         rows = column(batch, "row")
@@ -44,7 +44,7 @@ def root(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 def classify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the pairs within clusters; tell the homes of the first of all others."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     kept = home.state("roots")
     roots, alone = kept["roots"], kept["alone"]
     columns = _columns(inbox, "pair", ("row", "other", "root", "alone", "buckets", "needed"))
@@ -77,7 +77,7 @@ def _columns(inbox: Inbox, kind: str, names: tuple[str, ...]) -> dict[str, NDArr
 
 def degrees(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the pairs between clusters, from each side; tell the others how many one has."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     earlier = _columns(inbox, "between", ("row", "other", "root", "alone", "buckets", "needed"))
     later = home.state("later")
     ties = {name: np.concatenate([earlier[name], later[name]]) for name in earlier}
@@ -96,7 +96,7 @@ def degrees(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 def place(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Choose where each article is verified, and which pairs there; ask for guests, and for repeats."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     kept, ties, again = home.state("roots"), home.state("ties"), home.state("again")["again"]
     found = _columns(inbox, "degree", ("row", "other", "degree"))
     order = np.lexsort((found["other"], found["row"]))  # as the ties
@@ -133,7 +133,7 @@ def _asked(job: Job, kind: str, numbers: NDArray[np.int64], **columns: Any) -> I
 
 def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Send articles and pairs where they are verified."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     at = home.state("place")["at"]
     rows, places, what = [np.flatnonzero(at >= 0)], [at[at >= 0]], [np.full(int((at >= 0).sum()), OWN)]
     for _, batch in inbox.each("guest"):

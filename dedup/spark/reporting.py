@@ -47,7 +47,7 @@ def write_part(folder: Folder, name: str, part: int, kind: pa.Schema, pieces: It
 
 def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Compose the articles of a home, and write its rows of all tables but the families'."""
-    home = Home.of(job, part)
+    home = Home(job, part)
     shown = np.zeros(len(home), np.bool_)
     counts, copies = {}, 0
     for name, kind in (("pairs", PAIRS), ("passages", PASSAGES)):
