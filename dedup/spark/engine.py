@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from dedup.errors import EngineError
 from dedup.io import batches
@@ -23,15 +22,12 @@ from dedup.schema import INPUT
 from dedup.settings import Settings
 from dedup.spark import graph, homes, meeting, placing, reading, reporting, verifying
 from dedup.spark.job import Job
-from dedup.spark.messages import SCHEMA, Step, rows_of, then
+from dedup.spark.cluster import Cluster, Received, Step
 from dedup.spark.storage import Folder
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 Progress = Callable[[str, int, int | None], None]
 
-_IN_PART = 2**15  # articles in a partition, about
+_IN_PART, _SMALL = 2**15, 2**8  # articles in a partition, about; and at least
 _MOST_BITS = 16
 
 
@@ -39,10 +35,10 @@ class Engine:
     """One scan."""
 
     def __init__(
-        self, spark: SparkSession, settings: Settings, folder: Folder, options: reading.Options, tell: Progress,
+        self, cluster: Cluster, settings: Settings, folder: Folder, options: reading.Options, tell: Progress,
         parts: int | None = None,
     ) -> None:  # fmt: skip
-        self.spark = spark
+        self.cluster = cluster
         self.options = options
         self.tell = tell
         self.parts = parts
@@ -61,7 +57,7 @@ class Engine:
             wanted = {self.options.fields.get(name, name) for name in INPUT.names}
             columns = [source[f"`{field.name}`"] for field in source.schema if field.name in wanted]
             work = partial(reading.read_rows, self.job, self.options)
-            return self._told(source.select(*columns).mapInArrow(work, reading.RESULT), [], inputs)
+            return self._told(self.cluster.results(source.select(*columns), work, reading.RESULT), [], inputs)
         if not is_paths(source):
             stream = batches(
                 source, inputs=inputs, settings=self.job.settings, fields=self.options.fields,
@@ -70,14 +66,14 @@ class Engine:
             return list(reading.Chunks(self.job.folder, 0, 0).written(stream))
         paths = [source] if isinstance(source, str | os.PathLike) else list(source)
         found = reading.pieces(paths, self.options, inputs.problems)
-        frame = self._rows(found, "where string, name string, path int, named boolean, first int, stop int")
+        frame = self.cluster.rows(found, "where string, name string, path int, named boolean, first int, stop int")
         work = partial(reading.read_pieces, self.job, self.options)
-        return self._told(frame.mapInArrow(work, reading.RESULT), paths, inputs)
+        return self._told(self.cluster.results(frame, work, reading.RESULT), paths, inputs)
 
-    def _told(self, frame: DataFrame, paths: list[Any], inputs: Inputs) -> list[reading.Chunk]:
+    def _told(self, rows: list[Any], paths: list[Any], inputs: Inputs) -> list[reading.Chunk]:
         """What tasks say of what they have read."""
         chunks, full, zoneless = [], set(), Zoneless()
-        for row in sorted(frame.collect(), key=lambda row: row.task):
+        for row in rows:
             data = json.loads(row.data)
             if row.kind == "chunk":
                 chunks.append(reading.Chunk(**data))
@@ -93,24 +89,17 @@ class Engine:
                 inputs.problems.append(reading.nothing_in(path))
         return chunks
 
-    def _rows(self, rows: Sequence[Any], kind: str) -> DataFrame:
-        """Rows, each in a task of its own as far as that is sensible."""
-        count = max(1, min(len(rows), 4096))
-        numbered = [(number * count // max(len(rows), 1), *row) for number, row in enumerate(rows)]
-        frame = self.spark.createDataFrame(numbered, f"part int, {kind}")
-        return frame.repartitionById(count, "part")
-
     def _settle(self, chunks: list[reading.Chunk], inputs: Inputs) -> None:
         """Sort articles by id into homes, and number them."""
         rows, derives = sum(chunk.rows for chunk in chunks), any(chunk.derives for chunk in chunks)
-        parts = self.parts or max(1, rows // _IN_PART, min(self.spark.sparkContext.defaultParallelism, rows // 256))
+        parts = self.parts or max(1, rows // _IN_PART, min(self.cluster.parallelism, rows // _SMALL))
         bits = min(_MOST_BITS, max(parts - 1, 0).bit_length())
         self.job = Job(self.job.folder, bits, self.job.settings, np.zeros((1 << bits) + 1, np.int64), derives)
         bounds = reading.bounds_of(chunks, self.job.parts)
-        frame = self._rows([(chunk.name,) for chunk in chunks], "name string")
-        sent = frame.mapInArrow(partial(_split, self.job, bounds), SCHEMA)
+        frame = self.cluster.rows([(chunk.name,) for chunk in chunks], "name string")
         counts = np.zeros(self.job.parts, np.int64)
-        for kind, source, batch in self._collected(then(sent, self.job, reading.settle)):
+        first = frame, partial(reading.split, self.job, bounds)
+        for kind, source, batch in self.cluster.run(self.job, [reading.settle], first):
             if kind == "settled":
                 counts[source] = batch["rows"][0].as_py()
             else:
@@ -167,25 +156,8 @@ class Engine:
         self._run(partial(reporting.send_families, larger), partial(reporting.write_families, out))
         return before
 
-    def _run(self, *steps: Step) -> list[tuple[str, int, pa.RecordBatch]]:
-        """Run supersteps that begin with what partitions keep; the messages of the last one, which are few."""
-        frame = self.spark.createDataFrame([], SCHEMA)
-        for step in steps:
-            frame = then(frame, self.job, step)
-        return self._collected(frame)
-
-    def _collected(self, frame: DataFrame) -> list[tuple[str, int, pa.RecordBatch]]:
-        rows = sorted(frame.where("kind != 'tick'").collect(), key=lambda row: (row.source, row.number))
-        return [(row.kind, row.source, pa.ipc.open_stream(row.data).read_next_batch()) for row in rows]
-
-
-def _split(job: Job, bounds: list[str], batches: Any) -> Iterator[pa.RecordBatch]:
-    """Chunks to messages for homes."""
-    from pyspark import TaskContext
-
-    context = TaskContext.get()
-    assert context is not None
-    yield from rows_of(context.partitionId(), reading.split(job, bounds, batches))
+    def _run(self, *steps: Step) -> list[Received]:
+        return self.cluster.run(self.job, steps)
 
 
 def is_frame(source: Any) -> bool:

@@ -304,7 +304,7 @@ def tell_boilerplate(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 def column_of(values: pa.Array) -> NDArray[Any]:
     """Numbers as an array of their own."""
-    return np.ascontiguousarray(values.to_numpy(zero_copy_only=False))
+    return np.array(values.to_numpy(zero_copy_only=False))
 
 
 def marks_of(home: Home, inbox: Inbox) -> NDArray[np.int32]:

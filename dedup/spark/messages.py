@@ -7,18 +7,12 @@ A message is a record batch in compressed Arrow format, so that a row of Spark's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
-    from dedup.spark.job import Job
 
 SCHEMA = "part int, kind string, source int, number int, data binary"
 _ARROW = pa.schema(
@@ -30,7 +24,7 @@ _ARROW = pa.schema(
         ("data", pa.binary()),
     ]
 )
-_TICK = "tick"
+TICK = "tick"  # the kind of what every partition sends itself
 _AT_ONCE = 2**23  # bytes of messages that are handed to Spark in one go
 _COMPRESSION = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 3))
 
@@ -52,7 +46,7 @@ class Inbox:
             kinds, sources = batch["kind"].to_pylist(), batch["source"].to_pylist()
             numbers = batch["number"].to_pylist()
             for kind, source, number, data in zip(kinds, sources, numbers, batch["data"], strict=True):
-                if kind != _TICK:
+                if kind != TICK:
                     self._rows.setdefault(kind, []).append((source, number, data))
 
     def each(self, kind: str) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -74,9 +68,6 @@ class Inbox:
         return sources, pa.Table.from_batches([batch for _, batch in found])
 
 
-Step = Callable[["Job", int, Inbox], Iterator[Message]]
-
-
 def encoded(batch: pa.RecordBatch) -> pa.Buffer:
     """A record batch as bytes."""
     sink = pa.BufferOutputStream()
@@ -92,10 +83,10 @@ def arrays(**columns: Any) -> pa.RecordBatch:
 
 
 def column(table: pa.Table | pa.RecordBatch, name: str) -> NDArray[Any]:
-    """A column of numbers as an array."""
-    return np.ascontiguousarray(table.column(name).to_numpy(zero_copy_only=False)) if isinstance(
-        table, pa.RecordBatch
-    ) else np.ascontiguousarray(table.column(name).to_numpy())
+    """A column of numbers as an array that can be written to, as kernels are compiled for."""
+    values = table.column(name)
+    own = values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(zero_copy_only=False)
+    return own if own.flags.writeable and own.flags.c_contiguous else own.copy()
 
 
 def divided(parts: NDArray[Any], count: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
@@ -109,7 +100,7 @@ def divided(parts: NDArray[Any], count: int) -> Iterator[tuple[int, NDArray[np.i
 def rows_of(source: int, messages: Iterable[Message]) -> Iterator[pa.RecordBatch]:
     """Messages as rows for Spark."""
     # A row for itself, so that no step goes without one: Spark does not run what has nothing to work on.
-    held: list[tuple[int, str, int, int, pa.Buffer]] = [(source, _TICK, source, 0, pa.py_buffer(b""))]
+    held: list[tuple[int, str, int, int, pa.Buffer]] = [(source, TICK, source, 0, pa.py_buffer(b""))]
     size = 0
     for number, message in enumerate(messages):
         data = encoded(message.batch)
@@ -127,18 +118,3 @@ def _batch(held: list[tuple[int, str, int, int, pa.Buffer]]) -> pa.RecordBatch:
     binary = pa.array([bytes(item) for item in data], pa.binary())
     made = [pa.array(values, field.type) for values, field in zip(columns, _ARROW, strict=False)]
     return pa.record_batch([*made, binary], _ARROW)
-
-
-def _run(job: Job, step: Step, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    from pyspark import TaskContext
-
-    context = TaskContext.get()
-    assert context is not None
-    part = context.partitionId()
-    yield from rows_of(part, step(job, part, Inbox(batches)))
-
-
-def then(frame: DataFrame, job: Job, step: Step) -> DataFrame:
-    """Messages after another superstep: those in `frame` are delivered, and `step` sends others."""
-    delivered = frame.repartitionById(job.parts, "part")
-    return delivered.mapInArrow(partial(_run, job, step), SCHEMA)

@@ -30,6 +30,7 @@ from dedup.io.record import names_of
 from dedup.io.remote import is_remote, remote
 from dedup.report.model import Inputs, Problem
 from dedup.schema import INPUT
+from dedup.spark.cluster import task
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays
 from dedup.spark.storage import Folder
@@ -149,19 +150,15 @@ def _chunks(
     job: Job, found: Iterable[Found], reading: Reading, full: set[int]
 ) -> Iterator[pa.RecordBatch]:
     """Write articles as chunks; tell what there was."""
-    from pyspark import TaskContext
-
-    context = TaskContext.get()
-    assert context is not None
-    task = context.partitionId()
+    number, attempt = task()
     inputs, zoneless = Inputs(), Zoneless()
-    chunks = Chunks(job.folder, task, context.attemptNumber())
+    chunks = Chunks(job.folder, number, attempt)
     results = list(chunks.written(gathered(found, inputs, reading.rows, None, zoneless)))
     told: list[tuple[str, dict[str, Any]]] = [("chunk", chunk._asdict()) for chunk in results]
     told += [("problem", asdict(problem)) for problem in inputs.problems]
     told += [("zoneless", {"place": list(place), "count": more}) for place, more in zoneless.counts()]
     told.append(("done", {"paths": sorted(full)}))
-    columns = zip(*((task, kind, json.dumps(data)) for kind, data in told), strict=True)
+    columns = zip(*((number, kind, json.dumps(data)) for kind, data in told), strict=True)
     made = [pa.array(values, field.type) for values, field in zip(columns, _RESULT, strict=True)]
     yield pa.record_batch(made, _RESULT)
 

@@ -26,6 +26,7 @@ from dedup.report.write import check as check_local
 from dedup.schema import TABLES
 from dedup.settings import Settings
 from dedup.spark import reading
+from dedup.spark.cluster import Cluster
 from dedup.spark.engine import Engine, is_frame, is_paths
 from dedup.spark.session import check_executors, failed, session
 from dedup.spark.storage import Folder
@@ -116,7 +117,7 @@ def scan_to(
     inputs = Inputs()
     with _temporary(spark, temp_dir, target) as folder, _committed(target) as out:
         try:
-            counts = Engine(spark, chosen, folder, options, progress or _silent, parts).run(source, inputs, out)
+            counts = Engine(Cluster(spark), chosen, folder, options, progress or _silent, parts).run(source, inputs, out)
         except DedupError:
             raise
         except Exception as error:

@@ -1,0 +1,76 @@
+"""The cluster: everything that is asked of Spark, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pyarrow as pa
+
+from dedup.spark.messages import SCHEMA, TICK, Inbox, Message, rows_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from dedup.spark.job import Job
+
+Step: TypeAlias = Callable[["Job", int, Inbox], Iterator[Message]]
+Work: TypeAlias = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+Received: TypeAlias = tuple[str, int, pa.RecordBatch]  # kind, sender, rows
+
+_TASKS = 4096  # at most, that rows of their own are made to
+
+
+class Cluster:
+    """A Spark session, and the tasks that run there."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._spark = spark
+
+    @property
+    def parallelism(self) -> int:
+        """How many tasks run at once, about."""
+        return int(self._spark.sparkContext.defaultParallelism)
+
+    def rows(self, values: Sequence[tuple[Any, ...]], kind: str) -> DataFrame:
+        """Rows, each in a task of its own as far as that is sensible."""
+        count = max(1, min(len(values), _TASKS))
+        numbered = [(number * count // max(len(values), 1), *row) for number, row in enumerate(values)]
+        return self._spark.createDataFrame(numbered, f"part int, {kind}").repartitionById(count, "part")
+
+    def results(self, frame: DataFrame, work: Work, kind: str) -> list[Any]:
+        """What tasks tell of their rows, in the order of the tasks."""
+        return sorted(frame.mapInArrow(work, kind).collect(), key=lambda row: row.task)
+
+    def run(self, job: Job, steps: Sequence[Step], first: tuple[DataFrame, Work] | None = None) -> list[Received]:
+        """Run supersteps; the messages of the last one, which must be few.
+
+        They begin with what partitions keep, or with the messages that `first` makes of rows.
+        """
+        if first is None:
+            frame = self._spark.createDataFrame([], SCHEMA)
+        else:
+            frame = first[0].mapInArrow(partial(_sent, first[1]), SCHEMA)
+        for step in steps:
+            frame = frame.repartitionById(job.parts, "part").mapInArrow(partial(_stepped, job, step), SCHEMA)
+        rows = frame.where(f"kind != '{TICK}'").collect()
+        rows.sort(key=lambda row: (row.source, row.number))
+        return [(row.kind, row.source, pa.ipc.open_stream(row.data).read_next_batch()) for row in rows]
+
+
+def task() -> tuple[int, int]:
+    """The number of the running task and of its attempt."""
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    return (context.partitionId(), context.attemptNumber()) if context else (0, 0)
+
+
+def _sent(work: Callable[[Iterable[pa.RecordBatch]], Iterator[Message]], batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield from rows_of(task()[0], work(batches))
+
+
+def _stepped(job: Job, step: Step, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    part = task()[0]
+    yield from rows_of(part, step(job, part, Inbox(batches)))

@@ -1,0 +1,109 @@
+"""Reports are the same on both engines, whatever the partitioning: every superstep, without Spark."""
+
+import random
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+import dedup
+from benchmarks.corpus import write
+from dedup import schema
+from dedup.spark import graph, reading
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "corpus.parquet"
+    write(path, 1500, seed=3)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(corpus):
+    return dedup.scan(corpus)
+
+
+def same(folder, report):
+    for name, kind in schema.TABLES.items():
+        table = parquet.read_table(folder / f"{name}.parquet").cast(kind)
+        assert table.equals(getattr(report, name).combine_chunks()), name
+    texts = parquet.read_table(folder / "texts.parquet").to_pylist()
+    told = {side for row in report.pairs.to_pylist() for side in (row["left"], row["right"])}
+    told |= {row["id"] for row in report.articles.to_pylist() if row["families"]}
+    assert [row["id"] for row in texts] == sorted(told)
+    assert all(report.texts[row["id"]] == row["text"] for row in texts)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 16])
+def test_same_tables_for_any_partitioning(scan_alone, corpus, expected, tmp_path, parts):
+    assert expected.families.num_rows > 50
+    folder, inputs = scan_alone([str(corpus)], tmp_path, parts=parts)
+    same(folder, expected)
+    assert inputs == expected.inputs
+
+
+def test_large_graphs_are_joined_step_by_step(scan_alone, corpus, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(graph, "SMALL", 0)
+    folder, _ = scan_alone([str(corpus)], tmp_path, parts=4)
+    same(folder, expected)
+
+
+def test_chunks_and_row_groups_do_not_matter(scan_alone, corpus, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_CHUNK", 2**17)
+    monkeypatch.setattr(reading, "_GROUPS", 1)
+    table = parquet.read_table(corpus)
+    order = list(range(table.num_rows))
+    random.Random(1).shuffle(order)
+    shuffled = tmp_path / "corpus.parquet"
+    parquet.write_table(table.take(pa.array(order)), shuffled, row_group_size=100)
+    folder, inputs = scan_alone([str(shuffled)], tmp_path, parts=4)
+    report = dedup.scan(shuffled)
+    same(folder, report)
+    assert report.families.equals(expected.families)
+    assert inputs.read == table.num_rows
+
+
+def test_settings_count(scan_alone, corpus, tmp_path):
+    settings = {"shingle": 4, "guarantee": 9, "min_tokens": 300, "copy_share": 0.4, "num_perm": 64}
+    folder, _ = scan_alone([str(corpus)], tmp_path, settings, parts=4)
+    same(folder, dedup.scan(corpus, settings))
+
+
+def rows(*ids, **columns):
+    return [{"id": id, "text": f"{id} " * 20, **columns} for id in ids]
+
+
+def test_problems_are_told_as_by_the_local_engine(scan_alone, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text(
+        '{"id": "x", "text": "one two three", "published": "2024-01-01T10:00"}\n'
+        '{"id": "y"}\nno json\n{"id": "x", "text": "again"}\n'
+    )
+    (folder / "b.jsonl").write_text('{"id": "x", "text": "once more"}\n{"id": "z", "text": "fine"}\n')
+    (folder / "c.bin").write_bytes(b"\0\1\2")
+    (tmp_path / "empty").mkdir()
+    paths = [str(folder), str(tmp_path / "empty")]
+    report = dedup.scan(paths)
+    out, inputs = scan_alone(paths, tmp_path, parts=2)
+    assert inputs == report.inputs
+    same(out, report)
+    assert len(inputs.problems) >= 6
+
+
+def test_articles_from_python(scan_alone, tmp_path):
+    source = [*rows("a", "b", outlet="Post"), *rows("a"), {"id": "c", "text": ""}]
+    report = dedup.scan(source)
+    out, inputs = scan_alone(source, tmp_path, parts=2)
+    same(out, report)
+    assert inputs == report.inputs
+
+
+def test_names_of_fields(scan_alone, tmp_path):
+    table = pa.table({"key": ["1", "2"], "body": ["one two " * 20, "one two " * 20]})
+    path = tmp_path / "t.parquet"
+    parquet.write_table(table, path)
+    fields = {"id": "key", "text": "body"}
+    out, _ = scan_alone([str(path)], tmp_path, fields=fields)
+    same(out, dedup.scan(path, fields=fields))
