@@ -10,12 +10,14 @@ import pytest
 import dedup
 
 MASTER = "local-cluster[2,1,1024]"
+IMPATIENT = ("spark.shuffle.io.maxRetries=1", "spark.shuffle.io.retryWait=100ms", "spark.task.maxFailures=2")
 
 
 @pytest.fixture(scope="session")
 def spark():
     """A session with two executors, each a process, on this machine's loopback."""
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["PYSPARK_SUBMIT_ARGS"] = f"{' '.join(f'--conf {item}' for item in IMPATIENT)} pyspark-shell"
     from dedup.spark.session import session
 
     with warnings.catch_warnings():

@@ -34,22 +34,22 @@ def corpus():
     return [{"id": id, "text": text} for id, text in texts.items()]
 
 
-def written(tmp_path, source, **settings):
+def written(tmp_path, scan, source, **settings):
     path = tmp_path / "report.json"
-    dedup.scan(source, settings).write(path)
+    scan(source, settings).write(path)
     return path.read_bytes()
 
 
 @pytest.mark.parametrize("settings", [{"threads": 1}, {"threads": 2}, {"batch_size": 1}, {"batch_size": 3}])
-def test_same_bytes_for_any_threads_batches_and_order(tmp_path, settings):
+def test_same_bytes_for_any_engine_threads_batches_and_order(scan, tmp_path, settings):
     articles = corpus()
-    expected = written(tmp_path, articles)
+    expected = written(tmp_path, dedup.scan, articles)
     random.Random(4).shuffle(articles)
-    assert written(tmp_path, articles, **settings) == expected
+    assert written(tmp_path, scan, articles, **settings) == expected
 
 
-def test_families_repeats_and_short_texts():
-    report = dedup.scan(corpus())
+def test_families_repeats_and_short_texts(scan):
+    report = scan(corpus())
     rows = {row["id"]: row for row in report.articles.to_pylist()}
     assert rows["wire"]["duplicate_of"] == "again"
     assert {rows[id]["status"] for id in ("short", "empty", "dots")} == {"short"}
@@ -63,8 +63,8 @@ def test_families_repeats_and_short_texts():
     assert relations["again", "wire"] == "duplicate"
 
 
-def test_tables_keep_their_schemas_and_invariants():
-    report = dedup.scan(corpus())
+def test_tables_keep_their_schemas_and_invariants(scan):
+    report = scan(corpus())
     for name, table in schema.TABLES.items():
         assert getattr(report, name).schema == table
     pairs = [(row["left"], row["right"]) for row in report.pairs.to_pylist()]
@@ -73,18 +73,18 @@ def test_tables_keep_their_schemas_and_invariants():
     assert {(row["left"], row["right"]) for row in report.passages.to_pylist()} == set(pairs)
 
 
-def test_templates_are_no_copies():
+def test_templates_are_no_copies(scan):
     form = (
         "{} corp 4th qtr net shr {} cts vs {} cts net {} mln vs {} mln revs {} mln vs {} mln year shr {} dlrs"
     )
     draw = random.Random(5)
     texts = [form.format("abcd"[n] * 4, *(draw.randint(10, 999) for _ in range(7))) for n in range(4)]
-    report = dedup.scan([{"id": str(number), "text": text} for number, text in enumerate(texts)])
+    report = scan([{"id": str(number), "text": text} for number, text in enumerate(texts)])
     assert report.families.num_rows == 0
     assert set(report.pairs["relation"].to_pylist()) <= {"template", "stock phrases"}
 
 
-def test_a_paragraph_an_outlet_repeats_is_boilerplate_and_a_popular_story_is_not():
+def test_a_paragraph_an_outlet_repeats_is_boilerplate_and_a_popular_story_is_not(scan):
     box = "Get our morning letter with the best stories of the day sent to your inbox for nothing at all."
     story = prose(9, 12)
     articles = [
@@ -105,7 +105,7 @@ def test_a_paragraph_an_outlet_repeats_is_boilerplate_and_a_popular_story_is_not
         }
         for n in range(40)
     ]
-    report = dedup.scan(articles)
+    report = scan(articles)
     rows = {row["id"]: row for row in report.articles.to_pylist()}
     assert all(rows[f"own{n}"]["boilerplate"] > 0.05 and rows[f"own{n}"]["copied"] == 0 for n in range(4))
     assert all(rows[f"wire{n:02}"]["copied"] > 0.9 for n in range(40))
@@ -113,8 +113,8 @@ def test_a_paragraph_an_outlet_repeats_is_boilerplate_and_a_popular_story_is_not
 
 
 @pytest.mark.parametrize("articles", [[], [{"id": "one", "text": prose(1, 9)}]])
-def test_nothing_to_compare(articles):
-    report = dedup.scan(articles)
+def test_nothing_to_compare(scan, articles):
+    report = scan(articles)
     assert report.articles.num_rows == len(articles)
     assert report.pairs.num_rows == report.passages.num_rows == report.families.num_rows == 0
 
@@ -132,7 +132,7 @@ def test_public_names():
 STORY = " ".join(f"word{number} and then" for number in range(60))
 
 
-def test_declared_provenance_outranks_guesses():
+def test_declared_provenance_outranks_guesses(scan):
     articles = [
         {"id": "a", "text": STORY, "outlet": "Post", "published": "2024-05-01", "url": "https://post.org/1"},
         {"id": "b", "text": f"PARIS (AFP) - {STORY}", "outlet": "Echo", "published": "2024-05-02"},
@@ -142,7 +142,7 @@ def test_declared_provenance_outranks_guesses():
         },
         {"id": "d", "text": STORY + " other", "outlet": "Star", "derived_from": "https://wire.org/9"},
     ]  # fmt: skip
-    report = dedup.scan(articles)
+    report = scan(articles)
     [family] = report.families.to_pylist()
     assert family["origin"] == "c"
     assert {(piece["kind"], piece["article"], piece["value"]) for piece in family["evidence"]} >= {
@@ -159,5 +159,5 @@ def test_declared_provenance_outranks_guesses():
     credited = {member["article"]: member["credited"] for member in family["members"]}
     assert credited["d"]
     assert not credited["a"]
-    [other] = dedup.scan([{**row, "derived_from": None} for row in articles]).families.to_pylist()
+    [other] = scan([{**row, "derived_from": None} for row in articles]).families.to_pylist()
     assert not any(piece["kind"] == "derived from" for piece in other["evidence"])

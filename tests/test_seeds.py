@@ -14,9 +14,11 @@ TEXTS = {id: (SEEDS / id).read_text("utf-8") for id in IDS}
 A, B, C, D, E = IDS
 
 
-@pytest.fixture(scope="module")
-def report():
-    return dedup.scan(SEEDS)
+@pytest.fixture(scope="module", params=["local", "spark"])
+def report(request):
+    if request.param == "spark":
+        request.getfixturevalue("spark")
+    return dedup.scan(SEEDS, engine=request.param)
 
 
 def passages(report, left, right, kind="copy"):

@@ -132,8 +132,6 @@ def _found(
         raise InputError("the source is a single article; put it in a list")
     if isinstance(source, (bytes, bytearray)) or not isinstance(source, Iterable):
         kind = type(source).__name__
-        if hasattr(source, "mapInArrow"):
-            raise InputError("the source is a DataFrame of Spark's; scan it with engine='spark'")
         raise InputError(f"the source is of type {kind}; give a path, paths, an Arrow table or articles")
     items = iter(source)
     head = list(islice(items, 1))

@@ -58,13 +58,13 @@ class Engine:
             columns = [source[f"`{field.name}`"] for field in source.schema if field.name in wanted]
             work = partial(reading.read_rows, self.job, self.options)
             return self._told(self.cluster.results(source.select(*columns), work, reading.RESULT), [], inputs)
-        if not is_paths(source):
+        paths = paths_of(source)
+        if not paths:
             stream = batches(
                 source, inputs=inputs, settings=self.job.settings, fields=self.options.fields,
                 input_format=self.options.format,
             )  # fmt: skip
             return list(reading.Chunks(self.job.folder, 0, 0).written(stream))
-        paths = [source] if isinstance(source, str | os.PathLike) else list(source)
         found = reading.pieces(paths, self.options, inputs.problems)
         frame = self.cluster.rows(found, "where string, name string, path int, named boolean, first int, stop int")
         work = partial(reading.read_pieces, self.job, self.options)
@@ -165,8 +165,10 @@ def is_frame(source: Any) -> bool:
     return hasattr(source, "mapInArrow")
 
 
-def is_paths(source: Any) -> bool:
-    """Is it a path, or several?"""
-    return isinstance(source, str | os.PathLike) or (
-        isinstance(source, list | tuple) and bool(source) and all(isinstance(path, str | os.PathLike) for path in source)
-    )
+def paths_of(source: Any) -> list[str | os.PathLike[str]]:
+    """The paths that a source consists of; none if it is something else."""
+    if isinstance(source, str | os.PathLike):
+        return [source]
+    if isinstance(source, list | tuple) and all(isinstance(path, str | os.PathLike) for path in source):
+        return list(source)
+    return []

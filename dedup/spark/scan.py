@@ -27,7 +27,7 @@ from dedup.schema import TABLES
 from dedup.settings import Settings
 from dedup.spark import reading
 from dedup.spark.cluster import Cluster
-from dedup.spark.engine import Engine, is_frame, is_paths
+from dedup.spark.engine import Engine, is_frame, paths_of
 from dedup.spark.session import check_executors, failed, session
 from dedup.spark.storage import Folder
 
@@ -105,7 +105,7 @@ def scan_to(
     bands_for(chosen.num_perm, chosen.resemblance, chosen.recall)
     options = reading.Options(dict(fields or {}), input_format)
     reading.check(options)
-    if is_paths(source) and "-" in ([source] if isinstance(source, str) else source):
+    if "-" in paths_of(source):
         raise InputError("standard input is read by engine=local only; write it to a file first")
     target = os.fspath(output)
     if not is_remote(target):

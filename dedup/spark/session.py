@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,10 +17,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _JAVA = 17
+_PATIENCE = 10.0  # seconds
 _REMEDY = "pip install 'newsdedup[spark]'"
 _SETTINGS = {
     "spark.app.name": "dedup scan",
     "spark.ui.showConsoleProgress": "false",
+    "spark.ui.enabled": "false",
+    "spark.log.level": "ERROR",
     "spark.io.compression.codec": "zstd",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
@@ -47,12 +52,13 @@ def session(master: str | None) -> SparkSession:
                 "master"
             )
         return active
-    _check_java()
+    check_java()
     builder = SparkSession.builder
     for name, value in _SETTINGS.items():
         builder = builder.config(name, value)
     chosen = master or os.environ.get("MASTER")
     if chosen is not None:
+        _check_master(chosen)
         builder = builder.master(chosen)
         if chosen.startswith("local"):
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -64,7 +70,27 @@ def session(master: str | None) -> SparkSession:
         raise EngineError(f"Spark does not start on {chosen or 'its default master'}: {_cause(error)}") from error
 
 
-def _check_java() -> None:
+def _check_master(master: str) -> None:
+    """Refuse the address of a cluster that nobody answers at; Spark itself would try for a minute."""
+    kind, _, rest = master.partition("://")
+    if kind != "spark":
+        return
+    reasons = []
+    for place in rest.split(","):
+        host, _, port = place.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), _PATIENCE).close()
+        except (OSError, ValueError) as error:
+            reasons.append(f"{place}: {error}")
+        else:
+            return
+    raise EngineError(
+        f"no master answers at {master} ({'; '.join(reasons)}); start one (sbin/start-master.sh), or name another with "
+        "--master"
+    )
+
+
+def check_java() -> None:
     """Refuse to go on without a Java that Spark 4 runs on."""
     home = os.environ.get("JAVA_HOME")
     java = f"{home}/bin/java" if home else shutil.which("java")
@@ -124,20 +150,16 @@ _PACKED = (
 
 
 def _cause(error: Exception) -> str:
-    """The first line that says what went wrong."""
-    text = str(error).strip() or type(error).__name__
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    causes = [line for line in lines if "Caused by:" in line]
-    return (causes[-1].partition("Caused by:")[2] if causes else lines[0]).strip()
+    """What went wrong, on one line: the last words of Python's traceback, or of Java's."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    traces = [place for place, line in enumerate(lines) if line.startswith("Traceback (most recent")]
+    for line in lines[traces[-1] :] if traces else []:
+        if re.match(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b", line):
+            return line.removeprefix("dedup.errors.")
+    causes = [line.partition("Caused by:")[2].strip() for line in lines if "Caused by:" in line]
+    return causes[-1] if causes else lines[0]
 
 
 def failed(error: Exception) -> EngineError:
     """What to tell the user about a job that failed."""
-    text = str(error)
-    for line in reversed(text.splitlines()):
-        for kind in ("ScratchError", "InputError", "OutputError"):
-            if kind in line:
-                return EngineError(line.partition(f"{kind}:")[2].strip())
-    return EngineError(f"the Spark job failed: {_cause(error)}")
-
-
+    return EngineError(f"the Spark job failed, and nothing was written: {_cause(error)}")
