@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
@@ -67,10 +68,24 @@ def task() -> tuple[int, int]:
     return (context.partitionId(), context.attemptNumber()) if context else (0, 0)
 
 
-def _sent(work: Callable[[Iterable[pa.RecordBatch]], Iterator[Message]], batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+@cache
+def _keep_modules() -> None:
+    """Leave what is there by now, once a process, to no garbage collection.
+
+    Spark collects garbage after every task; what was imported is never any, and to look at it takes longer
+    than many a task.
+    """
+    gc.freeze()
+
+
+def _sent(
+    work: Callable[[Iterable[pa.RecordBatch]], Iterator[Message]], batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
     yield from rows_of(task()[0], work(batches))
+    _keep_modules()
 
 
 def _stepped(job: Job, step: Step, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     part = task()[0]
     yield from rows_of(part, step(job, part, Inbox(batches)))
+    _keep_modules()

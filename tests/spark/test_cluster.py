@@ -64,7 +64,7 @@ def test_an_executor_that_is_killed_changes_nothing(spark, corpus, expected, tmp
         if stage == "pair":
             threading.Thread(target=kill).start()
 
-    scan_to(str(corpus), tmp_path / "report", progress=progress, temp_dir=tmp_path, parts=8)
+    scan_to(str(corpus), tmp_path / "report", progress=progress, temp_dir=tmp_path, parts=4)
     assert killed
     assert killed[0] not in executors()
     same(load(tmp_path / "report"), expected)
@@ -187,7 +187,7 @@ def test_executors_without_the_package(corpus, tmp_path):
 
 
 def test_saved_tables_in_parts_are_read_in_order(spark, corpus, expected, tmp_path):
-    scan_to(str(corpus), tmp_path / "report", parts=16)
-    assert len(list((tmp_path / "report" / "articles.parquet").iterdir())) == 16
+    scan_to(str(corpus), tmp_path / "report", parts=4)
+    assert len(list((tmp_path / "report" / "articles.parquet").iterdir())) == 4
     same(load(tmp_path / "report"), expected)
     assert parquet.read_table(tmp_path / "report" / "pairs.parquet").num_rows == expected.pairs.num_rows
