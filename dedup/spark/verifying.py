@@ -29,37 +29,32 @@ from dedup.spark.homes import mark
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.placing import GUEST, OWN, REPEAT
+from dedup.spark.storage import packed_arrays, unpacked_arrays
 from dedup.store import Articles, Texts
 from dedup.tokens import Tokens, tokenise, utf8
 from dedup.verify import Verified, copies_of, missing_of, settled, verified
 from dedup.weigh import mark_navigation
 
+_AT_ONCE = 4096  # articles in a message
 _PAIR = ("host", "guest", "buckets", "needed")
 _KINDS = (np.int64, np.int64, np.uint16, np.bool_)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Articles that are verified together, their credits, and the pairs of them to look at."""
+    """Articles that are verified together, and their credits."""
 
     table: pa.Table  # as `placing.send` sends it, by number
     credits: pa.Table  # of `agencies.CREDITS`, by number
-    pairs: dict[str, NDArray[Any]]  # `_PAIR`, by numbers
 
     @classmethod
-    def of(cls, texts: list[pa.RecordBatch], credits: list[pa.RecordBatch], pairs: list[pa.RecordBatch]) -> Group | None:
-        """What came; None if nothing did. An article that came twice is a guest the second time."""
-        if not texts:
-            return None
+    def of(cls, texts: list[pa.RecordBatch], credits: list[pa.RecordBatch]) -> Group:
+        """What came, at least one article. One that came twice is a guest the second time."""
         table = pa.Table.from_batches(texts).sort_by([("number", "ascending"), ("what", "ascending")]).combine_chunks()
         numbers = column(table, "number")
         once = np.append(True, numbers[1:] != numbers[:-1])
-        columns = {
-            name: np.concatenate([np.empty(0, kind), *(column(batch, name) for batch in pairs)])
-            for name, kind in zip(_PAIR, _KINDS, strict=True)
-        }
         own = pa.Table.from_batches([pa.RecordBatch.from_pylist([], CREDITS), *credits], CREDITS).combine_chunks()
-        return cls(table.filter(pa.array(once)).combine_chunks(), own.sort_by("article").combine_chunks(), columns)
+        return cls(table.filter(pa.array(once)).combine_chunks(), own.sort_by("article").combine_chunks())
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -79,153 +74,194 @@ class Group:
         mark(found, runs[found.lengths[runs[:, 0]] > 0].astype(np.int32))
         return found
 
-    def candidates(self) -> Candidates:
-        """The pairs by place among the articles, sorted."""
-        numbers = self.column("number")
-        both = np.stack([np.searchsorted(numbers, self.pairs[name]) for name in ("host", "guest")], axis=1)
-        both = np.sort(both.astype(np.int32), axis=1)
-        order = np.lexsort((both[:, 1], both[:, 0]))
-        return Candidates(both[order], self.pairs["buckets"][order], self.pairs["needed"][order])
-
-    def sent(self, place: int, rows: NDArray[np.bool_], pairs: NDArray[np.bool_]) -> Iterator[Message]:
-        """Some of the articles, and some of the pairs, to another place."""
-        table = self.table.filter(pa.array(rows)).combine_chunks()
-        yield from (Message(place, "text", batch) for batch in table.to_batches(4096))
-        numbers = self.column("number")[rows & (self.column("what") != GUEST)]
-        own = self.credits.filter(pc.is_in(self.credits["article"], pa.array(numbers))).combine_chunks()
-        yield from (Message(place, "credit", batch) for batch in own.to_batches())
-        yield Message(place, "pair", arrays(**{name: values[pairs] for name, values in self.pairs.items()}))
+    def some(self, rows: NDArray[np.bool_], guests: NDArray[np.bool_]) -> Group:
+        """Some of the articles, and others that are guests now."""
+        what = np.where(guests, GUEST, self.column("what")).astype(np.int8)
+        at = self.table.schema.get_field_index("what")
+        table = self.table.set_column(at, "what", pa.array(what)).filter(pa.array(rows | guests)).combine_chunks()
+        numbers = self.column("number")[rows & ~guests & (what != GUEST)]
+        credits = self.credits.filter(pc.is_in(self.credits["article"], pa.array(numbers)))
+        return Group(table, credits.combine_chunks())
 
 
-def _write(job: Job, part: int, group: Group) -> None:
-    job.folder.write_batches(f"texts-{part}", group.table.schema, group.table.to_batches())
-    job.folder.write_batches(f"said-{part}", CREDITS, group.credits.to_batches())
-    job.folder.write_arrays(f"pairs-{part}", group.pairs)
-
-
-def _group(job: Job, part: int) -> Group:
-    pairs = job.folder.read_arrays(f"pairs-{part}")
-    table = pa.Table.from_batches(job.folder.read_batches(f"texts-{part}")).combine_chunks()
-    return Group(table, pa.Table.from_batches(job.folder.read_batches(f"said-{part}"), CREDITS).combine_chunks(), pairs)
+    def messages(self, place: int) -> Iterator[Message]:
+        """All of it, to another place."""
+        yield from (Message(place, "text", batch) for batch in self.table.to_batches(_AT_ONCE))
+        yield from (Message(place, "credit", batch) for batch in self.credits.to_batches())
 
 
 def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Verify the clusters and the pairs that came here; tell which clusters share copy."""
     texts, credits, pairs = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit", "pair"))
-    group = Group.of(texts, credits, pairs)
-    if group is None:
+    if not texts:
         return
-    _write(job, part, group)
-    told = verified(group.tokens(), group.candidates(), group.column("number"), job.settings)
-    job.folder.write_arrays(f"verified-{part}", _told_to_arrays(told))
-    copies = telling(told.between, group.column("lengths"), job.settings.copy_share)
-    ends = told.between.pairs[copies]
-    roots, at = group.column("root"), group.column("at")
+    group = Group.of(texts, credits)
+    job.folder.write_batches(f"texts-{part}", group.table.schema, group.table.to_batches())
+    job.folder.write_batches(f"said-{part}", CREDITS, group.credits.to_batches())
+    numbers, roots, at = (group.column(name) for name in ("number", "root", "at"))
+    found, hosts = _candidates(numbers, pairs)
+    told = verified(group.tokens(), found, numbers, job.settings)
+    places = np.searchsorted(_keys_of(found.pairs), told.between.keys)
+    job.folder.write_arrays(f"verified-{part}", _told_to_arrays(told) | {"hosts": hosts[places]})
+    ends = told.between.pairs[telling(told.between, group.column("lengths"), job.settings.copy_share)]
     if ends.size:
         yield Message(0, "copies", arrays(
             one=roots[ends[:, 0]], other=roots[ends[:, 1]], at=at[ends[:, 0]], other_at=at[ends[:, 1]]
         ))  # fmt: skip
 
 
+def _candidates(numbers: NDArray[np.int64], pairs: list[pa.RecordBatch]) -> tuple[Candidates, NDArray[np.int32]]:
+    """Pairs by place among the articles, sorted, and the host of each."""
+    host, guest, buckets, needed = (
+        np.concatenate([np.empty(0, kind), *(column(batch, name) for batch in pairs)])
+        for name, kind in zip(_PAIR, _KINDS, strict=True)
+    )
+    hosts = np.searchsorted(numbers, host).astype(np.int32)
+    both = np.sort(np.stack([hosts, np.searchsorted(numbers, guest).astype(np.int32)], axis=1), axis=1)
+    order = np.lexsort((both[:, 1], both[:, 0]))
+    return Candidates(both[order], buckets[order], needed[order]), hosts[order]
+
+
+def _keys_of(pairs: NDArray[np.int32]) -> NDArray[np.int64]:
+    return pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
+
+
 def _told_to_arrays(told: Verified) -> dict[str, NDArray[Any]]:
-    own = families_to_arrays(told.within, told.families)
+    out = families_to_arrays(told.within, told.families) | {"rest": told.rest}
     between = families_to_arrays(told.between, told.families)
-    return own | {f"between-{name}": values for name, values in between.items() if name.startswith("aligned")} | {"rest": told.rest}
+    return out | {f"between-{name}": values for name, values in between.items() if name.startswith("aligned")}
 
 
 def _told_of_arrays(kept: dict[str, NDArray[Any]]) -> Verified:
     within, known = families_of_arrays(kept)
-    between, _ = families_of_arrays(kept | {name.removeprefix("between-"): values for name, values in kept.items() if name.startswith("between-")})
+    renamed = {name.removeprefix("between-"): values for name, values in kept.items() if name.startswith("between-")}
+    between, _ = families_of_arrays(kept | renamed)
     return Verified(within, between, known, kept["rest"])
 
 
 def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Tell all clusters that share copy where to meet."""
+    """Tell all clusters that share copy where to meet: where most of that copy is."""
     found = inbox.table("copies")
     if found is None:
         return
     one, other, at, other_at = (column(found[1], name) for name in ("one", "other", "at", "other_at"))
-    places = dict(zip(np.concatenate([one, other]).tolist(), np.concatenate([at, other_at]).tolist(), strict=True))
-    stars = joined(np.stack([one, other], axis=1))
-    here = np.array([places[root] for root in stars[:, 0].tolist()])
-    there = np.array([places[root] for root in stars[:, 1].tolist()], np.int32)
-    for place, rows in divided(here, job.parts):
-        yield Message(place, "moved", arrays(root=stars[rows, 0], at=there[rows]))
+    roots, rows, counts = np.unique(np.concatenate([one, other]), return_index=True, return_counts=True)
+    places = np.concatenate([at, other_at])[rows]
+    stars = joined(np.stack([one, other], axis=1))  # by root
+    order = np.lexsort((roots, -counts, stars[:, 1]))
+    first = np.flatnonzero(np.diff(stars[order, 1], prepend=-1))
+    there = places[order[first]][np.searchsorted(stars[order[first], 1], stars[:, 1])]
+    for place, rows in divided(places, job.parts):
+        yield Message(place, "moved", arrays(root=roots[rows], at=there[rows]))
 
 
 def move(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Send the clusters that share copy where they meet."""
-    moved: dict[int, int] = {}
-    for _, batch in inbox.each("moved"):
-        moved |= dict(zip(batch["root"].to_pylist(), batch["at"].to_pylist(), strict=True))
-    job.folder.write_arrays(f"moved-{part}", {"roots": np.array(sorted(moved), np.int64)})
-    if not moved:
-        return
-    group = _group(job, part)
-    numbers, roots, own = group.column("number"), group.column("root"), group.column("what") != GUEST
-    hosts = roots[np.searchsorted(numbers, group.pairs["host"])]
-    for place in sorted(set(moved.values())):
-        wanted = np.array([root for root, at in moved.items() if at == place])
-        pairs = np.isin(hosts, wanted)
-        rows = np.isin(roots, wanted) & own
-        away = ~rows & np.isin(numbers, group.pairs["guest"][pairs])
-        what = np.where(away, GUEST, group.column("what")).astype(np.int8)
-        at = group.table.schema.get_field_index("what")
-        yield from replace(group, table=group.table.set_column(at, "what", pa.array(what))).sent(place, rows | away, pairs)
+    found = [np.stack([column(batch, "root"), column(batch, "at")], axis=1) for _, batch in inbox.each("moved")]
+    moved = np.concatenate([np.empty((0, 2), np.int64), *found])
+    moved = moved[np.argsort(moved[:, 0])]
+    job.folder.write_arrays(f"moved-{part}", {"moved": moved})
+    for place in np.setdiff1d(moved[:, 1], part).tolist():
+        group, told = _part_of(job, part, moved[moved[:, 1] == place, 0])
+        yield from group.messages(place)
+        yield Message(place, "told", arrays(data=pa.array([packed_arrays(_numbered(told, group)).to_pybytes()])))
+
+
+def _part_of(job: Job, part: int, roots: NDArray[np.int64], *, without: bool = False) -> tuple[Group, Verified]:
+    """Of what was verified here, some clusters, or all but those; with the pairs that they are hosts of."""
+    table = pa.Table.from_batches(job.folder.read_batches(f"texts-{part}")).combine_chunks()
+    whole = Group(table, pa.Table.from_batches(job.folder.read_batches(f"said-{part}"), CREDITS).combine_chunks())
+    kept = job.folder.read_arrays(f"verified-{part}")
+    hosts, told = kept.pop("hosts"), _told_of_arrays(kept)
+    if without and not roots.size:
+        return whole, told
+    wanted = np.isin(whole.column("root"), roots) != without
+    own = wanted & (whole.column("what") != GUEST)
+    between = told.between.taken(np.flatnonzero(wanted[hosts]))
+    guests = np.zeros(len(whole), np.bool_)
+    guests[between.pairs] = True
+    guests &= ~own
+    known = told.families
+    stay = wanted[known.representatives]
+    members = stay[known.owners]
+    bounds, rows = taken(known.span_offsets, np.flatnonzero(members))
+    families = Families.of(
+        known.representatives[stay], (np.cumsum(stay) - 1)[known.owners[members]], known.members[members], bounds,
+        known.spans[rows],
+    )  # fmt: skip
+    within = told.within.taken(np.flatnonzero(wanted[told.within.pairs[:, 0]]))
+    left = Verified(within, between, families, told.rest[wanted[told.rest[:, 0]]])
+    group = whole.some(own, guests)
+    return group, _among(left, whole.column("number"), group.column("number"))
+
+
+def _among(told: Verified, numbers: NDArray[np.int64], others: NDArray[np.int64]) -> Verified:
+    """What was found of the texts `numbers`, by their places among the `others`; both rise."""
+    places = np.searchsorted(others, numbers).astype(np.int32)
+    return Verified(
+        replace(told.within, pairs=places[told.within.pairs]),
+        replace(told.between, pairs=places[told.between.pairs]),
+        replace(
+            told.families, representatives=places[told.families.representatives], members=places[told.families.members]
+        ),
+        places[told.rest],
+    )
+
+
+def _numbered(told: Verified, group: Group) -> dict[str, NDArray[Any]]:
+    """What was found of a group, and the texts' numbers."""
+    return _told_to_arrays(told) | {"numbers": group.column("number")}
 
 
 def finish(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Make families of all that was verified here, and tell homes what there is to report."""
-    texts, credits, pairs = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit", "pair"))
-    rows: list[pa.Table] = [FAMILIES.empty_table()]
-    base = 0
-    if (job.folder.has(f"texts-{part}")):
-        group, told = _unmoved(job, part)
-        made = _Finished.of(job, group, group.tokens(), told)
+    rows, base = [FAMILIES.empty_table()], 0
+    for group, told in _groups(job, part, inbox):
+        made = _Finished.of(job, group, told)
         rows.append(made.families())
         yield from made.messages(base)
-        base = len(made.found.families)
-    met = Group.of(texts, credits, pairs)
-    if met is not None:
-        tokens = met.tokens()
-        told = verified(tokens, met.candidates(), met.column("number"), job.settings)
-        made = _Finished.of(job, met, tokens, told)
-        rows.append(made.families())
-        yield from made.messages(base)
+        base += len(made.found.families)
     families = pa.concat_tables(rows).combine_chunks()
     job.folder.write_batches(f"families-{part}", FAMILIES, families.to_batches())
 
 
-def _unmoved(job: Job, part: int) -> tuple[Group, Verified]:
-    """What was verified here, without the clusters that went elsewhere: they are guests."""
-    group, told = _group(job, part), _told_of_arrays(job.folder.read_arrays(f"verified-{part}"))
-    moved = job.folder.read_arrays(f"moved-{part}")["roots"]
-    if not moved.size:
-        return group, told
-    numbers = group.column("number")
-    gone = np.isin(group.column("root"), moved)
-    hosts = np.searchsorted(numbers, group.pairs["host"])
-    pairs = np.stack([hosts, np.searchsorted(numbers, group.pairs["guest"])], axis=1)
-    ends = np.sort(pairs[gone[hosts]], axis=1)
-    keys = ends[:, 0].astype(np.int64) << 32 | ends[:, 1]
-    what = np.where(gone, GUEST, group.column("what")).astype(np.int8)
-    at = group.table.schema.get_field_index("what")
-    stay = ~gone[told.within.pairs[:, 0]]
-    known = told.families
-    kept = ~gone[known.representatives]
-    members = kept[known.owners]
-    bounds, rows = taken(known.span_offsets, np.flatnonzero(members))
-    families = Families.of(
-        known.representatives[kept], (np.cumsum(kept) - 1)[known.owners[members]], known.members[members], bounds,
-        known.spans[rows],
-    )  # fmt: skip
-    left = Verified(
-        told.within.taken(np.flatnonzero(stay)),
-        told.between.taken(np.flatnonzero(~np.isin(told.between.keys, keys))),
-        families,
-        told.rest[~gone[told.rest[:, 0]]],
+def _groups(job: Job, part: int, inbox: Inbox) -> Iterator[tuple[Group, Verified]]:
+    """What stays as it was verified here, and the clusters that meet here."""
+    texts, credits = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit"))
+    told = [unpacked_arrays(batch["data"][0].as_buffer()) for _, batch in inbox.each("told")]
+    here = job.folder.has(f"texts-{part}")
+    moved = job.folder.read_arrays(f"moved-{part}")["moved"]
+    if here:
+        yield _part_of(job, part, moved[:, 0], without=True)
+    own = moved[moved[:, 1] == part, 0]
+    if own.size:
+        group, found = _part_of(job, part, own)
+        texts += group.table.to_batches()
+        credits += group.credits.to_batches()
+        told.append(_numbered(found, group))
+    if texts:
+        met = Group.of(texts, credits)
+        numbers = met.column("number")
+        yield met, _merged([_among(_told_of_arrays(found), found["numbers"], numbers) for found in told])
+
+
+def _merged(parts: list[Verified]) -> Verified:
+    """What was found in several places."""
+    bases = offsets_of(np.array([len(part.families) for part in parts]))
+    spans = [part.families.span_offsets for part in parts]
+    ends = offsets_of(np.array([bounds[-1] for bounds in spans]))
+    return Verified(
+        Aligned.merged([part.within for part in parts]),
+        Aligned.merged([part.between for part in parts]),
+        Families.of(
+            np.concatenate([part.families.representatives for part in parts]),
+            np.concatenate([part.families.owners + base for part, base in zip(parts, bases[:-1], strict=True)]),
+            np.concatenate([part.families.members for part in parts]),
+            np.concatenate([*(bounds[:-1] + end for bounds, end in zip(spans, ends[:-1], strict=True)), ends[-1:]]),
+            np.concatenate([part.families.spans for part in parts]),
+        ),
+        np.concatenate([part.rest for part in parts]),
     )
-    return replace(group, table=group.table.set_column(at, "what", pa.array(what))), left
 
 
 @dataclass(frozen=True)
@@ -258,8 +294,9 @@ class _Finished:
     names: pa.Array
 
     @classmethod
-    def of(cls, job: Job, group: Group, tokens: Tokens, told: Verified) -> _Finished:
+    def of(cls, job: Job, group: Group, told: Verified) -> _Finished:
         """Settle families, find their origins, and align what is still to be."""
+        tokens = group.tokens()
         settings, numbers, lengths = job.settings, group.column("number"), group.column("lengths")
         what = group.column("what")
         together = (what[told.between.pairs] == OWN).all(axis=1)
