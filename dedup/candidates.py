@@ -137,14 +137,17 @@ def scattered(
 
 
 def texts_of(crowd: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """The texts that fingerprints in a crowd are of, int32 (n,)."""
     return (crowd >> np.uint64(33)).astype(np.int32)
 
 
 def spots_of(crowd: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Where in their texts they stand, in tokens, int32 (n,)."""
     return (crowd >> np.uint64(1) & np.uint64(0x7FFFFFFF)).astype(np.int32)
 
 
 def missing(crowd: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether their texts miss something there, bool (n,)."""
     out: NDArray[np.bool_] = (crowd & np.uint64(1)) != 0
     return out
 

@@ -82,8 +82,8 @@ def scan(
     `engine`: "local" is this process, "spark" a cluster (see `dedup.spark.scan`) whose address is `master`;
     there the source may be a Spark DataFrame too, and neither `checkpoint` nor `profile` is to be had.
 
-    Raises `SettingsError`, `CheckpointError`, `InputError`, `ScratchError` and `EngineError`; a bad article is
-    a problem in the report instead.
+    Raises `SettingsError`, `CheckpointError`, `InputError`, `ScratchError` and `EngineError`; a bad article
+    is a problem in the report instead.
     """
     if _elsewhere(engine, master, checkpoint, profile):
         from dedup.spark.scan import scan as scan_on_spark
@@ -103,7 +103,8 @@ def scan(
         )
     inputs = Inputs()
     articles = run.read(source, inputs, fields, input_format)
-    built = run.build(run.find(articles))
+    digested, found = run.find(articles)
+    built = run.build(digested, found)
     return Report(
         **built,
         inputs=inputs,
@@ -213,14 +214,14 @@ class _Run:
             stage.rows_in = stage.rows_out = len(articles)
         return articles
 
-    def find(self, articles: Articles) -> tables.Found:
+    def find(self, articles: Articles) -> tuple[Digested, tables.Found]:
         """All that there is to tell of articles; their tokens are forgotten then."""
         digested = self.tokenise(articles)
         aligned, clusters = self.align(digested, self.pair(digested))
         found = self.trace(articles, digested, aligned, clusters)
         for spool in self.looked_up:
             spool.clear()
-        return found
+        return digested, found
 
     def tokenise(self, articles: Articles) -> Digested:
         """Tokenise all texts; mark boilerplate, find credits and exact repeats."""
@@ -361,14 +362,15 @@ class _Run:
             stage.rows_out, stage.unit_out = len(parts), "parts"
         return tables.Found(
             articles, digested.characters, lengths, digested.judged, digested.first_of, digested.keys,
-            aligned, matched, covered, found, traced, digested.sources, digested.places, parts,
-            digested.batches, self.threads, articles.column("id"),
+            aligned, matched, covered, found, traced, digested.sources, parts, articles.column("id"),
         )  # fmt: skip
 
-    def build(self, found: tables.Found) -> dict[str, pa.Table]:
+    def build(self, digested: Digested, found: tables.Found) -> dict[str, pa.Table]:
         """The report's tables."""
         with self.stage("tables") as stage:
-            built = tables.build(found, self.scratch.table)
+            built = tables.build(
+                found, digested.places, self.scratch.table, digested.batches, threads=self.threads
+            )
             stage.rows_in = stage.rows_out = len(found.articles)
         return built
 

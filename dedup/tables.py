@@ -52,25 +52,32 @@ class Found:
     families: Families
     origins: Origins
     sources: Sources
-    places: Places
     parts: NDArray[np.int32]  # (parts, 6) columns of `kernels.compose`
-    batches: Sequence[tuple[int, int]]
-    threads: int
     ids: pa.Array  # of the articles, and of those elsewhere that are named with them
 
 
-def build(found: Found, keep: Callable[[pa.Schema, Iterator[pa.Table]], pa.Table]) -> dict[str, pa.Table]:
-    """The four tables by name; `keep` makes one of its schema and its pieces."""
+def build(
+    found: Found,
+    places: Places,
+    keep: Callable[[pa.Schema, Iterator[pa.Table]], pa.Table],
+    batches: Sequence[tuple[int, int]],
+    *,
+    threads: int = 1,
+) -> dict[str, pa.Table]:
+    """The four tables by name; `keep` makes one of its schema and its pieces.
+
+    `batches` bound the texts whose `places` are looked up in one go.
+    """
     passages, pairs, parts = found.aligned.passages, found.aligned.pairs, found.parts
     texts = np.repeat(pairs, np.diff(found.aligned.offsets), axis=0)
-    lefts, rights, composed = found.places.spans(
+    lefts, rights, composed = places.spans(
         [
             (texts[:, 0], passages[:, FIRST], passages[:, STOP]),
             (texts[:, 1], passages[:, RIGHT_FIRST], passages[:, RIGHT_STOP]),
             (parts[:, parts_of.TEXT], parts[:, parts_of.FIRST], parts[:, parts_of.STOP]),
         ],
-        found.batches,
-        found.threads,
+        batches,
+        threads,
     )
     names = pa.array(family_names(found), pa.string())
     members = members_of(found)
@@ -123,6 +130,7 @@ def _table(columns: dict[str, Any], kind: pa.Schema) -> pa.Table:
 
 
 def pair_rows(found: Found, first: int, stop: int) -> pa.Table:
+    """The rows of the pairs `first` to `stop`."""
     own, aligned = slice(first, stop), found.aligned.taken(np.arange(first, stop))
     pairs, count = aligned.pairs, len(aligned.pairs)
     owners = np.repeat(np.arange(count), np.diff(aligned.offsets))
@@ -182,6 +190,7 @@ class Members:
 
 
 def members_of(found: Found) -> Members:
+    """The members of all families, and what they are to their origins."""
     families, sources = found.families, found.sources
     texts, family = families.members, families.owners
     origins = found.origins.texts[family]

@@ -178,7 +178,14 @@ def _is_folder(output: str) -> bool:
 
 
 def _to_folder(
-    ctx: click.Context, paths: list[str], output: str, settings: Any, *, quiet: bool, fail_on_copy: bool, **options: Any
+    ctx: click.Context,
+    paths: list[str],
+    output: str,
+    settings: Any,
+    *,
+    quiet: bool,
+    fail_on_copy: bool,
+    **options: Any,
 ) -> NoReturn:
     """Scan on Spark and leave the tables where they are written; ends the command."""
     from dedup.spark.scan import scan_to

@@ -73,9 +73,12 @@ class Zoneless:
 
     def take(self, item: Row | Rows) -> None:
         """Count those of rows."""
-        if item.zoneless:
-            single = isinstance(item, Row)
-            self.add(item.place if single else item.place(item.zoneless[0]), 1 if single else len(item.zoneless))
+        if not item.zoneless:
+            return
+        if isinstance(item, Row):
+            self.add(item.place, 1)
+        else:
+            self.add(item.place(item.zoneless[0]), len(item.zoneless))
 
     def add(self, place: Place, more: int) -> None:
         """Count some of one file; `place` is the first of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -67,12 +68,16 @@ class Listed(NamedTuple):
     named: bool
 
 
-def listed(paths: Sequence[str | Path]) -> Iterator[Listed | Problem]:
+def _given(path: str | os.PathLike[str]) -> str | Path:
+    return str(path) if is_remote(path) else Path(path)
+
+
+def listed(paths: Sequence[str | os.PathLike[str]]) -> Iterator[Listed | Problem]:
     """The files that paths lead to, in the order in which `read_paths` reads them, and what is passed over.
 
     Raises `InputError` at once for a path that does not exist.
     """
-    whole = [(number, found) for number, path in enumerate(paths) for found in _checked(path)]
+    whole = [(number, found) for number, path in enumerate(paths) for found in _checked(_given(path))]
     seen, several = Seen(), len(whole) > 1
     for number, path in whole:
         if is_remote(path):

@@ -44,7 +44,9 @@ class Cluster:
         """What tasks tell of their rows, in the order of the tasks."""
         return sorted(frame.mapInArrow(work, kind).collect(), key=lambda row: row.task)
 
-    def run(self, job: Job, steps: Sequence[Step], first: tuple[DataFrame, Work] | None = None) -> list[Received]:
+    def run(
+        self, job: Job, steps: Sequence[Step], first: tuple[DataFrame, Work] | None = None
+    ) -> list[Received]:
         """Run supersteps; the messages of the last one, which must be few.
 
         They begin with what partitions keep, or with the messages that `first` makes of rows.

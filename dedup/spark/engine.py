@@ -21,8 +21,8 @@ from dedup.report.model import Inputs, Problem
 from dedup.schema import INPUT
 from dedup.settings import Settings
 from dedup.spark import graph, homes, meeting, placing, reading, reporting, verifying
-from dedup.spark.job import Job
 from dedup.spark.cluster import Cluster, Received, Step
+from dedup.spark.job import Job
 from dedup.spark.storage import Folder
 
 Progress = Callable[[str, int, int | None], None]
@@ -66,7 +66,9 @@ class Engine:
             )  # fmt: skip
             return list(reading.Chunks(self.job.folder, 0, 0).written(stream))
         found = reading.pieces(paths, self.options, inputs.problems)
-        frame = self.cluster.rows(found, "where string, name string, path int, named boolean, first int, stop int")
+        frame = self.cluster.rows(
+            found, "where string, name string, path int, named boolean, first int, stop int"
+        )
         work = partial(reading.read_pieces, self.job, self.options)
         return self._told(self.cluster.results(frame, work, reading.RESULT), paths, inputs)
 
@@ -116,7 +118,8 @@ class Engine:
         self.tell("pair", 0, None)
         told = self._run(
             homes.look, homes.compare, homes.relate, homes.tell_boilerplate, meeting.post, meeting.share,
-            meeting.meet, meeting.pair, meeting.count, meeting.look_closer, meeting.pair_closer, meeting.reduce,
+            meeting.meet, meeting.pair, meeting.count, meeting.look_closer, meeting.pair_closer,
+            meeting.reduce,
         )  # fmt: skip
         return sum(batch["edges"][0].as_py() for _, _, batch in told)
 
@@ -128,7 +131,9 @@ class Engine:
         before = None
         while True:
             told = self._run(graph.both_ways, graph.large_star, graph.small_star)
-            found = [(source, batch["count"][0].as_py(), batch["sum"][0].as_py()) for _, source, batch in told]
+            found = [
+                (source, batch["count"][0].as_py(), batch["sum"][0].as_py()) for _, source, batch in told
+            ]
             if sorted(found) == before:
                 return (graph.tell_roots,)
             before = sorted(found)
@@ -137,8 +142,9 @@ class Engine:
         """Verify clusters where they are placed, and write what homes have to report; pairs and copies."""
         self.tell("align", 0, None)
         told = self._run(
-            *roots, placing.root, placing.classify, placing.degrees, placing.place, placing.send, verifying.verify,
-            verifying.meet, verifying.move, verifying.finish, partial(reporting.write_home, out),
+            *roots, placing.root, placing.classify, placing.degrees, placing.place, placing.send,
+            verifying.verify, verifying.meet, verifying.move, verifying.finish,
+            partial(reporting.write_home, out),
         )  # fmt: skip
         pairs, copies = (sum(batch[name][0].as_py() for _, _, batch in told) for name in ("pairs", "copies"))
         return pairs, copies

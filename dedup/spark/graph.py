@@ -34,7 +34,9 @@ def _sent(job: Job, kind: str, edges: Edges) -> Iterator[Message]:
 
 
 def _received(inbox: Inbox, kind: str) -> Edges:
-    parts = [np.stack([column(batch, "one"), column(batch, "other")], axis=1) for _, batch in inbox.each(kind)]
+    parts = [
+        np.stack([column(batch, "one"), column(batch, "other")], axis=1) for _, batch in inbox.each(kind)
+    ]
     return np.concatenate([np.empty((0, 2), np.int64), *parts])
 
 
@@ -97,7 +99,7 @@ def tell_roots(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 
 def _least(edges: Edges, *, closed: bool) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Of each edge its node, the neighbour, and the least of the node's neighbours (and itself if `closed`)."""
+    """Of each edge its node, the neighbour, and its least neighbour (or itself, if `closed`)."""
     edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
     nodes, others = edges[:, 0], edges[:, 1]
     new = np.flatnonzero(np.diff(nodes, prepend=-1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -68,7 +68,7 @@ class Home:
         self.job.folder.write_arrays(f"{name}-{self.part}", made)
 
     def tokens(self, first: int, stop: int, marks: NDArray[np.int32] | None = None) -> Tokens:
-        """The tokens of some texts; `marks` int32 (n, 3) are rows, first tokens and lengths of boilerplate."""
+        """The tokens of some texts; `marks` int32 (n, 3): rows, first tokens and lengths of boilerplate."""
         found = tokenise(self.column("text").slice(first, stop - first))
         mark_navigation(found)
         if marks is not None:
@@ -104,8 +104,10 @@ def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
         facts.append((tokens.lengths, characters, digests(tokens), starts, ends))
     none = np.empty(0, np.uint64), *np.empty((3, 0), np.int32)
-    keys, texts, firsts, sizes = (np.concatenate(some) for some in zip(none, *parts, strict=False)) if not parts else (
-        np.concatenate(some) for some in zip(*parts, strict=True)
+    keys, texts, firsts, sizes = (
+        (np.concatenate(some) for some in zip(none, *parts, strict=False))
+        if not parts
+        else (np.concatenate(some) for some in zip(*parts, strict=True))
     )
     lengths, characters, keys_of, starts, ends = _joined(facts)
     home.keep("paragraphs", keys=keys, texts=texts, firsts=firsts, lengths=sizes)
@@ -114,16 +116,20 @@ def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     judged = np.flatnonzero(lengths >= job.settings.min_tokens)
     low, high = np.ascontiguousarray(keys_of).view(np.uint64).reshape(-1, 2)[judged].T
     for holder, rows in divided(job.holders(low), job.parts):
-        yield Message(holder, "digest", arrays(low=low[rows], high=high[rows], row=judged[rows].astype(np.int32)))
+        yield Message(
+            holder, "digest", arrays(low=low[rows], high=high[rows], row=judged[rows].astype(np.int32))
+        )
     mixed, known = _mixed(home, keys, texts)
     for holder, rows in divided(job.holders(mixed[known]), job.parts):
         own = known[rows]
-        yield Message(holder, "paragraph", arrays(group=mixed[own], odd=(keys[own] & np.uint64(1)).astype(np.bool_)))
+        yield Message(
+            holder, "paragraph", arrays(group=mixed[own], odd=(keys[own] & np.uint64(1)).astype(np.bool_))
+        )
     if job.derives:
         yield from _names(home)
 
 
-def _joined(facts: list[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
+def _joined(facts: Sequence[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
     """The columns of all batches, one after another."""
     kinds = ((0, np.int64), (0, np.int64), ((0, 16), np.uint8), (0, np.int32), (0, np.int32))
     empty = tuple(np.empty(shape, dtype) for shape, dtype in kinds)
@@ -139,7 +145,9 @@ def _keep_credits(home: Home, said: list[pa.RecordBatch]) -> None:
 
 def credits_of(home: Home) -> pa.Table:
     """Those credits again; `article` is the row."""
-    return pa.Table.from_batches(home.job.folder.read_batches(f"credits-{home.part}"), CREDITS).combine_chunks()
+    return pa.Table.from_batches(
+        home.job.folder.read_batches(f"credits-{home.part}"), CREDITS
+    ).combine_chunks()
 
 
 def _mixed(
@@ -159,7 +167,12 @@ def _names(home: Home) -> Iterator[Message]:
     """The names that articles may be called by: ids first, then addresses; and whom articles derive from."""
     urls = [plain(url) if url else None for url in home.column("url").to_pylist()]
     said = home.column("derived_from").to_pylist()
-    asked = [(row, which, name) for row, whole in enumerate(said) if whole is not None for which, name in enumerate((whole, plain(whole)))]
+    asked = [
+        (row, which, name)
+        for row, whole in enumerate(said)
+        if whole is not None
+        for which, name in enumerate((whole, plain(whole)))
+    ]
     given = [(row, 0, name) for row, name in enumerate(home.column("id").to_pylist())]
     given += [(row, 1, name) for row, name in enumerate(urls) if name]
     for kind, rows in (("called", given), ("asked", asked)):
@@ -206,14 +219,16 @@ def _called(job: Job, inbox: Inbox) -> Iterator[Message]:
     wanted = set(asked[1]["name"].to_pylist())
     known: dict[str, tuple[int, int]] = {}
     for source, batch in inbox.each("called"):
-        for row, which, name in zip(*(batch[name].to_pylist() for name in ("row", "which", "name")), strict=True):
+        for row, which, name in zip(
+            *(batch[name].to_pylist() for name in ("row", "which", "name")), strict=True
+        ):
             if name in wanted:
                 own = which, int(job.bases[source]) + row
                 known[name] = min(known.get(name, own), own)
     numbers = np.array([known[name][1] if name in known else -1 for name in asked[1]["name"].to_pylist()])
-    rows, which = column(asked[1], "row"), column(asked[1], "which")
-    for home, own in divided(asked[0], job.parts):
-        yield Message(home, "derived", arrays(row=rows[own], which=which[own], number=numbers[own]))
+    rows, lookups = column(asked[1], "row"), column(asked[1], "which")
+    for home, some in divided(asked[0], job.parts):
+        yield Message(home, "derived", arrays(row=rows[some], which=lookups[some], number=numbers[some]))
 
 
 def relate(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -268,7 +283,10 @@ def _occurrences(
 
 def tell_boilerplate(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Answer which of the paragraphs are boilerplate; keep which texts are repeats of one's own."""
-    again = [np.stack([column(batch, "first"), column(batch, "repeat")], axis=1) for _, batch in inbox.each("repeat")]
+    again = [
+        np.stack([column(batch, "first"), column(batch, "repeat")], axis=1)
+        for _, batch in inbox.each("repeat")
+    ]
     whole_again = np.concatenate([np.empty((0, 2), np.int64), *again])
     job.folder.write_arrays(f"again-{part}", {"again": whole_again[np.lexsort(whole_again.T[::-1])]})
     occurrences, texts = list(inbox.each("occurrence")), list(inbox.each("text"))
@@ -292,8 +310,9 @@ def tell_boilerplate(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     flags = np.zeros(int(firsts[-1]), np.uint8)
     kernels.mark_repeated(
         groups[rank], keys[rank], text[rank], firsts[:-1].copy(), sizes[rank], days_of,
-        offsets_of(column(whole, "length")), column_of(all_keys.flatten()), all_keys.offsets.to_numpy().astype(np.int64),
-        column_of(whole["sizes"].combine_chunks().flatten()), np.array(STORIES), RELATED, LARGEST, flags,
+        offsets_of(column(whole, "length")), column_of(all_keys.flatten()),
+        all_keys.offsets.to_numpy().astype(np.int64), column_of(whole["sizes"].combine_chunks().flatten()),
+        np.array(STORIES), RELATED, LARGEST, flags,
     )  # fmt: skip
     marked = np.zeros(rank.size, np.bool_)
     marked[rank] = flags[firsts[:-1]] != 0

@@ -42,7 +42,11 @@ class Job:
 
     def holders(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         """The partitions that hold some hashes, which are spread evenly."""
-        return (hashes >> np.uint64(64 - self.bits)).astype(np.int64) if self.bits else np.zeros(hashes.size, np.int64)
+        return (
+            (hashes >> np.uint64(64 - self.bits)).astype(np.int64)
+            if self.bits
+            else np.zeros(hashes.size, np.int64)
+        )
 
     def spread(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """A partition for each number, evenly."""

@@ -101,13 +101,15 @@ def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     home.keep("shared", shared=shared)
     purity = candidates.purities(shared, kept["totals"])
     for holder, rows in chosen.items():
-        some = Postings(*(values[rows] for values in found))
+        some = Postings(found.keys[rows], found.texts[rows], found.spots[rows])
         texts, places = np.unique(some.texts, return_inverse=True)
         told, codes, words = _around(job, tokens, some)
         yield Message(holder, "rank", arrays(
             row=texts, purity=purity[texts].astype(np.uint8), shared=shared[texts]
         ))  # fmt: skip
-        yield Message(holder, "met", arrays(key=some.keys, text=places.astype(np.int32), spot=some.spots, **told))
+        yield Message(
+            holder, "met", arrays(key=some.keys, text=places.astype(np.int32), spot=some.spots, **told)
+        )
         yield Message(holder, "around", codes)
         yield Message(holder, "words", words)
 
@@ -252,7 +254,9 @@ def pair_closer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     numbers = job.bases[sources] + column(table, "text")  # rising
     first = np.flatnonzero(np.diff(numbers, prepend=-1))
     dense = (np.cumsum(np.diff(numbers, prepend=-1) != 0) - 1).astype(np.int32)
-    ranks = candidates.ranks_of(column(table, "shared")[first], column(table, "purity")[first].astype(np.int32))
+    ranks = candidates.ranks_of(
+        column(table, "shared")[first], column(table, "purity")[first].astype(np.int32)
+    )
     rows = np.arange(numbers.size, dtype=np.int32)
     keys, order = kernels.sort_postings(column(table, "key"), rows, job.bits)
     rows = np.empty_like(order)

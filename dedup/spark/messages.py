@@ -85,7 +85,9 @@ def arrays(**columns: Any) -> pa.RecordBatch:
 def column(table: pa.Table | pa.RecordBatch, name: str) -> NDArray[Any]:
     """A column of numbers as an array that can be written to, as kernels are compiled for."""
     values = table.column(name)
-    own = values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(zero_copy_only=False)
+    own: NDArray[Any] = (
+        values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(zero_copy_only=False)
+    )
     return own if own.flags.writeable and own.flags.c_contiguous else own.copy()
 
 

@@ -19,6 +19,7 @@ from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 
+AT_ONCE = 4096  # articles in a message
 OWN, GUEST, REPEAT = range(3)  # what an article is where it is verified
 _TIES = ("row", "other", "root", "alone", "buckets", "needed", "first")
 
@@ -51,15 +52,16 @@ def classify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     rows, others = columns["row"], columns["other"].astype(np.int64)
     inside = roots[rows] == columns["root"]
     home.keep(
-        "inside", pairs=np.stack([others[inside], rows[inside] + home.first], axis=1), root=roots[rows[inside]],
-        buckets=columns["buckets"][inside], needed=columns["needed"][inside],
+        "inside", pairs=np.stack([others[inside], rows[inside] + home.first], axis=1),
+        root=roots[rows[inside]], buckets=columns["buckets"][inside], needed=columns["needed"][inside],
     )  # fmt: skip
     between = {name: values[~inside] for name, values in columns.items()}
     home.keep("later", **between)
     rows, others = rows[~inside], others[~inside]
     for other, some in divided(job.homes(others), job.parts):
         yield Message(other, "between", arrays(
-            row=(others[some] - job.bases[other]).astype(np.int32), other=(rows[some] + home.first).astype(np.uint32),
+            row=(others[some] - job.bases[other]).astype(np.int32),
+            other=(rows[some] + home.first).astype(np.uint32),
             root=roots[rows[some]].astype(np.uint32), alone=alone[rows[some]],
             buckets=between["buckets"][some], needed=between["needed"][some],
         ))  # fmt: skip
@@ -89,7 +91,8 @@ def degrees(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     others = ties["other"].astype(np.int64)
     for other, some in divided(job.homes(others), job.parts):
         yield Message(other, "degree", arrays(
-            row=(others[some] - job.bases[other]).astype(np.int32), other=(ties["row"][some] + home.first).astype(np.uint32),
+            row=(others[some] - job.bases[other]).astype(np.int32),
+            other=(ties["row"][some] + home.first).astype(np.uint32),
             degree=counts[ties["row"][some]].astype(np.uint32),
         ))  # fmt: skip
 
@@ -121,13 +124,18 @@ def place(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     yield from _asked(job, "guest", asked // job.parts, at=(asked % job.parts).astype(np.int32))
     firsts = again[:, 0] - home.first
     ids = home.column("id").take(pa.array(firsts))
-    yield from _asked(job, "again", again[:, 1], at=at[firsts].astype(np.int32), root=kept["roots"][firsts], id=ids)
+    yield from _asked(
+        job, "again", again[:, 1], at=at[firsts].astype(np.int32), root=kept["roots"][firsts], id=ids
+    )
 
 
 def _asked(job: Job, kind: str, numbers: NDArray[np.int64], **columns: Any) -> Iterator[Message]:
     """Something about articles, to their homes."""
     for home, rows in divided(job.homes(numbers), job.parts):
-        own = {name: values.take(pa.array(rows)) if isinstance(values, pa.Array) else values[rows] for name, values in columns.items()}
+        own = {
+            name: values.take(pa.array(rows)) if isinstance(values, pa.Array) else values[rows]
+            for name, values in columns.items()
+        }
         yield Message(home, kind, arrays(row=(numbers[rows] - job.bases[home]).astype(np.int32), **own))
 
 
@@ -153,14 +161,13 @@ def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     whole, credited = _described(home, at, roots), credits_of(home)
     bounds = np.searchsorted(credited["article"].to_numpy(), np.arange(len(home) + 1))
     for holder, some in divided(holders, job.parts):
-        some = some[np.argsort(numbers[some], kind="stable")]
-        own = numbers[some]
-        for first in range(0, own.size, 4096):
-            piece = own[first : first + 4096]
-            table = whole.take(pa.array(piece)).append_column("what", pa.array(roles[some][first : first + 4096].astype(np.int8)))
+        order = some[np.argsort(numbers[some], kind="stable")]
+        for first in range(0, order.size, AT_ONCE):
+            own = order[first : first + AT_ONCE]
+            table = whole.take(pa.array(numbers[own]))
+            table = table.append_column("what", pa.array(roles[own].astype(np.int8)))
             yield Message(holder, "text", table.combine_chunks().to_batches()[0])
-        told = own[roles[some] != GUEST]
-        _, lines = taken(bounds, told)
+        _, lines = taken(bounds, numbers[order[roles[order] != GUEST]])
         if lines.size:
             yield Message(holder, "credit", _lines(credited, lines, home.first))
     yield from _pairs(job, home)
@@ -168,7 +175,9 @@ def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 def _named(leads: dict[int, str]) -> pa.Buffer:
     sink = pa.BufferOutputStream()
-    batch = pa.record_batch([pa.array(list(leads), pa.int32()), pa.array(list(leads.values()), pa.string())], ["row", "id"])
+    batch = pa.record_batch(
+        [pa.array(list(leads), pa.int32()), pa.array(list(leads.values()), pa.string())], ["row", "id"]
+    )
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
     return sink.getvalue()
@@ -213,7 +222,8 @@ def _pairs(job: Job, home: Home) -> Iterator[Message]:
     pairs = inside["pairs"].reshape(-1, 2)
     for holder, some in divided(job.spread(inside["root"]), job.parts):
         yield Message(holder, "pair", arrays(
-            host=pairs[some, 0], guest=pairs[some, 1], buckets=inside["buckets"][some], needed=inside["needed"][some]
+            host=pairs[some, 0], guest=pairs[some, 1], buckets=inside["buckets"][some],
+            needed=inside["needed"][some],
         ))  # fmt: skip
     for holder, some in divided(hosted["at"], job.parts):
         yield Message(holder, "pair", arrays(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -67,7 +68,9 @@ class Options(NamedTuple):
         """What all files share."""
         settings = job.settings
         limits = Limits(settings.max_expanded, settings.max_ratio)
-        return Reading(names_of(self.fields), settings.max_bytes, settings.batch_size, limits, None, 1, self.format)
+        return Reading(
+            names_of(self.fields), settings.max_bytes, settings.batch_size, limits, None, 1, self.format
+        )
 
 
 def check(options: Options, columns: pa.Schema | None = None) -> None:
@@ -79,7 +82,7 @@ def check(options: Options, columns: pa.Schema | None = None) -> None:
         columns_of(columns, names)
 
 
-def pieces(paths: Sequence[str | Path], options: Options, problems: list[Problem]) -> list[Piece]:
+def pieces(paths: Sequence[str | os.PathLike[str]], options: Options, problems: list[Problem]) -> list[Piece]:
     """What there is to read; `problems` takes in what is passed over."""
     found = []
     for item in listed(paths):
@@ -88,7 +91,11 @@ def pieces(paths: Sequence[str | Path], options: Options, problems: list[Problem
             continue
         where = str(item.file.local) if item.file.local is not None else item.file.shown
         whole = Piece(where, str(item.file.name), item.path, item.named)
-        found += _groups(whole, item.file) if item.file.name.suffix.lower() == ".parquet" and options.format in (None, "parquet") else [whole]
+        found += (
+            _groups(whole, item.file)
+            if item.file.name.suffix.lower() == ".parquet" and options.format in (None, "parquet")
+            else [whole]
+        )
     return found
 
 
@@ -103,7 +110,9 @@ def _groups(whole: Piece, file: File) -> list[Piece]:
         return [whole]
     if len(sizes) < 2:
         return [whole]
-    return [whole._replace(first=first, stop=stop) for first, stop in cut(np.array(sizes), len(sizes), _GROUPS)]
+    return [
+        whole._replace(first=first, stop=stop) for first, stop in cut(np.array(sizes), len(sizes), _GROUPS)
+    ]
 
 
 def read_pieces(job: Job, options: Options, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -146,9 +155,7 @@ def _noted(found: Iterable[Found], path: int, full: set[int]) -> Iterator[Found]
         yield item
 
 
-def _chunks(
-    job: Job, found: Iterable[Found], reading: Reading, full: set[int]
-) -> Iterator[pa.RecordBatch]:
+def _chunks(job: Job, found: Iterable[Found], reading: Reading, full: set[int]) -> Iterator[pa.RecordBatch]:
     """Write articles as chunks; tell what there was."""
     number, attempt = task()
     inputs, zoneless = Inputs(), Zoneless()
@@ -226,10 +233,15 @@ def split(job: Job, bounds: list[str], batches: Iterable[pa.RecordBatch]) -> Ite
         for name in batch["name"].to_pylist():
             table = pa.Table.from_batches(job.folder.read_batches(name), _ORDERED)
             ids = table["id"]
-            cuts = [bisect_left(range(len(ids)), bound, key=lambda row: ids[row].as_py().encode()) for bound in (b.encode() for b in bounds)]
+            cuts = [
+                bisect_left(range(len(ids)), bound, key=lambda row: ids[row].as_py().encode())
+                for bound in (b.encode() for b in bounds)
+            ]
             for part, (first, stop) in enumerate(zip([0, *cuts], [*cuts, len(ids)], strict=True)):
                 if stop > first:
-                    yield Message(part, "article", table.slice(first, stop - first).combine_chunks().to_batches()[0])
+                    yield Message(
+                        part, "article", table.slice(first, stop - first).combine_chunks().to_batches()[0]
+                    )
 
 
 def settle(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -243,18 +255,26 @@ def settle(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         again[1:] = column_equal(ids)
     problems = [_taken(table, row) for row in np.flatnonzero(again).tolist()]
     kept = table.filter(pa.array(~again)).select(INPUT.names).combine_chunks()
-    sizes = pc.binary_length(kept["text"]).to_numpy().astype(np.int64) if kept.num_rows else np.empty(0, np.int64)
+    sizes = (
+        pc.binary_length(kept["text"]).to_numpy().astype(np.int64) if kept.num_rows else np.empty(0, np.int64)
+    )
     pieces_ = [kept.slice(first, stop - first) for first, stop in cut(sizes, 2**16, BATCH_BYTES * 8)]
-    job.folder.write_batches(f"home-{part}", INPUT, [batch for piece in pieces_ for batch in piece.combine_chunks().to_batches()])
+    job.folder.write_batches(
+        f"home-{part}", INPUT, [batch for piece in pieces_ for batch in piece.combine_chunks().to_batches()]
+    )
     yield Message(part, "settled", arrays(rows=np.array([kept.num_rows]), bytes=np.array([int(sizes.sum())])))
     if problems:
-        yield Message(part, "problem", arrays(data=pa.array([json.dumps(asdict(problem)) for problem in problems])))
+        yield Message(
+            part, "problem", arrays(data=pa.array([json.dumps(asdict(problem)) for problem in problems]))
+        )
 
 
 def column_equal(ids: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which values, from the second on, are the same as the one before, bool (n - 1,)."""
     whole = ids.combine_chunks()
-    same: np.ndarray[Any, np.dtype[np.bool_]] = pc.equal(whole.slice(1), whole.slice(0, len(whole) - 1)).to_numpy(zero_copy_only=False)
+    same: np.ndarray[Any, np.dtype[np.bool_]] = pc.equal(
+        whole.slice(1), whole.slice(0, len(whole) - 1)
+    ).to_numpy(zero_copy_only=False)
     return same
 
 
@@ -271,5 +291,3 @@ def _place(table: pa.Table, row: int) -> Place:
     if path is not None:
         return Place(path, line)
     return Place(item=f"row {(order & (1 << 40) - 1) + 1} of partition {order >> 40}")
-
-

@@ -89,7 +89,14 @@ class _Entries:
         found = inbox.table("entry")
         if found is None:
             none = np.empty(0, np.int64)
-            return cls(none.reshape(0, 2), none > 0, pa.array([], pa.string()), none, np.empty((0, 3), np.int32), offsets_of(none))
+            return cls(
+                none.reshape(0, 2),
+                none > 0,
+                pa.array([], pa.string()),
+                none,
+                np.empty((0, 3), np.int32),
+                offsets_of(none),
+            )
         sources, table = found
         pairs = np.stack([column(table, "one"), column(table, "other")], axis=1)
         order = np.lexsort((column(table, "right"), pairs[:, 1], pairs[:, 0]))
@@ -133,9 +140,9 @@ class _Memberships:
             none, nobody = np.empty(0, np.int64), pa.array([], pa.string())
             return cls(none, none, none, nobody, nobody, np.empty(0, object), np.empty(0))
         sources, table = found
-        texts = [table[name].combine_chunks() for name in ("origin_id", "name")]
         return cls(
-            _keys(sources, column(table, "family")), column(table, "number"), column(table, "origin"), *texts,
+            _keys(sources, column(table, "family")), column(table, "number"), column(table, "origin"),
+            table["origin_id"].combine_chunks(), table["name"].combine_chunks(),
             np.array(table["role"].to_pylist(), object), column(table, "share"),
         )  # fmt: skip
 
@@ -206,14 +213,14 @@ class _Composed:
         none = np.empty((0, 2))
         found = tables.Found(
             Articles(home.table.drop_columns(["text"]), places.texts), facts["characters"], facts["lengths"],
-            facts["lengths"] >= home.job.settings.min_tokens, labels(firsts), facts["digests"], aligned, none, none,
-            families, NOWHERE, sources, places, parts, home.batches, 1, labels.ids,
+            facts["lengths"] >= home.job.settings.min_tokens, labels(firsts), facts["digests"], aligned, none,
+            none, families, NOWHERE, sources, parts, labels.ids,
         )  # fmt: skip
         rows = (member.numbers - home.first).astype(np.int32)
         empty = np.empty(rows.size)
         members = tables.Members(
-            offsets_of(np.empty(0)), np.searchsorted(keys, member.families), rows, member.roles, member.shares, empty,
-            empty > 0,
+            offsets_of(np.empty(0)), np.searchsorted(keys, member.families), rows, member.roles,
+            member.shares, empty, empty > 0,
         )  # fmt: skip
         return cls(found, member.names.take(pa.array(which)), members, spans)
 
@@ -226,9 +233,13 @@ class _Composed:
 
 
 def _families(
-    labels: _Labels, keys: NDArray[np.int64], entries: _Entries, member: _Memberships, origins: NDArray[np.int64]
+    labels: _Labels,
+    keys: NDArray[np.int64],
+    entries: _Entries,
+    member: _Memberships,
+    origins: NDArray[np.int64],
 ) -> tuple[Families, NDArray[np.int64]]:
-    """The families `keys` with those of their members that are named here, and the labels of their origins."""
+    """The families `keys`, with those of their members that are named here, and their origins' labels."""
     common = entries.families >= 0
     families = np.searchsorted(keys, np.concatenate([member.families, entries.families[common]]))
     members = labels(np.concatenate([member.numbers, entries.others[common]]))
@@ -285,7 +296,9 @@ def tell_sizes(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     yield Message(part, "sizes", arrays(size=values, count=counts))
 
 
-def send_families(larger: Mapping[int, tuple[int, int]], job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+def send_families(
+    larger: Mapping[int, tuple[int, int]], job: Job, part: int, inbox: Inbox
+) -> Iterator[Message]:
     """Send families where they are written, the largest first and those of one size by name.
 
     `larger`: for each size how many families are larger, and how many have it.

@@ -72,8 +72,8 @@ def scan(
     with tempfile.TemporaryDirectory(prefix="dedup-", dir=None if _is_away(temp_dir) else temp_dir) as folder:
         path = Path(folder) / "report"
         scan_to(
-            source, path, settings, master=master, fields=fields, temp_dir=temp_dir or folder, progress=progress,
-            input_format=input_format, parts=parts,
+            source, path, settings, master=master, fields=fields, temp_dir=temp_dir or folder,
+            progress=progress, input_format=input_format, parts=parts,
         )  # fmt: skip
         return load(path)
 
@@ -98,8 +98,8 @@ def scan_to(
     system's for temporary files if the executors are on this machine, else inside `output`. `parts`: how many
     partitions to work in, rounded up to a power of two; the report does not depend on it.
 
-    Raises `SettingsError`, `InputError`, `OutputError`, `ScratchError`, and `EngineError` where Spark cannot be
-    used or a job failed.
+    Raises `SettingsError`, `InputError`, `OutputError`, `ScratchError`, and `EngineError` where Spark cannot
+    be used or a job failed.
     """
     chosen = Settings.of(settings)
     bands_for(chosen.num_perm, chosen.resemblance, chosen.recall)
@@ -117,7 +117,9 @@ def scan_to(
     inputs = Inputs()
     with _temporary(spark, temp_dir, target) as folder, _committed(target) as out:
         try:
-            counts = Engine(Cluster(spark), chosen, folder, options, progress or _silent, parts).run(source, inputs, out)
+            counts = Engine(Cluster(spark), chosen, folder, options, progress or _silent, parts).run(
+                source, inputs, out
+            )
         except DedupError:
             raise
         except Exception as error:
@@ -145,14 +147,14 @@ def _temporary(spark: SparkSession, temp_dir: str | os.PathLike[str] | None, out
     """A folder for what stages hand on; it is removed in the end."""
     if temp_dir is not None:
         base = os.fspath(temp_dir)
-    elif spark.sparkContext.master.startswith(_ONE_MACHINE):
+    elif str(spark.sparkContext.master).startswith(_ONE_MACHINE):
         base = tempfile.gettempdir()
     elif is_remote(output):
         base = output
     else:
         raise EngineError(
-            f"the executors of {spark.sparkContext.master} may be on other machines; name a folder or an address that "
-            "all of them reach with --temp-dir (temp_dir=)"
+            f"the executors of {spark.sparkContext.master} may be on other machines; name a folder or an "
+            "address that all of them reach with --temp-dir (temp_dir=)"
         )
     folder = _folder(base).inside(f"_dedup-{secrets.token_hex(8)}")
     try:
@@ -169,9 +171,8 @@ def _folder(path: str) -> Folder:
 def _committed(output: str) -> Iterator[Folder]:
     """A folder that takes the place of `output` if all goes well, and is gone if not."""
     if not is_remote(output):
-        path = Path(output)
-        with replaced_folder(path) as aside:
-            yield Folder(str(aside.absolute()))
+        with replaced_folder(Path(output)) as path:
+            yield Folder(str(path.absolute()))
         return
     target = _folder(output)
     aside = target.inside(f"_dedup-{secrets.token_hex(8)}")
@@ -188,7 +189,9 @@ def _check_replaceable(target: Folder) -> None:
     ours = {HEADER} | {f"{name}.parquet" for name in (*TABLES, "texts")}
     others = sorted(name for name in target.names() if name not in ours and not name.startswith("_"))
     if others:
-        raise OutputError(f"{target.address}: holds more than a report of dedup ({others[0]}); name a new folder")
+        raise OutputError(
+            f"{target.address}: holds more than a report of dedup ({others[0]}); name a new folder"
+        )
 
 
 def _header(settings: Settings, inputs: Inputs) -> bytes:

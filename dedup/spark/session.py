@@ -44,13 +44,15 @@ def session(master: str | None) -> SparkSession:
     except ImportError as error:
         raise EngineError(f"engine=spark needs PySpark 4.1 or later ({error}); {_REMEDY}") from error
     if tuple(int(part) for part in pyspark.__version__.split(".")[:2]) < (4, 1):
-        raise EngineError(f"engine=spark needs PySpark 4.1 or later, this is {pyspark.__version__}; {_REMEDY}")
+        raise EngineError(
+            f"engine=spark needs PySpark 4.1 or later, this is {pyspark.__version__}; {_REMEDY}"
+        )
     active = SparkSession.getActiveSession()
     if active is not None:
         if master is not None and active.sparkContext.master != master:
             raise EngineError(
-                f"a Spark session is running on {active.sparkContext.master}, not on {master}; stop it, or leave out "
-                "master"
+                f"a Spark session is running on {active.sparkContext.master}, not on {master}; stop it, or "
+                "leave out master"
             )
         return active
     check_java()
@@ -68,7 +70,9 @@ def session(master: str | None) -> SparkSession:
     try:
         return builder.getOrCreate()
     except Exception as error:
-        raise EngineError(f"Spark does not start on {chosen or 'its default master'}: {_cause(error)}") from error
+        raise EngineError(
+            f"Spark does not start on {chosen or 'its default master'}: {_cause(error)}"
+        ) from error
 
 
 def _check_master(master: str) -> None:
@@ -86,8 +90,8 @@ def _check_master(master: str) -> None:
         else:
             return
     raise EngineError(
-        f"no master answers at {master} ({'; '.join(reasons)}); start one (sbin/start-master.sh), or name another with "
-        "--master"
+        f"no master answers at {master} ({'; '.join(reasons)}); start one (sbin/start-master.sh), or name "
+        "another with --master"
     )
 
 
@@ -97,15 +101,21 @@ def check_java() -> None:
     java = f"{home}/bin/java" if home else shutil.which("java")
     remedy = f"install Java {_JAVA} or later and set JAVA_HOME to where it is"
     if java is None:
-        raise EngineError(f"engine=spark needs Java {_JAVA} or later, and there is none on this machine; {remedy}")
+        raise EngineError(
+            f"engine=spark needs Java {_JAVA} or later, and there is none on this machine; {remedy}"
+        )
     try:
-        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=True).stderr
+        said = subprocess.run(
+            [java, "-version"], capture_output=True, text=True, timeout=60, check=True
+        ).stderr
     except (OSError, subprocess.SubprocessError) as error:
         raise EngineError(f"{java} does not run ({error}); {remedy}") from error
     version = said.partition('"')[2].partition('"')[0]
     major = version.split(".")[0]
     if not major.isdigit() or int(major) < _JAVA:
-        raise EngineError(f"engine=spark needs Java {_JAVA} or later, and {java} is {version or 'another'}; {remedy}")
+        raise EngineError(
+            f"engine=spark needs Java {_JAVA} or later, and {java} is {version or 'another'}; {remedy}"
+        )
 
 
 def check_executors(spark: SparkSession) -> None:
@@ -133,9 +143,13 @@ def check_executors(spark: SparkSession) -> None:
 
     count = max(1, min(spark.sparkContext.defaultParallelism, 64))
     try:
-        rows = spark.range(count, numPartitions=count).mapInArrow(look, "dedup string, python string").collect()
+        rows = (
+            spark.range(count, numPartitions=count).mapInArrow(look, "dedup string, python string").collect()
+        )
     except Exception as error:
-        raise EngineError(f"the executors cannot run Python with PyArrow: {_cause(error)}; {_PACKED}") from error
+        raise EngineError(
+            f"the executors cannot run Python with PyArrow: {_cause(error)}; {_PACKED}"
+        ) from error
     for row in rows:
         if row.dedup != wanted[0]:
             what = f"have newsdedup {row.dedup}, not {wanted[0]}" if row.dedup else "have no newsdedup"
@@ -145,8 +159,8 @@ def check_executors(spark: SparkSession) -> None:
 
 
 _PACKED = (
-    "pack this environment (venv-pack -o dedup.tar.gz), send it along with --archives dedup.tar.gz#env, and set "
-    "PYSPARK_PYTHON=env/bin/python"
+    "pack this environment (venv-pack -o dedup.tar.gz), send it along with --archives dedup.tar.gz#env, and "
+    "set PYSPARK_PYTHON=env/bin/python"
 )
 
 

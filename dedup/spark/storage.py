@@ -47,8 +47,8 @@ class Folder:
                 system.move(aside, path)
         except (OSError, pa.ArrowException) as error:
             raise ScratchError(
-                f"{self.address}: cannot be written: {str(error).splitlines()[0]}; name a folder with room that "
-                "every executor can write to with --temp-dir (temp_dir=)"
+                f"{self.address}: cannot be written: {str(error).splitlines()[0]}; name a folder with room "
+                "that every executor can write to with --temp-dir (temp_dir=)"
             ) from error
 
     def read(self, name: str) -> pa.Buffer:
@@ -111,7 +111,7 @@ class Folder:
         return [info.base_name for info in found]
 
     def take(self, other: Folder, folders: Sequence[str], last: str) -> None:
-        """Move the files of some folders in another one here, in the place of those here, and one file last."""
+        """Move files of some folders in another one here, in the place of those here, and one file last."""
         from pyarrow import fs
 
         system, root = self._system()
@@ -138,8 +138,8 @@ class Folder:
 def packed_arrays(arrays: Mapping[str, NDArray[Any]]) -> pa.Buffer:
     """Arrays as one row of binary columns: dtype, shape and bytes stand in the schema."""
     fields, columns = [], []
-    for name, values in arrays.items():
-        values = np.ascontiguousarray(values)
+    for name, array in arrays.items():
+        values = np.ascontiguousarray(array)
         shape = ",".join(map(str, values.shape))
         fields.append(pa.field(name, pa.large_binary(), metadata={"dtype": values.dtype.str, "shape": shape}))
         bounds = pa.py_buffer(np.array([0, values.nbytes], np.int64))

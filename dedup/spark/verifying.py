@@ -28,14 +28,13 @@ from dedup.spark.graph import joined
 from dedup.spark.homes import mark
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
-from dedup.spark.placing import GUEST, OWN, REPEAT
+from dedup.spark.placing import AT_ONCE, GUEST, OWN, REPEAT
 from dedup.spark.storage import packed_arrays, unpacked_arrays
 from dedup.store import Articles, Texts
 from dedup.tokens import Tokens, tokenise, utf8
 from dedup.verify import Verified, copies_of, missing_of, settled, verified
 from dedup.weigh import mark_navigation
 
-_AT_ONCE = 4096  # articles in a message
 _PAIR = ("host", "guest", "buckets", "needed")
 _KINDS = (np.int64, np.int64, np.uint16, np.bool_)
 
@@ -50,10 +49,16 @@ class Group:
     @classmethod
     def of(cls, texts: list[pa.RecordBatch], credits: list[pa.RecordBatch]) -> Group:
         """What came, at least one article. One that came twice is a guest the second time."""
-        table = pa.Table.from_batches(texts).sort_by([("number", "ascending"), ("what", "ascending")]).combine_chunks()
+        table = (
+            pa.Table.from_batches(texts)
+            .sort_by([("number", "ascending"), ("what", "ascending")])
+            .combine_chunks()
+        )
         numbers = column(table, "number")
         once = np.append(True, numbers[1:] != numbers[:-1])
-        own = pa.Table.from_batches([pa.RecordBatch.from_pylist([], CREDITS), *credits], CREDITS).combine_chunks()
+        own = pa.Table.from_batches(
+            [pa.RecordBatch.from_pylist([], CREDITS), *credits], CREDITS
+        ).combine_chunks()
         return cls(table.filter(pa.array(once)).combine_chunks(), own.sort_by("article").combine_chunks())
 
     def __len__(self) -> int:
@@ -66,7 +71,9 @@ class Group:
     def tokens(self) -> Tokens:
         """The tokens of all articles but the repeats, with their boilerplate."""
         repeats = pa.array(self.column("what") == REPEAT)
-        found = tokenise(pc.if_else(repeats, pa.scalar("", pa.large_string()), self.table["text"]).combine_chunks())
+        found = tokenise(
+            pc.if_else(repeats, pa.scalar("", pa.large_string()), self.table["text"]).combine_chunks()
+        )
         mark_navigation(found)
         firsts, sizes = (self.table[name].combine_chunks() for name in ("marks", "sizes"))
         counts = pc.list_value_length(firsts).to_numpy(zero_copy_only=False)
@@ -78,15 +85,16 @@ class Group:
         """Some of the articles, and others that are guests now."""
         what = np.where(guests, GUEST, self.column("what")).astype(np.int8)
         at = self.table.schema.get_field_index("what")
-        table = self.table.set_column(at, "what", pa.array(what)).filter(pa.array(rows | guests)).combine_chunks()
+        table = (
+            self.table.set_column(at, "what", pa.array(what)).filter(pa.array(rows | guests)).combine_chunks()
+        )
         numbers = self.column("number")[rows & ~guests & (what != GUEST)]
         credits = self.credits.filter(pc.is_in(self.credits["article"], pa.array(numbers)))
         return Group(table, credits.combine_chunks())
 
-
     def messages(self, place: int) -> Iterator[Message]:
         """All of it, to another place."""
-        yield from (Message(place, "text", batch) for batch in self.table.to_batches(_AT_ONCE))
+        yield from (Message(place, "text", batch) for batch in self.table.to_batches(AT_ONCE))
         yield from (Message(place, "credit", batch) for batch in self.credits.to_batches())
 
 
@@ -110,7 +118,9 @@ def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         ))  # fmt: skip
 
 
-def _candidates(numbers: NDArray[np.int64], pairs: list[pa.RecordBatch]) -> tuple[Candidates, NDArray[np.int32]]:
+def _candidates(
+    numbers: NDArray[np.int64], pairs: list[pa.RecordBatch]
+) -> tuple[Candidates, NDArray[np.int32]]:
     """Pairs by place among the articles, sorted, and the host of each."""
     host, guest, buckets, needed = (
         np.concatenate([np.empty(0, kind), *(column(batch, name) for batch in pairs)])
@@ -134,7 +144,9 @@ def _told_to_arrays(told: Verified) -> dict[str, NDArray[Any]]:
 
 def _told_of_arrays(kept: dict[str, NDArray[Any]]) -> Verified:
     within, known = families_of_arrays(kept)
-    renamed = {name.removeprefix("between-"): values for name, values in kept.items() if name.startswith("between-")}
+    renamed = {
+        name.removeprefix("between-"): values for name, values in kept.items() if name.startswith("between-")
+    }
     between, _ = families_of_arrays(kept | renamed)
     return Verified(within, between, known, kept["rest"])
 
@@ -157,20 +169,28 @@ def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 def move(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Send the clusters that share copy where they meet."""
-    found = [np.stack([column(batch, "root"), column(batch, "at")], axis=1) for _, batch in inbox.each("moved")]
+    found = [
+        np.stack([column(batch, "root"), column(batch, "at")], axis=1) for _, batch in inbox.each("moved")
+    ]
     moved = np.concatenate([np.empty((0, 2), np.int64), *found])
     moved = moved[np.argsort(moved[:, 0])]
     job.folder.write_arrays(f"moved-{part}", {"moved": moved})
     for place in np.setdiff1d(moved[:, 1], part).tolist():
         group, told = _part_of(job, part, moved[moved[:, 1] == place, 0])
         yield from group.messages(place)
-        yield Message(place, "told", arrays(data=pa.array([packed_arrays(_numbered(told, group)).to_pybytes()])))
+        yield Message(
+            place, "told", arrays(data=pa.array([packed_arrays(_numbered(told, group)).to_pybytes()]))
+        )
 
 
-def _part_of(job: Job, part: int, roots: NDArray[np.int64], *, without: bool = False) -> tuple[Group, Verified]:
+def _part_of(
+    job: Job, part: int, roots: NDArray[np.int64], *, without: bool = False
+) -> tuple[Group, Verified]:
     """Of what was verified here, some clusters, or all but those; with the pairs that they are hosts of."""
     table = pa.Table.from_batches(job.folder.read_batches(f"texts-{part}")).combine_chunks()
-    whole = Group(table, pa.Table.from_batches(job.folder.read_batches(f"said-{part}"), CREDITS).combine_chunks())
+    whole = Group(
+        table, pa.Table.from_batches(job.folder.read_batches(f"said-{part}"), CREDITS).combine_chunks()
+    )
     kept = job.folder.read_arrays(f"verified-{part}")
     hosts, told = kept.pop("hosts"), _told_of_arrays(kept)
     if without and not roots.size:
@@ -186,9 +206,12 @@ def _part_of(job: Job, part: int, roots: NDArray[np.int64], *, without: bool = F
     members = stay[known.owners]
     bounds, rows = taken(known.span_offsets, np.flatnonzero(members))
     families = Families.of(
-        known.representatives[stay], (np.cumsum(stay) - 1)[known.owners[members]], known.members[members], bounds,
+        known.representatives[stay],
+        (np.cumsum(stay) - 1)[known.owners[members]],
+        known.members[members],
+        bounds,
         known.spans[rows],
-    )  # fmt: skip
+    )
     within = told.within.taken(np.flatnonzero(wanted[told.within.pairs[:, 0]]))
     left = Verified(within, between, families, told.rest[wanted[told.rest[:, 0]]])
     group = whole.some(own, guests)
@@ -202,7 +225,9 @@ def _among(told: Verified, numbers: NDArray[np.int64], others: NDArray[np.int64]
         replace(told.within, pairs=places[told.within.pairs]),
         replace(told.between, pairs=places[told.between.pairs]),
         replace(
-            told.families, representatives=places[told.families.representatives], members=places[told.families.members]
+            told.families,
+            representatives=places[told.families.representatives],
+            members=places[told.families.members],
         ),
         places[told.rest],
     )
@@ -255,9 +280,13 @@ def _merged(parts: list[Verified]) -> Verified:
         Aligned.merged([part.between for part in parts]),
         Families.of(
             np.concatenate([part.families.representatives for part in parts]),
-            np.concatenate([part.families.owners + base for part, base in zip(parts, bases[:-1], strict=True)]),
+            np.concatenate(
+                [part.families.owners + base for part, base in zip(parts, bases[:-1], strict=True)]
+            ),
             np.concatenate([part.families.members for part in parts]),
-            np.concatenate([*(bounds[:-1] + end for bounds, end in zip(spans, ends[:-1], strict=True)), ends[-1:]]),
+            np.concatenate(
+                [*(bounds[:-1] + end for bounds, end in zip(spans, ends[:-1], strict=True)), ends[-1:]]
+            ),
             np.concatenate([part.families.spans for part in parts]),
         ),
         np.concatenate([part.rest for part in parts]),
@@ -278,7 +307,10 @@ class _Places:
         starts, ends = self.starts[texts], self.ends[texts]
         there = np.flatnonzero(self.tokens.lengths[texts] > 0)
         base = self.tokens.offsets[texts[there]]
-        starts[there], ends[there] = self.tokens.starts[base + firsts[there]], self.tokens.ends[base + stops[there] - 1]
+        starts[there], ends[there] = (
+            self.tokens.starts[base + firsts[there]],
+            self.tokens.ends[base + stops[there] - 1],
+        )
         return starts, ends
 
 
@@ -315,11 +347,19 @@ class _Finished:
         digests = np.stack([group.column("low"), group.column("high")], axis=1).view(np.uint8)
         empty = np.empty(0, np.int64)
         found = tables.Found(
-            _articles(group, settings), empty, lengths, lengths >= settings.min_tokens, first_of, digests, aligned,
-            matched, covered, clusters, traced, sources, None, np.empty((0, 6), np.int32), [], 1,  # type: ignore[arg-type]
+            _articles(group, settings), empty, lengths, lengths >= settings.min_tokens, first_of, digests,
+            aligned,
+            matched, covered, clusters, traced, sources, np.empty((0, 6), np.int32),
             group.table["id"].combine_chunks(),
         )  # fmt: skip
-        return cls(job, group, tokens, found, tables.members_of(found), pa.array(tables.family_names(found), pa.string()))
+        return cls(
+            job,
+            group,
+            tokens,
+            found,
+            tables.members_of(found),
+            pa.array(tables.family_names(found), pa.string()),
+        )
 
     def families(self) -> pa.Table:
         """The rows of the families' table."""
@@ -331,7 +371,10 @@ class _Finished:
         homes = self.job.homes(numbers)
         for home, rows in divided(homes[aligned.pairs[:, 0]], self.job.parts):
             own = replace(
-                self.found, aligned=aligned.taken(rows), matched=self.found.matched[rows], covered=self.found.covered[rows]
+                self.found,
+                aligned=aligned.taken(rows),
+                matched=self.found.matched[rows],
+                covered=self.found.covered[rows],
             )
             yield from self._rows(home, own)
         for home, rows in divided(homes[aligned.pairs[:, 1]], self.job.parts):
@@ -353,9 +396,12 @@ class _Finished:
             ("passages", tables.passage_rows(own, texts, [*left, *right], 0, count)),
         ):
             rows = numbers if name == "pairs" else np.repeat(numbers, np.diff(own.aligned.offsets), axis=0)
-            table = table.append_column("one", pa.array(rows[:, 0])).append_column("other", pa.array(rows[:, 1]))
-            if table.num_rows:
-                yield Message(home, name, table.combine_chunks().to_batches()[0])
+            if not table.num_rows:
+                continue
+            told = table.append_column("one", pa.array(rows[:, 0])).append_column(
+                "other", pa.array(rows[:, 1])
+            )
+            yield Message(home, name, told.combine_chunks().to_batches()[0])
 
     def _entries(self, base: int, homes: NDArray[np.int64]) -> Iterator[Message]:
         """What each article shares with each other: spans of copy and quotations, and their family."""
