@@ -35,6 +35,8 @@ class Scan:
         progress=None,
         profile=None,
         input_format=None,
+        engine="local",
+        master=None,
     ):
         self.calls.append((source, settings, fields))
         progress("read", 1, None)
