@@ -34,6 +34,11 @@ class Cluster:
         """How many tasks run at once, about."""
         return int(self._spark.sparkContext.defaultParallelism)
 
+    def _describe(self, works: Sequence[Any]) -> None:
+        """Name the next job's work, for Spark's pages and logs."""
+        names = [getattr(work, "func", work).__name__ for work in works]
+        self._spark.sparkContext.setJobDescription(f"dedup: {', '.join(names)}")
+
     def rows(self, values: Sequence[tuple[Any, ...]], kind: str) -> DataFrame:
         """Rows, each in a task of its own as far as that is sensible."""
         count = max(1, min(len(values), _TASKS))
@@ -42,6 +47,7 @@ class Cluster:
 
     def results(self, frame: DataFrame, work: Work, kind: str) -> list[Any]:
         """What tasks tell of their rows, in the order of the tasks."""
+        self._describe([work])
         return sorted(frame.mapInArrow(work, kind).collect(), key=lambda row: row.task)
 
     def run(
@@ -55,6 +61,7 @@ class Cluster:
             frame = self._spark.createDataFrame([], SCHEMA)
         else:
             frame = first[0].mapInArrow(partial(_sent, first[1]), SCHEMA)
+        self._describe([*([first[1]] if first else []), *steps])
         for step in steps:
             frame = frame.repartitionById(job.parts, "part").mapInArrow(partial(_stepped, job, step), SCHEMA)
         rows = frame.where(f"kind != '{TICK}'").collect()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _JAVA = 17
 _PATIENCE = 10.0  # seconds
 _REMEDY = "pip install 'newsdedup[spark]'"
-_SETTINGS = {
+SETTINGS = {
     "spark.app.name": "dedup scan",
     "spark.ui.showConsoleProgress": "false",
     "spark.ui.enabled": "false",
@@ -57,7 +57,7 @@ def session(master: str | None) -> SparkSession:
         return active
     check_java()
     builder = SparkSession.builder
-    for name, value in _SETTINGS.items():
+    for name, value in SETTINGS.items():
         builder = builder.config(name, value)
     chosen = master or os.environ.get("MASTER")
     if chosen is not None:
