@@ -83,6 +83,13 @@ def temporary_folder(ctx: click.Context, parameter: click.Parameter, path: str |
     return path
 
 
+def saved_folder(ctx: click.Context, parameter: click.Parameter, path: str) -> str:
+    """Refuse a local folder that is not there; addresses are left to the reader."""
+    if "://" not in path:
+        click.Path(exists=True, file_okay=False).convert(path, parameter, ctx)
+    return path
+
+
 def field_names(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Read `text=body`: the article's field is called so in the input."""
     chosen: dict[str, str] = {}

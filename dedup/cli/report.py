@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from dedup.cli import exits
-from dedup.cli.options import Command, color_option, quiet_option
+from dedup.cli.options import Command, color_option, quiet_option, saved_folder
 from dedup.cli.scan import chosen_output, limit_option, output_options, write_report
 from dedup.cli.talk import note
 
 
 @click.command(cls=Command, epilog=exits.HELP)
-@click.argument("folder", metavar="TABLES_DIR", type=click.Path(exists=True, file_okay=False))
+@click.argument("folder", metavar="TABLES_DIR", callback=saved_folder)
 @output_options
 @limit_option
 @color_option

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.errors import InputError
+from dedup.io.remote import is_remote
 from dedup.report.model import Inputs, Problem, Report
 from dedup.report.texts import SortedTexts
 from dedup.schema import SCHEMA_VERSION, TABLES, TEXTS
@@ -34,28 +35,67 @@ def write_texts(report: Report, stream: BinaryIO) -> None:
             writer.write_table(table)
 
 
+class _Saved:
+    """A folder, or an address (s3://...), and the files in it."""
+
+    def __init__(self, folder: str | Path) -> None:
+        from pyarrow import fs
+
+        self.shown = str(folder).rstrip("/")
+        try:
+            self.system, root = fs.FileSystem.from_uri(
+                folder if is_remote(folder) else str(Path(folder).absolute())
+            )
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{folder}: cannot be opened: {str(error).splitlines()[0]}") from error
+        self.root = root.rstrip("/")
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file."""
+        with self.system.open_input_file(f"{self.root}/{name}") as file:
+            data: bytes = file.read()
+        return data
+
+    def table(self, name: str, kind: pa.Schema) -> pa.Table:
+        """A table, in one file or in a folder of its parts."""
+        from pyarrow import fs, parquet
+
+        paths = [f"{self.root}/{name}.{ending}" for ending in ("parquet", "csv")]
+        there = [info.type != fs.FileType.NotFound for info in self.system.get_file_info(paths)]
+        if there == [False, True]:
+            raise InputError(
+                f"{self.shown}: holds CSV tables; only a report saved as Parquet can be read again"
+            )
+        try:
+            return parquet.read_table(paths[0], filesystem=self.system).cast(kind)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            what = f"{self.shown}/{name}.parquet: cannot be read as a table of a report; scan anew"
+            raise InputError(what) from error
+
+
 def load(folder: str | Path) -> Report:
-    """Read a report that was written as a folder of Parquet tables.
+    """Read a report that was written as a folder of Parquet tables, here or at an address.
 
     Raises `InputError` for a folder that is none, or that another version wrote.
     """
-    path = Path(folder)
-    header = _header(path)
+    saved = _Saved(folder)
+    header = _header(saved)
     inputs = header["inputs"]
     problems = [Problem(**problem) for problem in inputs["problems"]]
-    tables = {name: _table(path / f"{name}.parquet", kind) for name, kind in TABLES.items()}
+    tables = {name: saved.table(name, kind) for name, kind in TABLES.items()}
     return Report(
         **tables,
         inputs=Inputs(inputs["read"], problems),
         settings=header["settings"],
         version=header["version"],
-        texts=_texts(_table(path / "texts.parquet", TEXTS)),
+        texts=_texts(saved.table("texts", TEXTS)),
     )
 
 
-def _header(path: Path) -> dict[str, Any]:
+def _header(saved: _Saved) -> dict[str, Any]:
+    path = saved.shown
     try:
-        header = json.loads((path / HEADER).read_bytes())
+        header = json.loads(saved.read(HEADER))
         version = header["schema_version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -66,17 +106,6 @@ def _header(path: Path) -> dict[str, Any]:
     if not isinstance(header, dict) or not {"inputs", "settings", "version"} <= header.keys():
         raise InputError(f"{path}: {HEADER} is damaged; scan anew")
     return header
-
-
-def _table(path: Path, kind: pa.Schema) -> pa.Table:
-    from pyarrow import parquet
-
-    if not path.exists() and path.with_suffix(".csv").exists():
-        raise InputError(f"{path.parent}: holds CSV tables; only a report saved as Parquet can be read again")
-    try:
-        return parquet.read_table(path).cast(kind)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a table of a report; scan anew") from error
 
 
 def _texts(table: pa.Table) -> SortedTexts:

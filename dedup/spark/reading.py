@@ -89,7 +89,10 @@ def pieces(paths: Sequence[str | os.PathLike[str]], options: Options, problems: 
         if isinstance(item, Problem):
             problems.append(item)
             continue
-        where = str(item.file.local) if item.file.local is not None else item.file.shown
+        where = str(item.file.local)
+        if item.file.local is None:
+            _, mark, options_of = str(paths[item.path]).partition("?")
+            where = f"{item.file.shown}{mark}{options_of}"
         whole = Piece(where, str(item.file.name), item.path, item.named)
         found += (
             _groups(whole, item.file)

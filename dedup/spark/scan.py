@@ -28,7 +28,7 @@ from dedup.settings import Settings
 from dedup.spark import reading
 from dedup.spark.cluster import Cluster
 from dedup.spark.engine import Engine, is_frame, paths_of
-from dedup.spark.session import check_executors, failed, session
+from dedup.spark.session import check_executors, failed, lent, session
 from dedup.spark.storage import Folder
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def scan_to(
         columns_of(_arrow_schema(source), names_of(options.fields))
     check_executors(spark)
     inputs = Inputs()
-    with _temporary(spark, temp_dir, target) as folder, _committed(target) as out:
+    with _temporary(spark, temp_dir, target) as folder, _committed(target) as out, lent(spark):
         try:
             counts = Engine(Cluster(spark), chosen, folder, options, progress or _silent, parts).run(
                 source, inputs, out

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dedup.errors import EngineError
@@ -19,15 +20,19 @@ if TYPE_CHECKING:
 _JAVA = 17
 _PATIENCE = 10.0  # seconds
 _REMEDY = "pip install 'newsdedup[spark]'"
-SETTINGS = {
+SETTINGS = {  # of a session of our own
     "spark.app.name": "dedup scan",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.ui.enabled": "false",
-    "spark.log.level": "ERROR",
     "spark.io.compression.codec": "zstd",
     "spark.python.unix.domain.socket.enabled": "true",  # 40 ms less a task than TCP and its late answers
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
+}
+_HERE = {  # of one whose executors are all on this machine
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+}
+_MEANWHILE = {  # of any, while it works for us: a row of messages may hold megabytes
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
     "spark.sql.adaptive.enabled": "false",
 }
 
@@ -56,23 +61,38 @@ def session(master: str | None) -> SparkSession:
             )
         return active
     check_java()
-    builder = SparkSession.builder
-    for name, value in SETTINGS.items():
-        builder = builder.config(name, value)
-    chosen = master or os.environ.get("MASTER")
-    if chosen is not None:
-        _check_master(chosen)
-        builder = builder.master(chosen)
-        if chosen.startswith("local"):
+    builder, settings = SparkSession.builder, dict(SETTINGS)
+    if master is not None:
+        _check_master(master)
+        builder = builder.master(master)
+        if master.startswith("local"):
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-            builder = builder.config("spark.driver.host", "127.0.0.1")
+            settings |= _HERE
+    for name, value in settings.items():
+        builder = builder.config(name, value)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
         return builder.getOrCreate()
     except Exception as error:
         raise EngineError(
-            f"Spark does not start on {chosen or 'its default master'}: {_cause(error)}"
+            f"Spark does not start on {master or 'its default master'}: {_cause(error)}"
         ) from error
+
+
+@contextmanager
+def lent(spark: SparkSession) -> Iterator[None]:
+    """The session with the settings that a scan needs; the user's come back in the end."""
+    before = {name: spark.conf.get(name, None) for name in _MEANWHILE}
+    try:
+        for name, value in _MEANWHILE.items():
+            spark.conf.set(name, value)
+        yield
+    finally:
+        for name, old in before.items():
+            if old is None:
+                spark.conf.unset(name)
+            else:
+                spark.conf.set(name, old)
 
 
 def _check_master(master: str) -> None:

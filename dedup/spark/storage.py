@@ -29,8 +29,9 @@ class Folder:
         return system, root.rstrip("/")
 
     def inside(self, name: str) -> Folder:
-        """A folder in this one."""
-        return Folder(f"{self.address.rstrip('/')}/{name}")
+        """A folder in this one; what stands behind a "?" in the address (an endpoint, say) stays."""
+        base, mark, options = self.address.partition("?")
+        return Folder(f"{base.rstrip('/')}/{name}{mark}{options}")
 
     def write(self, name: str, data: Any) -> None:
         """Put bytes into a file; it is there as a whole or not at all."""

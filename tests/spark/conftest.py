@@ -5,9 +5,15 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def scan_alone():
-    """The function of `alone.py` beside this file: a scan by the supersteps, without Spark."""
+def alone():
+    """The module `alone.py` beside this file: supersteps without Spark."""
     spec = importlib.util.spec_from_file_location("spark_alone", Path(__file__).with_name("alone.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.scan_alone
+    return module
+
+
+@pytest.fixture(scope="session")
+def scan_alone(alone):
+    """A scan by the supersteps, without Spark."""
+    return alone.scan_alone

@@ -1,0 +1,96 @@
+"""Articles from a bucket, and a report into it: a real S3 server on loopback."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import nullcontext
+
+import pyarrow.fs
+import pytest
+
+import dedup
+from dedup import schema
+from dedup.errors import OutputError
+from dedup.report.saved import load
+from dedup.spark import scan as spark_scan
+
+STORY = " ".join(f"word{number} and then" for number in range(40))
+ROWS = [{"id": f"{number}", "text": f"{STORY} {number}", "outlet": f"o{number}"} for number in range(6)]
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
+        server.terminate()
+
+
+@pytest.fixture
+def store(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    made = pyarrow.fs.S3FileSystem(
+        access_key="x", secret_key="y", endpoint_override=bucket, scheme="http", region="us-east-1",
+        allow_bucket_creation=True,
+    )  # fmt: skip
+    made.create_dir("desk")
+    return made
+
+
+@pytest.fixture
+def scan_to(alone, monkeypatch):
+    """`scan_to`, with tasks in this process."""
+    monkeypatch.setattr(spark_scan, "session", lambda master: None)
+    monkeypatch.setattr(spark_scan, "check_executors", lambda spark: None)
+    monkeypatch.setattr(spark_scan, "lent", lambda spark: nullcontext())
+    monkeypatch.setattr(spark_scan, "Cluster", lambda spark: alone.Alone())
+    return spark_scan.scan_to
+
+
+def names(store, folder):
+    found = store.get_file_info(pyarrow.fs.FileSelector(folder, recursive=True))
+    return sorted(info.path for info in found if info.type == pyarrow.fs.FileType.File)
+
+
+def test_from_a_bucket_into_it(store, bucket, scan_to, tmp_path):
+    options = f"?endpoint_override={bucket}&scheme=http&region=us-east-1&allow_bucket_creation=true"
+    for number, rows in enumerate((ROWS[:3], ROWS[3:])):
+        with store.open_output_stream(f"desk/news/{number}.jsonl") as stream:
+            stream.write("\n".join(map(json.dumps, rows)).encode())
+    source, report = f"s3://desk/news{options}", f"s3://desk/report{options}"
+    expected = dedup.scan(source)
+    assert expected.families.num_rows == 1
+    for _ in range(2):  # the second replaces the first
+        written = scan_to(source, report, temp_dir=tmp_path, parts=2)
+        assert written.families == 1
+        found = load(report)
+        for name in schema.TABLES:
+            assert getattr(found, name).equals(getattr(expected, name)), name
+        files = names(store, "desk/report")
+        assert "desk/report/report.json" in files
+        assert len(files) == 11
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(OutputError, match="holds more than a report"):
+        scan_to(source, f"s3://desk{options}", temp_dir=tmp_path)
+
+
+def test_stages_hand_on_by_the_bucket(store, bucket, scan_to):
+    options = f"?endpoint_override={bucket}&scheme=http&region=us-east-1&allow_bucket_creation=true"
+    scan_to(ROWS, f"s3://desk/other{options}", temp_dir=f"s3://desk/scratch{options}", parts=2)
+    assert names(store, "desk/scratch") == []
+    assert load(f"s3://desk/other{options}").families.num_rows == 1
