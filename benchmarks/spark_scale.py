@@ -27,6 +27,7 @@ from benchmarks.event_log import Stage, stages
 from benchmarks.options import Options
 from benchmarks.oracle import overlaps
 from benchmarks.writeup import Bar, Part, label, machine
+from dedup.spark.engine import bits_for
 from dedup.tokens import tokenise
 
 SIZES = (50_000, 100_000, 200_000, 400_000)
@@ -81,7 +82,8 @@ def growth(options: Options, sizes: list[int]) -> Part:
         run, found = _scanned(options.corpus(size), options)
         seconds = sum(stage.seconds for stage in found)
         shuffled = sum(stage.shuffled for stage in found) / size
-        costs.append((size, seconds, shuffled, run["staged"] / size))
+        longest = max(max(stage.tasks) for stage in found)
+        costs.append((size, seconds, shuffled, run["staged"] / size, longest))
         local = _local(options.corpus(size), options)
         part.add(
             {
@@ -93,7 +95,7 @@ def growth(options: Options, sizes: list[int]) -> Part:
                 "shuffle B/article": shuffled,
                 "staged B/article": run["staged"] / size,
                 "spilled MB": sum(stage.spilled for stage in found) / 1e6,
-                "largest task s": max(max(stage.tasks) for stage in found),
+                "largest task s": longest,
             }
         )
         part.raw.append({**run, "articles": size, "local": local, "stages": [s.plain() for s in found]})
@@ -111,27 +113,29 @@ def growth(options: Options, sizes: list[int]) -> Part:
     return part
 
 
-def _projected(costs: list[tuple[int, float, float, float]], exponent: float) -> str:
+def _projected(costs: list[tuple[int, float, float, float, float]], exponent: float) -> str:
     """What much larger corpora would take, in words and a table."""
-    size, seconds, shuffled, staged = costs[-1]
+    size, seconds, _, _, longest = costs[-1]
+    doublings = np.log2([cost[0] for cost in costs])
+    shuffled, staged = (np.polyfit(doublings, [cost[at] for cost in costs], 1) for at in (2, 3))
     lines = [
         (
-            "Projected from the largest run, with the measured exponent (1 if that is less), tasks of "
-            "32,768 articles, executors with cores as fast as this one's, and corpora in which stories are "
-            "copied as often; partitions exchange messages pairwise, so that at a thousand partitions a "
-            "message is of a few kilobytes and its frame adds about a tenth to the shuffle. Nothing of this "
-            "size has been run."
+            "Projected: task time from the largest run, with the measured exponent (1 if that is less); "
+            "shuffle and staged bytes of an article by a line through all runs over the logarithm of their "
+            "size, as messages become smaller and are compressed less well. Assumed: cores as fast as this "
+            "one's, and corpora in which stories are copied as often. Nothing of this size has been run."
         ),
         "",
-        "| articles | | core hours | shuffle TB | staged TB | tasks a stage |",
-        "|---|---|---|---|---|---|",
+        "| articles | | core hours | shuffle TB | staged TB | tasks a stage | largest task s |",
+        "|---|---|---|---|---|---|---|",
     ]
     for count, words in _PROJECTED:
         hours = seconds * (count / size) ** max(exponent, 1.0) / 3600
-        tasks = 1 << max(count // 2**15 - 1, 0).bit_length()
-        row = (f"{count:,}", words, f"{hours:,.0f}", f"{1.1 * shuffled * count / 1e12:.1f}",
-               f"{staged * count / 1e12:.1f}", f"{tasks:,}")  # fmt: skip
-        lines.append(f"| {' | '.join(row)} |")
+        tasks = 1 << bits_for(count)
+        sizes = [np.polyval(line, np.log2(count)) * count / 1e12 for line in (shuffled, staged)]
+        task = longest * (count / tasks) / (size / (1 << bits_for(size)))
+        row = f"{count:,}", words, f"{hours:,.0f}", *(f"{each:.1f}" for each in sizes), f"{tasks:,}"
+        lines.append(f"| {' | '.join(row)} | {task:.0f} |")
     return "\n".join(lines)
 
 
@@ -140,8 +144,8 @@ def skew(options: Options, size: int) -> Part:
     part = Part(
         "skew",
         f"A family of {FAMILY:,} edited copies among {size:,} articles",
-        f"The longest task against the median one of its stage, of stages with {_TELLING:.0%} or more of the "
-        "task time.",
+        f"The longest task against the median one of its stage, of stages with {_TELLING:.0%} or more of "
+        "the task time.",
     )
     path = options.work / f"spark-family-{size}.parquet"
     if not path.exists():
@@ -169,9 +173,9 @@ def peer(options: Options) -> Part:
     part = Part(
         "mllib",
         f"Spark MLlib's MinHashLSH self-join, {SMALL:,} articles",
-        f"Recall of the pairs at an exact containment of {CONTAINMENT:g} or more (5-word shingles); ours tells "
-        "of a pair as such, or as members of one family. MLlib joins whole articles by Jaccard distance (5 "
-        "tables, distance up to .7); ours verifies passages and writes a report besides.",
+        f"Recall of the pairs at an exact containment of {CONTAINMENT:g} or more (5-word shingles); ours "
+        "tells of a pair as such, or as members of one family. MLlib joins whole articles by Jaccard distance "
+        "(5 tables, distance up to .7); ours verifies passages and writes a report besides.",
     )
     path = options.corpus(SMALL)
     table = pq.read_table(path, columns=["id", "text"]).sort_by("id")

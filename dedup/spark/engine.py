@@ -28,7 +28,7 @@ from dedup.spark.storage import Folder
 Progress = Callable[[str, int, int | None], None]
 
 _IN_PART, _SMALL = 2**15, 2**8  # articles in a partition, about; and at least
-_MOST_BITS = 16
+_MOST_BITS = 13  # of their number: Spark keeps account of its square
 
 
 class Engine:
@@ -94,8 +94,8 @@ class Engine:
     def _settle(self, chunks: list[reading.Chunk], inputs: Inputs) -> None:
         """Sort articles by id into homes, and number them."""
         rows, derives = sum(chunk.rows for chunk in chunks), any(chunk.derives for chunk in chunks)
-        parts = self.parts or max(1, rows // _IN_PART, min(self.cluster.parallelism, rows // _SMALL))
-        bits = min(_MOST_BITS, max(parts - 1, 0).bit_length())
+        least = min(self.cluster.parallelism, rows // _SMALL)
+        bits = max(self.parts - 1, 0).bit_length() if self.parts else bits_for(rows, least)
         self.job = Job(self.job.folder, bits, self.job.settings, np.zeros((1 << bits) + 1, np.int64), derives)
         bounds = reading.bounds_of(chunks, self.job.parts)
         frame = self.cluster.rows([(chunk.name,) for chunk in chunks], "name string")
@@ -164,6 +164,11 @@ class Engine:
 
     def _run(self, *steps: Step) -> list[Received]:
         return self.cluster.run(self.job, steps)
+
+
+def bits_for(articles: int, least: int = 1) -> int:
+    """The binary logarithm of how many partitions to work in, `least` or more."""
+    return min(_MOST_BITS, (max(articles // _IN_PART, least, 1) - 1).bit_length())
 
 
 def is_frame(source: Any) -> bool:
