@@ -173,9 +173,9 @@ def peer(options: Options) -> Part:
     part = Part(
         "mllib",
         f"Spark MLlib's MinHashLSH self-join, {SMALL:,} articles",
-        f"Recall of the pairs at an exact containment of {CONTAINMENT:g} or more (5-word shingles); ours "
-        "tells of a pair as such, or as members of one family. MLlib joins whole articles by Jaccard distance "
-        "(5 tables, distance up to .7); ours verifies passages and writes a report besides.",
+        "Recall of the pairs at an exact containment of .5 or more (5-word shingles); ours tells of a pair as "
+        "such, or as members of one family. MLlib joins whole articles by Jaccard distance (5 tables, "
+        "distance up to .7); ours verifies passages and writes a report besides.",
     )
     path = options.corpus(SMALL)
     table = pq.read_table(path, columns=["id", "text"]).sort_by("id")
