@@ -173,8 +173,8 @@ def peer(options: Options) -> Part:
     part = Part(
         "mllib",
         f"Spark MLlib's MinHashLSH self-join, {SMALL:,} articles",
-        "Recall of the pairs at an exact containment of .5 or more (5-word shingles); ours tells of a pair as "
-        "such, or as members of one family. MLlib joins whole articles by Jaccard distance (5 tables, "
+        "Recall of the pairs at an exact containment of .5 or more (5-word shingles); ours tells of a pair "
+        "as such, or as members of one family. MLlib joins whole articles by Jaccard distance (5 tables, "
         "distance up to .7); ours verifies passages and writes a report besides.",
     )
     path = options.corpus(SMALL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ from dedup.profile import Profile, Stage
 from dedup.provenance import Sources, coded, origins
 from dedup.repeats import digests, first_of
 from dedup.report.model import Inputs, Report
+from dedup.report.saved import kept
 from dedup.resume import (
     articles_of_arrays,
     articles_to_arrays,
@@ -65,6 +66,7 @@ def scan(
     progress: Progress | None = None,
     profile: Profile | None = None,
     input_format: str | None = None,
+    against: Sequence[str | os.PathLike[str]] = (),
     engine: str = "local",
     master: str | None = None,
 ) -> Report:
@@ -79,6 +81,9 @@ def scan(
     goes on from there. The report does not depend on the order of the source, on `threads`, `batch_size` or
     `memory`.
 
+    `against`: folders of earlier reports that kept their articles (`report.write` with `keep`). The report is
+    of those articles too, as if all had been read at once; where ids are the same the earlier article stays.
+
     `engine`: "local" is this process, "spark" a cluster (see `dedup.spark.scan`) whose address is `master`;
     there the source may be a Spark DataFrame too, and neither `checkpoint` nor `profile` is to be had.
 
@@ -90,19 +95,22 @@ def scan(
 
         return scan_on_spark(
             source, settings, master=master, fields=fields, temp_dir=temp_dir, progress=progress,
-            input_format=input_format,
+            input_format=input_format, against=against,
         )  # fmt: skip
     run = _Run(Settings.of(settings), temp_dir, progress or _silent, profile or Profile())
     ready()
     if run.threads > 1:
         load()
     bands_for(run.settings.num_perm, run.settings.resemblance, run.settings.recall)
+    earlier = [file for folder in against for file in kept(os.fspath(folder))]
     if checkpoint is not None:
+        if earlier:
+            raise SettingsError("a checkpoint is of one source; leave out checkpoint or against")
         run.checkpoint = Checkpoint(
             checkpoint, facts_of(source, run.settings, fields, input_format, _version())
         )
     inputs = Inputs()
-    articles = run.read(source, inputs, fields, input_format)
+    articles = run.read(source, inputs, fields, input_format, earlier)
     digested, found = run.find(articles)
     built = run.build(digested, found)
     return Report(
@@ -111,6 +119,7 @@ def scan(
         settings=run.settings.answer(),
         version=_version(),
         texts=articles.texts_by_id(),
+        details=articles.details,
     )
 
 
@@ -187,7 +196,12 @@ class _Run:
             self.checkpoint.save(stage, arrays())
 
     def read(
-        self, source: Input, inputs: Inputs, fields: Mapping[str, str] | None, input_format: str | None
+        self,
+        source: Input,
+        inputs: Inputs,
+        fields: Mapping[str, str] | None,
+        input_format: str | None,
+        earlier: Sequence[str] = (),
     ) -> Articles:
         """Read all articles, sorted by id, so that nothing depends on the order in which they come."""
         done, total = 0, None if self.tell is _silent else size_of(source)
@@ -204,7 +218,7 @@ class _Run:
             else:
                 stream = read(
                     source, inputs=inputs, settings=self.settings, fields=fields, progress=progress,
-                    input_format=input_format,
+                    input_format=input_format, earlier=earlier,
                 )  # fmt: skip
                 articles = Articles.stored(stream, self.scratch, self.threads)
                 inputs.problems.sort(key=lambda found: (found.path or "", found.line or 0, found.message))

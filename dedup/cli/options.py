@@ -90,6 +90,11 @@ def saved_folder(ctx: click.Context, parameter: click.Parameter, path: str) -> s
     return path
 
 
+def saved_folders(ctx: click.Context, parameter: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The same for several."""
+    return tuple(saved_folder(ctx, parameter, path) for path in paths)
+
+
 def field_names(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Read `text=body`: the article's field is called so in the input."""
     chosen: dict[str, str] = {}

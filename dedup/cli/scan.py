@@ -16,6 +16,7 @@ from dedup.cli.options import (
     field_option,
     input_format_option,
     quiet_option,
+    saved_folders,
     settings_of,
     settings_options,
     temporary_folder,
@@ -94,6 +95,19 @@ limit_option = click.option(
     metavar="URL",
     help="The Spark cluster, e.g. spark://host:7077 or yarn; otherwise what spark-submit says.",
 )
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Also keep the articles as they were read, in the folder of tables, for a later scan --against it.",
+)
+@click.option(
+    "--against",
+    metavar="TABLES_DIR",
+    multiple=True,
+    callback=saved_folders,
+    help="Scan together with the articles that an earlier report kept; their sources need not be there. "
+    "Repeatable.",
+)
 @click.option("--profile", is_flag=True, help="Show where the time went, stage by stage.")
 @color_option
 @fail_option
@@ -116,6 +130,8 @@ def scan(
     checkpoint: str | None,
     engine: str,
     master: str | None,
+    keep: bool,
+    against: tuple[str, ...],
     profile: bool,
     color: str,
     fail_on_copy: bool,
@@ -136,6 +152,10 @@ def scan(
         return
     if engine == "spark" and (profile or checkpoint is not None):
         raise click.UsageError("--engine spark has neither --profile nor --checkpoint; leave them out")
+    if keep and not _is_folder(output):
+        raise click.UsageError("--keep goes with a folder of tables: -o DIR/")
+    if against and checkpoint is not None:
+        raise click.UsageError("--checkpoint is of one source; leave out --checkpoint or --against")
     if engine == "local" and master is not None:
         raise click.UsageError("--master goes with --engine spark")
     if engine == "spark" and _is_folder(output):
@@ -143,7 +163,7 @@ def scan(
             raise click.UsageError("--engine spark writes a folder of all tables as Parquet, no other")
         _to_folder(
             ctx, list(paths), output, settings, quiet=quiet, fail_on_copy=fail_on_copy, master=master,
-            fields=names or None, temp_dir=temp_dir, input_format=input_format,
+            fields=names or None, temp_dir=temp_dir, input_format=input_format, against=against, keep=keep,
         )  # fmt: skip
     chosen = chosen_output(output, format, table)
     from dedup.pipeline import scan as run
@@ -153,12 +173,15 @@ def scan(
     with telling_compilation(quiet=quiet), Stages(quiet=quiet) as progress:
         report = run(
             list(paths), settings, fields=names or None, temp_dir=temp_dir, checkpoint=checkpoint,
-            progress=progress, profile=taken, input_format=input_format, engine=engine, master=master,
+            progress=progress, profile=taken, input_format=input_format, against=against, engine=engine,
+            master=master,
         )  # fmt: skip
         progress.close()
         tell_problems(report.inputs.problems, quiet=quiet, complete=_where(chosen, output))
         with (taken or Profile()).stage("write") as stage:
-            write_report(report, output, format=chosen, table=table or "articles", limit=limit, color=color)
+            write_report(
+                report, output, format=chosen, table=table or "articles", limit=limit, color=color, keep=keep
+            )
             stage.rows_in = stage.rows_out = report.articles.num_rows
     if taken is not None and profile:
         from dedup.report.profile import render_profile
@@ -234,13 +257,20 @@ def _where(format: str, output: str) -> str:
 
 
 def write_report(
-    report: Report, output: str, *, format: str, table: str, limit: int | None, color: str
+    report: Report,
+    output: str,
+    *,
+    format: str,
+    table: str,
+    limit: int | None,
+    color: str,
+    keep: bool = False,
 ) -> None:
     """Write the report where it was asked for."""
     from dedup.report.write import dump, write
 
     if output != "-":
-        write(report, output, format=format, table=table, limit=limit or None)
+        write(report, output, format=format, table=table, limit=limit or None, keep=keep)
     elif format == "terminal":
         from dedup.report.terminal import render
 

@@ -7,7 +7,7 @@ What cannot be read becomes a `Problem` with its place; it is counted and never 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -22,6 +22,7 @@ from dedup.io.collect import collect
 from dedup.io.files import read_paths
 from dedup.io.formats import NAMES
 from dedup.io.items import read_items
+from dedup.io.kept import read_kept
 from dedup.io.place import Found
 from dedup.io.reading import Reading, Tell
 from dedup.io.record import names_of
@@ -65,6 +66,7 @@ def batches(
     progress: Callable[[int], None] | None = None,
     input_format: str | None = None,
     tell: Tell | None = None,
+    earlier: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Read the articles of `source` as record batches of `schema.INPUT`, in the order they stand.
 
@@ -81,14 +83,14 @@ def batches(
     rows; texts longer than `settings.max_bytes` bytes of UTF-8 are set aside. `progress` is called with
     the number of bytes of the files (as stored) read since the last call. `input_format`: what files are
     read as, whatever they look like. `tell` is told what files are taken for, and where each field
-    stood.
+    stood. `earlier`: files of articles that were read before (`io.kept`), which come first.
 
     Raises `InputError` before anything is read if the source as a whole is unusable: a path that does
     not exist, a column missing or of a wrong type, an unknown name in `fields`. An item that is no
     article raises it when its turn comes.
     """
     found = _found(source, names_of(fields), settings, progress, input_format, tell)
-    return collect(found, inputs, settings.batch_size)
+    return collect(chain(read_kept(earlier, settings.batch_size), found), inputs, settings.batch_size)
 
 
 def size_of(source: Source) -> int | None:

@@ -64,6 +64,8 @@ class Report:
     settings: Mapping[str, int | float]  # those that can change the answer
     version: str  # of dedup
     texts: Mapping[str, str] = field(repr=False)  # article id -> original text, to show passages
+    # Of a report that was not saved before: what was read of each article besides its text, by id.
+    details: pa.Table | None = field(default=None, repr=False)
 
     def write(self, path: str | Path) -> None:
         """Write to `path`, in the format its ending names (`.html`, `.json`, `.jsonl`, `.csv`,

@@ -9,13 +9,16 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.errors import InputError
+from dedup.errors import InputError, OutputError
 from dedup.io.remote import is_remote
 from dedup.report.model import Inputs, Problem, Report
 from dedup.report.texts import SortedTexts
-from dedup.schema import SCHEMA_VERSION, TABLES, TEXTS
+from dedup.schema import INPUT, SCHEMA_VERSION, TABLES, TEXTS
 
 HEADER = "report.json"  # what makes a folder recognisable as a report
+KEPT = "kept.parquet"  # the articles as they were read, for a later scan
+FILES = (*(f"{name}.parquet" for name in (*TABLES, "texts")), KEPT)  # or folders of parts
+_ROWS = 4096  # articles looked up in one go
 
 
 def write_texts(report: Report, stream: BinaryIO) -> None:
@@ -35,13 +38,46 @@ def write_texts(report: Report, stream: BinaryIO) -> None:
             writer.write_table(table)
 
 
+def write_kept(report: Report, stream: BinaryIO) -> None:
+    """Write all articles as they were read, `schema.INPUT`, by id."""
+    from pyarrow import parquet
+
+    if report.details is None:
+        raise OutputError(
+            "only a scan knows its articles as they were read; a report that was saved does not"
+        )
+    texts = SortedTexts.of(report.texts)
+    with parquet.ParquetWriter(stream, INPUT, compression="zstd") as writer:
+        for first in range(0, report.details.num_rows, _ROWS):
+            some = report.details.slice(first, _ROWS)
+            [own] = texts.some(some["id"].combine_chunks())
+            writer.write_table(
+                some.append_column(INPUT.field("text"), own["text"]).select(INPUT.names).cast(INPUT)
+            )
+
+
+def kept(folder: str | Path) -> list[str]:
+    """The files in which a report kept its articles: paths or addresses, in order. Raises `InputError`."""
+    from pyarrow import fs
+
+    saved = _Saved(folder)
+    _header(saved)
+    [info] = saved.system.get_file_info([f"{saved.root}/{KEPT}"])
+    if info.type == fs.FileType.NotFound:
+        raise InputError(
+            f"{saved.shown}: kept no articles; scan them with --keep, to compare others against them"
+        )
+    return saved.files(info)
+
+
 class _Saved:
     """A folder, or an address (s3://...), and the files in it."""
 
     def __init__(self, folder: str | Path) -> None:
         from pyarrow import fs
 
-        self.shown = str(folder).rstrip("/")
+        base, mark, options = str(folder).partition("?") if is_remote(folder) else (str(folder), "", "")
+        self.shown, self._options = base.rstrip("/"), f"{mark}{options}"
         try:
             self.system, root = fs.FileSystem.from_uri(
                 folder if is_remote(folder) else str(Path(folder).absolute())
@@ -49,6 +85,15 @@ class _Saved:
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{folder}: cannot be opened: {str(error).splitlines()[0]}") from error
         self.root = root.rstrip("/")
+
+    def files(self, info: Any) -> list[str]:
+        """A file, or those in a folder, by paths or addresses of their own."""
+        from pyarrow import fs
+
+        whole = info.type == fs.FileType.File
+        found = [info] if whole else self.system.get_file_info(fs.FileSelector(info.path))
+        names = sorted(each.path.removeprefix(self.root) for each in found)
+        return [f"{self.shown}{name}{self._options}" for name in names]
 
     def read(self, name: str) -> bytes:
         """The bytes of a file."""

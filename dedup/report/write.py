@@ -11,7 +11,7 @@ from dedup.errors import OutputError
 from dedup.report import encode
 from dedup.report.atomic import new_file, replace_file, replace_folder
 from dedup.report.model import Report
-from dedup.report.saved import HEADER, write_texts
+from dedup.report.saved import FILES, HEADER, KEPT, write_kept, write_texts
 from dedup.schema import TABLES
 
 FORMATS = {
@@ -32,16 +32,18 @@ def write(
     format: str | None = None,
     table: str = "articles",
     limit: int | None = None,
+    keep: bool = False,
 ) -> None:
     """Write to a file or, when `path` ends in "/" or is a folder, all four tables into that folder.
 
     `format` goes before the path's ending; a folder takes Parquet unless told. `table` is the one table
     that a single CSV or Parquet file carries, `limit` how many families a text report or a page shows (None:
-    all, or as many as a page can hold). Raises `OutputError`; what stood at `path` is then untouched.
+    all, or as many as a page can hold). `keep`: a folder also takes the articles as they were read, for a
+    later scan against them. Raises `OutputError`; what stood at `path` is then untouched.
     """
     chosen = check(path, format=format, table=table)
     if is_folder(path):
-        replace_folder(Path(path), lambda folder: _fill(report, folder, chosen))
+        replace_folder(Path(path), lambda folder: _fill(report, folder, chosen, keep))
     else:
         replace_file(Path(path), lambda stream: dump(report, stream, chosen, table=table, limit=limit))
 
@@ -111,13 +113,16 @@ def is_folder(path: str | Path) -> bool:
     return text.endswith(("/", os.sep)) or Path(text).is_dir()
 
 
-def _fill(report: Report, folder: Path, format: str) -> None:
+def _fill(report: Report, folder: Path, format: str, keep: bool) -> None:
     for table in TABLES:
         with new_file(folder / f"{table}.{format}") as stream:
             dump(report, stream, format, table=table)
     if format == "parquet":
         with new_file(folder / "texts.parquet") as stream:
             write_texts(report, stream)
+    if keep:
+        with new_file(folder / KEPT) as stream:
+            write_kept(report, stream)
     header = json.dumps(encode.head(report), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     with new_file(folder / HEADER) as stream:
         stream.write(header.encode())
@@ -129,7 +134,7 @@ def _check_replaceable(path: Path) -> None:
         return
     if not path.is_dir():
         raise OutputError(f"{path}: is a file; leave out the / at the end, or name another folder")
-    ours = {HEADER, "texts.parquet"} | {f"{table}.{format}" for table in TABLES for format in FOLDER_FORMATS}
+    ours = {HEADER, *FILES} | {f"{table}.{format}" for table in TABLES for format in FOLDER_FORMATS}
     names = sorted(entry.name for entry in path.iterdir())
     if not names:
         return

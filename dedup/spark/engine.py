@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,15 +45,27 @@ class Engine:
         self.parts = parts
         self.job = Job(folder, 0, settings, np.zeros(2, np.int64))
 
-    def run(self, source: Any, inputs: Inputs, out: Folder) -> tuple[int, int, int, int]:
-        """Read, verify, and write the tables of a report to `out`; the counts of `scan.Written`."""
-        self._settle(self._read(source, inputs), inputs)
+    def run(
+        self, source: Any, inputs: Inputs, out: Folder, *, earlier: Sequence[str] = (), keep: bool = False
+    ) -> tuple[int, int, int, int]:
+        """Read, verify, and write the tables of a report to `out`; the counts of `scan.Written`.
+
+        `earlier`: files of articles that were read before; `keep`: write those of this scan too.
+        """
+        self.job = replace(self.job, keep=keep)
+        self._settle(self._read(source, inputs, earlier), inputs)
         pairs, copies = self._verify(self._cluster(self._pair()), out)
         return inputs.read, pairs, copies, self._families(out)
 
-    def _read(self, source: Any, inputs: Inputs) -> list[reading.Chunk]:
-        """Write all articles as chunks."""
+    def _read(self, source: Any, inputs: Inputs, earlier: Sequence[str]) -> list[reading.Chunk]:
+        """Write all articles as chunks, the earlier ones first."""
         self.tell("read", 0, None)
+        chunks = self._pieces(reading.kept_pieces(earlier), [], inputs) if earlier else []
+        self.options = self.options._replace(after=1 + max((chunk.task for chunk in chunks), default=-1))
+        return chunks + self._fresh(source, inputs)
+
+    def _fresh(self, source: Any, inputs: Inputs) -> list[reading.Chunk]:
+        """Write the articles of a source as chunks."""
         if is_frame(source):
             wanted = {self.options.fields.get(name, name) for name in INPUT.names}
             columns = [source[f"`{field.name}`"] for field in source.schema if field.name in wanted]
@@ -64,11 +77,12 @@ class Engine:
                 source, inputs=inputs, settings=self.job.settings, fields=self.options.fields,
                 input_format=self.options.format,
             )  # fmt: skip
-            return list(reading.Chunks(self.job.folder, 0, 0).written(stream))
-        found = reading.pieces(paths, self.options, inputs.problems)
-        frame = self.cluster.rows(
-            found, "where string, name string, path int, named boolean, first int, stop int"
-        )
+            return list(reading.Chunks(self.job.folder, self.options.after, 0).written(stream))
+        return self._pieces(reading.pieces(paths, self.options, inputs.problems), paths, inputs)
+
+    def _pieces(self, found: list[reading.Piece], paths: list[Any], inputs: Inputs) -> list[reading.Chunk]:
+        """Write the articles of files as chunks."""
+        frame = self.cluster.rows(found, reading.PIECES)
         work = partial(reading.read_pieces, self.job, self.options)
         return self._told(self.cluster.results(frame, work, reading.RESULT), paths, inputs)
 
@@ -96,7 +110,7 @@ class Engine:
         rows, derives = sum(chunk.rows for chunk in chunks), any(chunk.derives for chunk in chunks)
         least = min(self.cluster.parallelism, rows // _SMALL)
         bits = max(self.parts - 1, 0).bit_length() if self.parts else bits_for(rows, least)
-        self.job = Job(self.job.folder, bits, self.job.settings, np.zeros((1 << bits) + 1, np.int64), derives)
+        self.job = replace(self.job, bits=bits, bases=np.zeros((1 << bits) + 1, np.int64), derives=derives)
         bounds = reading.bounds_of(chunks, self.job.parts)
         frame = self.cluster.rows([(chunk.name,) for chunk in chunks], "name string")
         counts = np.zeros(self.job.parts, np.int64)
@@ -111,7 +125,7 @@ class Engine:
             raise EngineError(f"{bases[-1]:,} articles are more than 2**31; scan them by period")
         inputs.read = int(bases[-1])
         inputs.problems.sort(key=lambda found: (found.path or "", found.line or 0, found.message))
-        self.job = Job(self.job.folder, bits, self.job.settings, bases, derives)
+        self.job = replace(self.job, bases=bases)
 
     def _pair(self) -> int:
         """Find candidate pairs; how many edges join the close ones."""

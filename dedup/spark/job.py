@@ -26,6 +26,7 @@ class Job:
     settings: Settings
     bases: NDArray[np.int64]  # (parts + 1,), zeros before articles are numbered
     derives: bool = False  # whether an article says that it derives from another
+    keep: bool = False  # whether the report keeps the articles as they were read
 
     @property
     def parts(self) -> int:

@@ -23,6 +23,7 @@ from dedup.io.collect import Zoneless, gathered, repeated
 from dedup.io.file import File
 from dedup.io.files import listed, read_file
 from dedup.io.formats import EXPECTED, NAMES
+from dedup.io.kept import opened, read_groups
 from dedup.io.pages import resolved
 from dedup.io.parquet import read as read_parquet
 from dedup.io.place import Found, Place
@@ -56,6 +57,10 @@ class Piece(NamedTuple):
     named: bool
     first: int = -1  # row groups, if not all
     stop: int = -1
+    kept: bool = False  # by an earlier scan
+
+
+PIECES = "where string, name string, path int, named boolean, first int, stop int, kept boolean"
 
 
 class Options(NamedTuple):
@@ -63,6 +68,7 @@ class Options(NamedTuple):
 
     fields: Mapping[str, str]
     format: str | None
+    after: int = 0  # tasks that have read what comes before
 
     def reading(self, job: Job) -> Reading:
         """What all files share."""
@@ -102,6 +108,19 @@ def pieces(paths: Sequence[str | os.PathLike[str]], options: Options, problems: 
     return found
 
 
+def kept_pieces(files: Sequence[str]) -> list[Piece]:
+    """Pieces of the files in which earlier reports kept their articles."""
+    from pyarrow import parquet
+
+    found = []
+    for file in files:
+        with parquet.ParquetFile(opened(file)) as whole:
+            sizes = [whole.metadata.row_group(group).total_byte_size for group in range(whole.num_row_groups)]
+        for first, stop in cut(np.array(sizes, np.int64), max(len(sizes), 1), _GROUPS):
+            found.append(Piece(file, file, -1, True, first, stop, True))
+    return found
+
+
 def _groups(whole: Piece, file: File) -> list[Piece]:
     """A Parquet file in pieces of some row groups; whole if it cannot be read, for its task to say so."""
     from pyarrow import parquet
@@ -125,10 +144,12 @@ def read_pieces(job: Job, options: Options, batches: Iterable[pa.RecordBatch]) -
     pieces_ = [Piece(**{name: row[name] for name in Piece._fields}) for row in rows]
     full: set[int] = set()
     found = chain.from_iterable(_noted(_of_piece(piece, reading), piece.path, full) for piece in pieces_)
-    yield from _chunks(job, found, reading, full)
+    yield from _chunks(job, found, reading, full, options.after)
 
 
 def _of_piece(piece: Piece, reading: Reading) -> Iterator[Found]:
+    if piece.kept:
+        return read_groups(piece.where, reading.rows, range(piece.first, piece.stop))
     name = PurePath(piece.name)
     if is_remote(piece.where):
         [file] = remote(piece.where, False)
@@ -147,7 +168,9 @@ def read_rows(job: Job, options: Options, batches: Iterable[pa.RecordBatch]) -> 
     head = next(stream, None)
     if head is not None:
         present = columns_of(head.schema, reading.names)
-        yield from _chunks(job, articles(chain([head], stream), present, reading), reading, set())
+        yield from _chunks(
+            job, articles(chain([head], stream), present, reading), reading, set(), options.after
+        )
 
 
 def _noted(found: Iterable[Found], path: int, full: set[int]) -> Iterator[Found]:
@@ -158,9 +181,12 @@ def _noted(found: Iterable[Found], path: int, full: set[int]) -> Iterator[Found]
         yield item
 
 
-def _chunks(job: Job, found: Iterable[Found], reading: Reading, full: set[int]) -> Iterator[pa.RecordBatch]:
+def _chunks(
+    job: Job, found: Iterable[Found], reading: Reading, full: set[int], after: int
+) -> Iterator[pa.RecordBatch]:
     """Write articles as chunks; tell what there was."""
     number, attempt = task()
+    number += after
     inputs, zoneless = Inputs(), Zoneless()
     chunks = Chunks(job.folder, number, attempt)
     results = list(chunks.written(gathered(found, inputs, reading.rows, None, zoneless)))
@@ -177,6 +203,7 @@ class Chunk(NamedTuple):
     """Articles in a file of their own, sorted by id."""
 
     name: str
+    task: int  # which read them; later tasks have read what comes later
     rows: int
     ids: list[str]  # some of them
     derives: bool  # whether one says that it derives from another
@@ -211,7 +238,7 @@ class Chunks:
         self._rows, self._count = self._rows + table.num_rows, self._count + 1
         picked = np.unique(np.linspace(0, table.num_rows - 1, _SAMPLED).astype(np.int64))
         ids = table["id"].take(pa.array(picked)).to_pylist()
-        return Chunk(name, table.num_rows, ids, table["derived_from"].null_count < table.num_rows)
+        return Chunk(name, self._task, table.num_rows, ids, table["derived_from"].null_count < table.num_rows)
 
 
 def nothing_in(path: str | Path) -> Problem:

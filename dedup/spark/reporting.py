@@ -19,7 +19,7 @@ from dedup.kernels import compose as parts_of
 from dedup.kernels.align import FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.places import Places, pack
 from dedup.provenance import Origins, Sources
-from dedup.schema import ARTICLES, COPYING, FAMILIES, PAIRS, PASSAGES, TEXTS
+from dedup.schema import ARTICLES, COPYING, FAMILIES, INPUT, PAIRS, PASSAGES, TEXTS
 from dedup.scratch import Scratch
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import Job
@@ -63,6 +63,8 @@ def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Messa
     made = _Composed.of(home, _Entries.of(inbox), _Memberships.of(inbox))
     shown[made.members.texts] = True
     write_part(out, "articles", part, ARTICLES, made.rows())
+    if job.keep:
+        write_part(out, "kept", part, INPUT, [home.table])
     write_part(out, "texts", part, TEXTS, [home.table.select(TEXTS.names).filter(pa.array(shown))])
     yield Message(part, "written", arrays(pairs=np.array([counts["pairs"]]), copies=np.array([copies])))
 

@@ -6,8 +6,9 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +22,8 @@ from dedup.lsh import bands_for
 from dedup.report.atomic import replaced_folder
 from dedup.report.encode import head
 from dedup.report.model import Inputs, Report
-from dedup.report.saved import HEADER, load
+from dedup.report.saved import FILES, HEADER, KEPT, kept, load
+from dedup.report.texts import SortedTexts
 from dedup.report.write import check as check_local
 from dedup.schema import TABLES
 from dedup.settings import Settings
@@ -62,6 +64,7 @@ def scan(
     temp_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     input_format: str | None = None,
+    against: Sequence[str | os.PathLike[str]] = (),
     parts: int | None = None,
 ) -> Report:
     """Find shared copy in a corpus, on Spark; the report is taken into this process's memory.
@@ -69,13 +72,21 @@ def scan(
     `source`: a Spark DataFrame with columns as those of `schema.INPUT`, or all that `dedup.scan` takes. The
     rest is as for `scan_to`.
     """
+    from pyarrow import parquet
+
     with tempfile.TemporaryDirectory(prefix="dedup-", dir=None if _is_away(temp_dir) else temp_dir) as folder:
         path = Path(folder) / "report"
         scan_to(
             source, path, settings, master=master, fields=fields, temp_dir=temp_dir or folder,
-            progress=progress, input_format=input_format, parts=parts,
+            progress=progress, input_format=input_format, against=against, keep=True, parts=parts,
         )  # fmt: skip
-        return load(path)
+        whole = parquet.read_table(path / KEPT).combine_chunks()
+        texts = whole["text"].combine_chunks()
+        return replace(
+            load(path),
+            texts=SortedTexts(whole["id"].combine_chunks(), lambda rows: texts.take(pa.array(rows))),
+            details=whole.drop_columns(["text"]),
+        )
 
 
 def scan_to(
@@ -88,6 +99,8 @@ def scan_to(
     temp_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     input_format: str | None = None,
+    against: Sequence[str | os.PathLike[str]] = (),
+    keep: bool = False,
     parts: int | None = None,
 ) -> Written:
     """Find shared copy in a corpus, on Spark, and write the report's tables as a folder of Parquet.
@@ -95,8 +108,9 @@ def scan_to(
     `output`: a folder or an address (`s3://…/report/`); what stands there is replaced when all is done, or
     left as it is. `master`: the cluster's address, unless a session is active or spark-submit names it.
     `temp_dir`: a folder or an address that all executors reach, for what stages hand on; by default the
-    system's for temporary files if the executors are on this machine, else inside `output`. `parts`: how many
-    partitions to work in, rounded up to a power of two; the report does not depend on it.
+    system's for temporary files if the executors are on this machine, else inside `output`. `against` and
+    `keep`: as for `dedup.scan` and `report.write`. `parts`: how many partitions to work in, rounded up to a
+    power of two; the report does not depend on it.
 
     Raises `SettingsError`, `InputError`, `OutputError`, `ScratchError`, and `EngineError` where Spark cannot
     be used or a job failed.
@@ -105,6 +119,7 @@ def scan_to(
     bands_for(chosen.num_perm, chosen.resemblance, chosen.recall)
     options = reading.Options(dict(fields or {}), input_format)
     reading.check(options)
+    earlier = [file for folder in against for file in kept(os.fspath(folder))]
     if "-" in paths_of(source):
         raise InputError("standard input is read by engine=local only; write it to a file first")
     target = os.fspath(output)
@@ -116,10 +131,9 @@ def scan_to(
     check_executors(spark)
     inputs = Inputs()
     with _temporary(spark, temp_dir, target) as folder, _committed(target) as out, lent(spark):
+        engine = Engine(Cluster(spark), chosen, folder, options, progress or _silent, parts)
         try:
-            counts = Engine(Cluster(spark), chosen, folder, options, progress or _silent, parts).run(
-                source, inputs, out
-            )
+            counts = engine.run(source, inputs, out, earlier=earlier, keep=keep)
         except DedupError:
             raise
         except Exception as error:
@@ -179,14 +193,14 @@ def _committed(output: str) -> Iterator[Folder]:
     _check_replaceable(target)
     try:
         yield aside
-        target.take(aside, [f"{name}.parquet" for name in (*TABLES, "texts")], HEADER)
+        target.take(aside, FILES, HEADER)
     finally:
         aside.remove()
 
 
 def _check_replaceable(target: Folder) -> None:
     """Refuse to replace anything but an earlier report."""
-    ours = {HEADER} | {f"{name}.parquet" for name in (*TABLES, "texts")}
+    ours = {HEADER, *FILES}
     others = sorted(name for name in target.names() if name not in ours and not name.startswith("_"))
     if others:
         raise OutputError(

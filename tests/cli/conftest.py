@@ -35,6 +35,7 @@ class Scan:
         progress=None,
         profile=None,
         input_format=None,
+        against=(),
         engine="local",
         master=None,
     ):

@@ -48,10 +48,10 @@ class Alone:
         ]
 
 
-def scan_alone(source, folder, settings=None, parts=None, fields=None):
+def scan_alone(source, folder, settings=None, parts=None, fields=None, **options):
     """The folder that a scan's tables are written to, and what was read."""
     inputs, out = Inputs(), Folder(str(folder / "report"))
     work = Folder(str(folder / "work"))
     engine = Engine(Alone(), Settings.of(settings), work, Options(fields or {}, None), lambda *_: None, parts)
-    engine.run(source, inputs, out)
+    engine.run(source, inputs, out, **options)
     return folder / "report", inputs
