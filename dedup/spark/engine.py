@@ -21,7 +21,7 @@ from dedup.io.remote import is_remote
 from dedup.report.model import Inputs, Problem
 from dedup.schema import INPUT
 from dedup.settings import Settings
-from dedup.spark import graph, homes, meeting, placing, reading, reporting, verifying
+from dedup.spark import finishing, graph, homes, meeting, placing, reading, reporting, verifying
 from dedup.spark.cluster import Cluster, Received, Step
 from dedup.spark.job import Job
 from dedup.spark.storage import Folder
@@ -157,7 +157,7 @@ class Engine:
         self.tell("align", 0, None)
         told = self._run(
             *roots, placing.root, placing.classify, placing.degrees, placing.place, placing.send,
-            verifying.verify, verifying.meet, verifying.move, verifying.finish,
+            verifying.verify, verifying.meet, verifying.move, finishing.finish,
             partial(reporting.write_home, out),
         )  # fmt: skip
         pairs, copies = (sum(batch[name][0].as_py() for _, _, batch in told) for name in ("pairs", "copies"))

@@ -25,6 +25,7 @@ SETTINGS = {  # of a session of our own
     "spark.io.compression.codec": "zstd",
     "spark.python.unix.domain.socket.enabled": "true",  # 40 ms less a task than TCP and its late answers
 }
+_SAYING = ("PYSPARK_GATEWAY_PORT", "SPARK_HOME", "SPARK_CONF_DIR")  # where they are, a master may be named
 _HERE = {  # of one whose executors are all on this machine
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
@@ -62,6 +63,8 @@ def session(master: str | None) -> SparkSession:
         return active
     check_java()
     builder, settings = SparkSession.builder, dict(SETTINGS)
+    if master is None and not any(name in os.environ for name in _SAYING):
+        master = "local[*]"
     if master is not None:
         _check_master(master)
         builder = builder.master(master)
@@ -98,6 +101,8 @@ def lent(spark: SparkSession) -> Iterator[None]:
 def _check_master(master: str) -> None:
     """Refuse the address of a cluster that nobody answers at; Spark itself would try for a minute."""
     kind, _, rest = master.partition("://")
+    if kind == "yarn" and not any(os.environ.get(name) for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR")):
+        raise EngineError("master=yarn needs HADOOP_CONF_DIR, the folder of the cluster's settings; set it")
     if kind != "spark":
         return
     reasons = []

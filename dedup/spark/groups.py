@@ -1,0 +1,179 @@
+"""Groups: articles that are verified in one place, and what was found of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from dedup.agencies import CREDITS
+from dedup.align import Aligned
+from dedup.csr import offsets_of, taken
+from dedup.families import Families
+from dedup.resume import families_of_arrays, families_to_arrays
+from dedup.spark.homes import mark
+from dedup.spark.job import Job
+from dedup.spark.messages import Message, column
+from dedup.spark.placing import AT_ONCE, GUEST, REPEAT
+from dedup.tokens import Tokens, tokenise
+from dedup.verify import Verified
+from dedup.weigh import mark_navigation
+
+
+@dataclass(frozen=True)
+class Group:
+    """Articles that are verified together, and their credits."""
+
+    table: pa.Table  # as `placing.send` sends it, by number
+    credits: pa.Table  # of `agencies.CREDITS`, by number
+
+    @classmethod
+    def of(cls, texts: list[pa.RecordBatch], credits: list[pa.RecordBatch]) -> Group:
+        """What came, at least one article. One that came twice is a guest the second time."""
+        table = (
+            pa.Table.from_batches(texts)
+            .sort_by([("number", "ascending"), ("what", "ascending")])
+            .combine_chunks()
+        )
+        numbers = column(table, "number")
+        once = np.append(True, numbers[1:] != numbers[:-1])
+        own = pa.Table.from_batches(
+            [pa.RecordBatch.from_pylist([], CREDITS), *credits], CREDITS
+        ).combine_chunks()
+        return cls(table.filter(pa.array(once)).combine_chunks(), own.sort_by("article").combine_chunks())
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of numbers."""
+        return column(self.table, name)
+
+    def tokens(self) -> Tokens:
+        """The tokens of all articles but the repeats, with their boilerplate."""
+        repeats = pa.array(self.column("what") == REPEAT)
+        found = tokenise(
+            pc.if_else(repeats, pa.scalar("", pa.large_string()), self.table["text"]).combine_chunks()
+        )
+        mark_navigation(found)
+        firsts, sizes = (self.table[name].combine_chunks() for name in ("marks", "sizes"))
+        counts = pc.list_value_length(firsts).to_numpy(zero_copy_only=False)
+        runs = np.stack([np.repeat(np.arange(len(self)), counts), firsts.flatten(), sizes.flatten()], axis=1)
+        mark(found, runs[found.lengths[runs[:, 0]] > 0].astype(np.int32))
+        return found
+
+    def some(self, rows: NDArray[np.bool_], guests: NDArray[np.bool_]) -> Group:
+        """Some of the articles, and others that are guests now."""
+        what = np.where(guests, GUEST, self.column("what")).astype(np.int8)
+        at = self.table.schema.get_field_index("what")
+        table = (
+            self.table.set_column(at, "what", pa.array(what)).filter(pa.array(rows | guests)).combine_chunks()
+        )
+        numbers = self.column("number")[rows & ~guests & (what != GUEST)]
+        credits = self.credits.filter(pc.is_in(self.credits["article"], pa.array(numbers)))
+        return Group(table, credits.combine_chunks())
+
+    def messages(self, place: int) -> Iterator[Message]:
+        """All of it, to another place."""
+        yield from (Message(place, "text", batch) for batch in self.table.to_batches(AT_ONCE))
+        yield from (Message(place, "credit", batch) for batch in self.credits.to_batches())
+
+
+def told_to_arrays(told: Verified) -> dict[str, NDArray[Any]]:
+    """What was found, as arrays that can be written."""
+    out = families_to_arrays(told.within, told.families) | {"rest": told.rest}
+    between = families_to_arrays(told.between, told.families)
+    return out | {f"between-{name}": values for name, values in between.items() if name.startswith("aligned")}
+
+
+def told_of_arrays(kept: dict[str, NDArray[Any]]) -> Verified:
+    """The same again."""
+    within, known = families_of_arrays(kept)
+    renamed = {
+        name.removeprefix("between-"): values for name, values in kept.items() if name.startswith("between-")
+    }
+    between, _ = families_of_arrays(kept | renamed)
+    return Verified(within, between, known, kept["rest"])
+
+
+def part_of(
+    job: Job, part: int, roots: NDArray[np.int64], *, without: bool = False
+) -> tuple[Group, Verified]:
+    """Of what was verified here, some clusters, or all but those; with the pairs that they are hosts of."""
+    table = pa.Table.from_batches(job.folder.read_batches(f"texts-{part}")).combine_chunks()
+    whole = Group(
+        table, pa.Table.from_batches(job.folder.read_batches(f"said-{part}"), CREDITS).combine_chunks()
+    )
+    kept = job.folder.read_arrays(f"verified-{part}")
+    hosts, told = kept.pop("hosts"), told_of_arrays(kept)
+    if without and not roots.size:
+        return whole, told
+    wanted = np.isin(whole.column("root"), roots) != without
+    own = wanted & (whole.column("what") != GUEST)
+    between = told.between.taken(np.flatnonzero(wanted[hosts]))
+    guests = np.zeros(len(whole), np.bool_)
+    guests[between.pairs] = True
+    guests &= ~own
+    known = told.families
+    stay = wanted[known.representatives]
+    members = stay[known.owners]
+    bounds, rows = taken(known.span_offsets, np.flatnonzero(members))
+    families = Families.of(
+        known.representatives[stay],
+        (np.cumsum(stay) - 1)[known.owners[members]],
+        known.members[members],
+        bounds,
+        known.spans[rows],
+    )
+    within = told.within.taken(np.flatnonzero(wanted[told.within.pairs[:, 0]]))
+    left = Verified(within, between, families, told.rest[wanted[told.rest[:, 0]]])
+    group = whole.some(own, guests)
+    return group, among(left, whole.column("number"), group.column("number"))
+
+
+def among(told: Verified, numbers: NDArray[np.int64], others: NDArray[np.int64]) -> Verified:
+    """What was found of the texts `numbers`, by their places among the `others`; both rise."""
+    places = np.searchsorted(others, numbers).astype(np.int32)
+    return Verified(
+        replace(told.within, pairs=places[told.within.pairs]),
+        replace(told.between, pairs=places[told.between.pairs]),
+        replace(
+            told.families,
+            representatives=places[told.families.representatives],
+            members=places[told.families.members],
+        ),
+        places[told.rest],
+    )
+
+
+def numbered(told: Verified, group: Group) -> dict[str, NDArray[Any]]:
+    """What was found of a group, and the texts' numbers."""
+    return told_to_arrays(told) | {"numbers": group.column("number")}
+
+
+def merged(parts: list[Verified]) -> Verified:
+    """What was found in several places."""
+    bases = offsets_of(np.array([len(part.families) for part in parts]))
+    spans = [part.families.span_offsets for part in parts]
+    ends = offsets_of(np.array([bounds[-1] for bounds in spans]))
+    return Verified(
+        Aligned.merged([part.within for part in parts]),
+        Aligned.merged([part.between for part in parts]),
+        Families.of(
+            np.concatenate([part.families.representatives for part in parts]),
+            np.concatenate(
+                [part.families.owners + base for part, base in zip(parts, bases[:-1], strict=True)]
+            ),
+            np.concatenate([part.families.members for part in parts]),
+            np.concatenate(
+                [*(bounds[:-1] + end for bounds, end in zip(spans, ends[:-1], strict=True)), ends[-1:]]
+            ),
+            np.concatenate([part.families.spans for part in parts]),
+        ),
+        np.concatenate([part.rest for part in parts]),
+    )
