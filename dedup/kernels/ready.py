@@ -207,7 +207,8 @@ def _compile_there() -> None:
     from dedup.cover import cover
     from dedup.kernels.align import assemble
     from dedup.kernels.places import unpack
-    from dedup.kernels.rows import gather
+    from dedup.kernels.rows import dictionary, gather
+    from dedup.kernels.shingle import unite
     from dedup.lsh import Bands
     from dedup.places import pack
     from dedup.scratch import Scratch
@@ -218,6 +219,10 @@ def _compile_there() -> None:
     totals = np.zeros((1, 4), np.int64)
     assemble(*_pair(), none[:, :3].copy(), bounds, none, bounds, 12, totals, bounds.copy())
     gather(np.zeros(1, np.uint8), bounds[:1], bounds, np.zeros(1, np.uint8))
+    dictionary(
+        np.zeros(1, np.uint32), np.full(2, -1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.uint32)
+    )
+    unite(np.zeros((2, 2), np.uint32), np.array([0, 2]), bounds[:1], np.zeros((1, 2), np.uint32))
     tokens, batches = _crowd(), [(0, 40)]
     packed, _ = pack(tokens)
     some = np.zeros(1, np.int32)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.kernels.names import find_names
-from dedup.kernels.rows import gather
+from dedup.kernels.rows import dictionary, gather
 from dedup.kernels.tokenise import CAPITAL
 
 # Hashes of which some differ only in the upper half, by which names are not looked up.
@@ -20,6 +20,16 @@ def test_gather(data, ends):
     out = np.zeros(sum(map(len, pieces)), np.uint8)
     gather(np.frombuffer(bytearray(data), np.uint8), starts, np.cumsum([0, *map(len, pieces)]), out)
     assert out.tobytes() == b"".join(pieces)
+
+
+@given(st.lists(st.one_of(HASHES, st.integers(0, 2**32 - 1)), max_size=50))
+@settings(deadline=None)
+def test_dictionary(values):
+    codes, distinct = np.zeros(len(values), np.int32), np.zeros(len(values), np.uint32)
+    places = np.full(1 << max(1, (2 * len(values)).bit_length()), -1, np.int32)
+    count = dictionary(np.array(values, np.uint32), places, codes, distinct)
+    assert distinct[:count].tolist() == list(dict.fromkeys(values))
+    assert [distinct[code] for code in codes] == values
 
 
 @given(
