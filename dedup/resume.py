@@ -101,12 +101,21 @@ def table_of_array(kept: NDArray[np.uint8]) -> pa.Table:
 
 def families_to_arrays(aligned: Aligned, found: Families) -> Arrays:
     """Aligned pairs and the families they make."""
-    arrays = {f"aligned-{name}": getattr(aligned, name) for name in Aligned.__dataclass_fields__}
+    arrays = aligned_to_arrays(aligned)
     return arrays | {f"families-{name}": getattr(found, name) for name in Families.__dataclass_fields__}
 
 
 def families_of_arrays(kept: Arrays) -> tuple[Aligned, Families]:
     """The same again."""
-    aligned = {name: kept[f"aligned-{name}"] for name in Aligned.__dataclass_fields__}
     found = {name: kept[f"families-{name}"] for name in Families.__dataclass_fields__}
-    return Aligned(**aligned), Families(**found)
+    return aligned_of_arrays(kept), Families(**found)
+
+
+def aligned_to_arrays(aligned: Aligned) -> Arrays:
+    """Aligned pairs."""
+    return {f"aligned-{name}": getattr(aligned, name) for name in Aligned.__dataclass_fields__}
+
+
+def aligned_of_arrays(kept: Arrays) -> Aligned:
+    """The same again."""
+    return Aligned(**{name: kept[f"aligned-{name}"] for name in Aligned.__dataclass_fields__})

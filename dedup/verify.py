@@ -25,7 +25,7 @@ from dedup.settings import Settings
 from dedup.tokens import Tokens
 
 CLOSE = 8  # buckets in which two texts meet, for them to be of one cluster
-_ROUNDS = 4  # in which needed pairs are looked at
+ROUNDS = 4  # in which needed pairs are looked at
 
 
 class Verified(NamedTuple):
@@ -40,6 +40,12 @@ class Verified(NamedTuple):
 def clusters(found: Candidates, texts: int) -> NDArray[np.int32]:
     """The first text of each one's cluster, int32 (texts,)."""
     return components([found.pairs[found.buckets >= CLOSE]], texts)
+
+
+def round_of(numbers: NDArray[np.int64], pairs: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The round in which each pair of texts, int32 (n, 2), is looked at if it is needed, int64 (n,)."""
+    rounds: NDArray[np.int64] = numbers[pairs].sum(axis=1) % ROUNDS
+    return rounds
 
 
 def verified(
@@ -63,17 +69,18 @@ def verified(
     close = Candidates(*(column[inside] for column in found))
     chosen = cover(close, len(tokens))
     needed = np.flatnonzero(close.needed & ~chosen)
-    rounds = numbers[close.pairs[needed]].sum(axis=1) % _ROUNDS
+    rounds = round_of(numbers, close.pairs[needed])
     seen = Seen.nothing(tokens, close.pairs[needed])
     parts = [aligned(close.pairs[chosen], seen=seen)]
-    for number in range(_ROUNDS if needed.size else 0):
+    for number in range(ROUNDS if needed.size else 0):
         own = needed[rounds == number]
         own = own[seen.news(tokens, close.pairs[own], settings.guarantee, threads)]
         chosen[own] = True
         parts.append(aligned(close.pairs[own], seen=seen))
     parts = [Aligned.merged(parts)]
     known = families(parts[0], tokens.lengths, settings.copy_share, threads=threads)
-    known, rest = _rejoined(tokens, parts, known, close.pairs[~chosen], settings, aligned, threads)
+    rest = close.pairs[~chosen]
+    known, rest = rejoined(tokens, parts, known, rest, settings, threads=threads, progress=progress)
     return Verified(Aligned.merged(parts), aligned(found.pairs[~inside]), known, rest)
 
 
@@ -86,21 +93,21 @@ def settled(
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Aligned, Families]:
     """All aligned pairs and their families, in which no pair that was left out is apart."""
-    aligned = partial(align, tokens, settings=settings, threads=threads, progress=progress)
     parts = [told.within, told.between]
     known = renewed(told.families, parts, tokens.lengths, settings.copy_share, threads=threads)
-    known, _ = _rejoined(tokens, parts, known, told.rest, settings, aligned, threads)
+    known, _ = rejoined(tokens, parts, known, told.rest, settings, threads=threads, progress=progress)
     return Aligned.merged(parts), known
 
 
-def _rejoined(
+def rejoined(
     tokens: Tokens,
     parts: list[Aligned],
     known: Families,
     rest: NDArray[np.int32],
     settings: Settings,
-    aligned: Callable[[NDArray[np.int32]], Aligned],
-    threads: int,
+    *,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Families, NDArray[np.int32]]:
     """Align those of the pairs left out that are not of one family, until there are none.
 
@@ -108,7 +115,7 @@ def _rejoined(
     pairs that are left out for good.
     """
     while (further := apart(rest, known, len(tokens))).any():
-        parts.append(aligned(rest[further]))
+        parts.append(align(tokens, rest[further], settings, threads=threads, progress=progress))
         known = renewed(known, parts, tokens.lengths, settings.copy_share, threads=threads)
         rest = rest[~further]
     return known, rest

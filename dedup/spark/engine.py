@@ -21,10 +21,11 @@ from dedup.io.remote import is_remote
 from dedup.report.model import Inputs, Problem
 from dedup.schema import INPUT
 from dedup.settings import Settings
-from dedup.spark import finishing, graph, homes, meeting, placing, reading, reporting, verifying
+from dedup.spark import finishing, graph, homes, large, meeting, placing, reading, reporting, verifying
 from dedup.spark.cluster import Cluster, Received, Step
 from dedup.spark.job import Job
 from dedup.spark.storage import Folder
+from dedup.verify import ROUNDS
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -149,15 +150,18 @@ class Engine:
                 (source, batch["count"][0].as_py(), batch["sum"][0].as_py()) for _, source, batch in told
             ]
             if sorted(found) == before:
-                return (graph.tell_roots,)
+                return graph.tell_middles, graph.tell_roots
             before = sorted(found)
 
     def _verify(self, roots: tuple[Step, ...], out: Folder) -> tuple[int, int]:
         """Verify clusters where they are placed, and write what homes have to report; pairs and copies."""
         self.tell("align", 0, None)
+        rounds: list[Step] = []
+        for number in range(ROUNDS):
+            rounds += large.pool, partial(large.look, number)
         told = self._run(
             *roots, placing.root, placing.classify, placing.degrees, placing.place, placing.send,
-            verifying.verify, verifying.meet, verifying.move, finishing.finish,
+            verifying.verify, *rounds, verifying.conclude, verifying.meet, verifying.move, finishing.finish,
             partial(reporting.write_home, out),
         )  # fmt: skip
         pairs, copies = (sum(batch[name][0].as_py() for _, _, batch in told) for name in ("pairs", "copies"))

@@ -20,9 +20,8 @@ from dedup.schema import FAMILIES, INPUT
 from dedup.scratch import Scratch
 from dedup.settings import Settings
 from dedup.spark.groups import Group, among, merged, numbered, part_of, told_of_arrays
-from dedup.spark.job import Job
+from dedup.spark.job import OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, divided
-from dedup.spark.placing import OWN, REPEAT
 from dedup.spark.storage import unpacked_arrays
 from dedup.store import Articles, Texts
 from dedup.tokens import Tokens, utf8

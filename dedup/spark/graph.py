@@ -62,9 +62,12 @@ def joined(edges: Edges) -> Edges:
 
 
 def _roots(job: Job, stars: Edges) -> Iterator[Message]:
+    """Whole components, each node with the least, to the nodes' homes; and how many nodes there are."""
+    _, which, counts = np.unique(stars[:, 1], return_inverse=True, return_counts=True)
     for home, rows in divided(job.homes(stars[:, 0]), job.parts):
         yield Message(home, "root", arrays(
-            row=(stars[rows, 0] - job.bases[home]).astype(np.int32), root=stars[rows, 1]
+            row=(stars[rows, 0] - job.bases[home]).astype(np.int32), root=stars[rows, 1],
+            size=counts[which[rows]].astype(np.int32),
         ))  # fmt: skip
 
 
@@ -91,11 +94,16 @@ def small_star(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     yield Message(part, "sum", arrays(count=np.array([len(made)]), sum=np.array([_sum(made)])))
 
 
+def tell_middles(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Send each star to the home of its middle."""
+    yield from _sent(job, "edge", _edges(job, part, "edges")[:, ::-1])
+
+
 def tell_roots(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Tell homes the components that stars stand for."""
-    edges = _edges(job, part, "edges")
-    middles = np.unique(edges[:, 1])
-    yield from _roots(job, np.concatenate([edges, np.stack([middles, middles], axis=1)]))
+    stars = _received(inbox, "edge")
+    middles = np.unique(stars[:, 0])
+    yield from _roots(job, np.concatenate([stars[:, ::-1], np.stack([middles, middles], axis=1)]))
 
 
 def _least(edges: Edges, *, closed: bool) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -17,9 +17,8 @@ from dedup.csr import offsets_of, taken
 from dedup.families import Families
 from dedup.resume import families_of_arrays, families_to_arrays
 from dedup.spark.homes import mark
-from dedup.spark.job import Job
-from dedup.spark.messages import Message, column
-from dedup.spark.placing import AT_ONCE, GUEST, REPEAT
+from dedup.spark.job import GUEST, REPEAT, Job
+from dedup.spark.messages import Message, column, texts_in
 from dedup.tokens import Tokens, tokenise
 from dedup.verify import Verified
 from dedup.weigh import mark_navigation
@@ -56,16 +55,7 @@ class Group:
 
     def tokens(self) -> Tokens:
         """The tokens of all articles but the repeats, with their boilerplate."""
-        repeats = pa.array(self.column("what") == REPEAT)
-        found = tokenise(
-            pc.if_else(repeats, pa.scalar("", pa.large_string()), self.table["text"]).combine_chunks()
-        )
-        mark_navigation(found)
-        firsts, sizes = (self.table[name].combine_chunks() for name in ("marks", "sizes"))
-        counts = pc.list_value_length(firsts).to_numpy(zero_copy_only=False)
-        runs = np.stack([np.repeat(np.arange(len(self)), counts), firsts.flatten(), sizes.flatten()], axis=1)
-        mark(found, runs[found.lengths[runs[:, 0]] > 0].astype(np.int32))
-        return found
+        return tokens_of(self.table, self.column("what") == REPEAT)
 
     def some(self, rows: NDArray[np.bool_], guests: NDArray[np.bool_]) -> Group:
         """Some of the articles, and others that are guests now."""
@@ -80,8 +70,23 @@ class Group:
 
     def messages(self, place: int) -> Iterator[Message]:
         """All of it, to another place."""
-        yield from (Message(place, "text", batch) for batch in self.table.to_batches(AT_ONCE))
+        yield from (Message(place, "text", batch) for batch in texts_in(self.table))
         yield from (Message(place, "credit", batch) for batch in self.credits.to_batches())
+
+
+def tokens_of(table: pa.Table, without: NDArray[np.bool_] | None = None) -> Tokens:
+    """The tokens of the texts of a table, with their boilerplate; those `without` have none."""
+    texts = table["text"]
+    if without is not None:
+        texts = pc.if_else(pa.array(without), pa.scalar("", pa.large_string()), texts)
+    found = tokenise(texts.combine_chunks())
+    mark_navigation(found)
+    firsts, sizes = (table[name].combine_chunks() for name in ("marks", "sizes"))
+    counts = pc.list_value_length(firsts).to_numpy(zero_copy_only=False)
+    rows = np.repeat(np.arange(table.num_rows), counts)
+    runs = np.stack([rows, firsts.flatten(), sizes.flatten()], axis=1)
+    mark(found, runs[found.lengths[runs[:, 0]] > 0].astype(np.int32))
+    return found
 
 
 def told_to_arrays(told: Verified) -> dict[str, NDArray[Any]]:
@@ -101,14 +106,18 @@ def told_of_arrays(kept: dict[str, NDArray[Any]]) -> Verified:
     return Verified(within, between, known, kept["rest"])
 
 
+def group_of(job: Job, part: int) -> Group:
+    """The articles that were verified in a partition."""
+    table = pa.Table.from_batches(job.folder.read_batches(f"texts-{part}"))
+    credits = pa.Table.from_batches(job.folder.read_batches(f"said-{part}"), CREDITS)
+    return Group(table.combine_chunks(), credits.combine_chunks())
+
+
 def part_of(
     job: Job, part: int, roots: NDArray[np.int64], *, without: bool = False
 ) -> tuple[Group, Verified]:
     """Of what was verified here, some clusters, or all but those; with the pairs that they are hosts of."""
-    table = pa.Table.from_batches(job.folder.read_batches(f"texts-{part}")).combine_chunks()
-    whole = Group(
-        table, pa.Table.from_batches(job.folder.read_batches(f"said-{part}"), CREDITS).combine_chunks()
-    )
+    whole = group_of(job, part)
     kept = job.folder.read_arrays(f"verified-{part}")
     hosts, told = kept.pop("hosts"), told_of_arrays(kept)
     if without and not roots.size:

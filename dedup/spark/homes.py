@@ -25,6 +25,10 @@ from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.tokens import BATCH_BYTES, Tokens, tokenise
 from dedup.weigh import LARGEST, RELATED, STORIES, Paragraphs, days, mark_navigation
 
+# Nothing, in the columns of what is made of a batch of texts: paragraphs, and what is known of each text.
+_PARAGRAPHS = (np.empty(0, np.uint64), *np.empty((3, 0), np.int32))
+_FACTS = (*np.empty((2, 0), np.int64), np.empty((0, 16), np.uint8), *np.empty((2, 0), np.int32))
+
 
 @dataclass(frozen=True)
 class Home:
@@ -103,13 +107,8 @@ def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         ends[there] = tokens.ends[tokens.offsets[1:][there] - 1]
         characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
         facts.append((tokens.lengths, characters, digests(tokens), starts, ends))
-    none = np.empty(0, np.uint64), *np.empty((3, 0), np.int32)
-    keys, texts, firsts, sizes = (
-        (np.concatenate(some) for some in zip(none, *parts, strict=False))
-        if not parts
-        else (np.concatenate(some) for some in zip(*parts, strict=True))
-    )
-    lengths, characters, keys_of, starts, ends = _joined(facts)
+    keys, texts, firsts, sizes = _joined(parts, _PARAGRAPHS)
+    lengths, characters, keys_of, starts, ends = _joined(facts, _FACTS)
     home.keep("paragraphs", keys=keys, texts=texts, firsts=firsts, lengths=sizes)
     home.keep("facts", lengths=lengths, characters=characters, digests=keys_of, starts=starts, ends=ends)
     _keep_credits(home, said)
@@ -129,11 +128,11 @@ def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         yield from _names(home)
 
 
-def _joined(facts: Sequence[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
-    """The columns of all batches, one after another."""
-    kinds = ((0, np.int64), (0, np.int64), ((0, 16), np.uint8), (0, np.int32), (0, np.int32))
-    empty = tuple(np.empty(shape, dtype) for shape, dtype in kinds)
-    return [np.concatenate(some) for some in zip(empty, *facts, strict=True)]
+def _joined(
+    batches: Sequence[tuple[NDArray[Any], ...]], none: tuple[NDArray[Any], ...]
+) -> list[NDArray[Any]]:
+    """The columns of all batches, one after another; `none` is a batch of nothing."""
+    return [np.concatenate(some) for some in zip(none, *batches, strict=True)]
 
 
 def _keep_credits(home: Home, said: list[pa.RecordBatch]) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dedup.settings import Settings
 from dedup.spark.storage import Folder
 
+OWN, GUEST, REPEAT = range(3)  # what an article is where it is verified
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
 

@@ -63,26 +63,20 @@ def share(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         return
     bounds = offsets_of(np.array([len(batch) for _, batch in found], np.int64))
     keys = np.concatenate([column(batch, "key") for _, batch in found])
-    texts = _numbered(job, found)
+    texts = np.concatenate([job.bases[home] + column(batch, "text") for home, batch in found])  # rising
     keys, order = kernels.sort_postings(keys, np.arange(keys.size, dtype=np.int32), job.bits)
-    shared = np.zeros(order.size, np.bool_)
-    shared[_kept(keys, order, texts)] = True
+    shared = np.empty(order.size, np.bool_)
+    shared[order] = _shared(keys, texts[order])
     for (home, _), first, stop in zip(found, bounds[:-1], bounds[1:], strict=True):
         yield Message(home, "shared", arrays(bits=np.packbits(shared[first:stop])))
 
 
-def _numbered(job: Job, found: list[tuple[int, pa.RecordBatch]]) -> NDArray[np.int32]:
-    """The texts' numbers, rising."""
-    return np.concatenate([job.bases[home] + column(batch, "text") for home, batch in found]).astype(np.int32)
-
-
-def _kept(keys: NDArray[np.uint64], order: NDArray[np.int32], texts: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Which postings stand in a bucket with another text's; `keys` are sorted, and used up."""
-    base = texts.min(initial=2**31 - 1)
-    counts = np.zeros(max(int(texts.max(initial=0)) - int(base), 0) + 1, np.int32)
-    out_texts, out = np.empty_like(order), np.empty_like(order)
-    numbers = np.arange(order.size, dtype=np.int32)
-    return out[: kernels.keep_shared(keys, order, texts - base, numbers, counts, out_texts, out)]
+def _shared(keys: NDArray[np.uint64], texts: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which postings, sorted by key, then text, stand in a bucket with another text's, bool (n,)."""
+    firsts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: keys.size])
+    bounds = np.append(firsts, keys.size)
+    several = texts[firsts] != texts[bounds[1:] - 1]
+    return np.repeat(several, np.diff(bounds))
 
 
 def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -231,18 +225,21 @@ def look_closer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     crowd = crowd[(crowd[:, 2] != 0) | scattered[crowd[:, 0]]]
     crowd = crowd[np.lexsort((crowd[:, 2], crowd[:, 1], crowd[:, 0]))]
     purity = candidates.purities(shared, kept["totals"])
+    keys, texts = [np.empty(0, np.uint64)], [np.empty(0, np.int32)]
     for first, stop in home.batches:
         own = crowd[slice(*np.searchsorted(crowd[:, 0], (first, stop)))]
-        if not own.size:
-            continue
-        tokens = home.tokens(first, stop, kept["marks"])
-        found = candidates.closer(tokens, own[:, 0] - np.int32(first), own[:, 1].copy(), job.settings)
-        for holder, rows in divided(job.holders(found.keys), job.parts):
-            texts = found.texts[rows] + np.int32(first)
-            yield Message(holder, "window", arrays(
-                key=found.keys[rows], text=texts, purity=purity[texts].astype(np.uint8), shared=shared[texts],
-                brief=lengths[texts] < SHORT,
-            ))  # fmt: skip
+        if own.size:
+            tokens = home.tokens(first, stop, kept["marks"])
+            found = candidates.closer(tokens, own[:, 0] - np.int32(first), own[:, 1].copy(), job.settings)
+            keys.append(found.keys)
+            texts.append(found.texts + np.int32(first))
+    every_key, every_text = np.concatenate(keys), np.concatenate(texts)
+    for holder, rows in divided(job.holders(every_key), job.parts):
+        text = every_text[rows]
+        yield Message(holder, "window", arrays(
+            key=every_key[rows], text=text, purity=purity[text].astype(np.uint8), shared=shared[text],
+            brief=lengths[text] < SHORT,
+        ))  # fmt: skip
 
 
 def pair_closer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -259,9 +256,7 @@ def pair_closer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     )
     rows = np.arange(numbers.size, dtype=np.int32)
     keys, order = kernels.sort_postings(column(table, "key"), rows, job.bits)
-    rows = np.empty_like(order)
-    rows[order] = np.arange(order.size, dtype=np.int32)
-    some = np.sort(rows[_kept(keys.copy(), order, dense)])
+    some = _shared(keys, dense[order])
     keys, own = keys[some], order[some]
     postings = Postings(keys, dense[own], np.full(keys.size, kernels.OF_WINDOW, np.int32))
     beside = job.settings.guarantee - job.settings.shingle

@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from dedup.csr import batches as cut
 
 SCHEMA = "part int, kind string, source int, number int, data binary"
 _ARROW = pa.schema(
@@ -25,6 +28,7 @@ _ARROW = pa.schema(
     ]
 )
 TICK = "tick"  # the kind of what every partition sends itself
+_ROWS = 4096  # texts in a message
 _AT_ONCE = 2**23  # bytes of messages that are handed to Spark in one go
 _COMPRESSION = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 3))
 
@@ -89,6 +93,13 @@ def column(table: pa.Table | pa.RecordBatch, name: str) -> NDArray[Any]:
         values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(zero_copy_only=False)
     )
     return own if own.flags.writeable and own.flags.c_contiguous else own.copy()
+
+
+def texts_in(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Rows with a `text`, in batches that are small enough for messages."""
+    sizes = pc.binary_length(table["text"]).to_numpy().astype(np.int64)
+    for first, stop in cut(sizes, _ROWS, _AT_ONCE):
+        yield from table.slice(first, stop - first).combine_chunks().to_batches()
 
 
 def divided(parts: NDArray[Any], count: int) -> Iterator[tuple[int, NDArray[np.int64]]]:

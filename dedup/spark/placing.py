@@ -15,23 +15,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.csr import offsets_of, taken
+from dedup.spark import large
 from dedup.spark.homes import Home, credits_of
-from dedup.spark.job import Job
-from dedup.spark.messages import Inbox, Message, arrays, column, divided
+from dedup.spark.job import GUEST, OWN, REPEAT, Job
+from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
 
-AT_ONCE = 4096  # articles in a message
-OWN, GUEST, REPEAT = range(3)  # what an article is where it is verified
 _TIES = ("row", "other", "root", "alone", "buckets", "needed", "first")
 
 
 def root(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the clusters of one's articles; tell the homes of the others of each pair."""
     home = Home(job, part)
-    roots, alone = np.arange(home.first, home.first + len(home)), np.ones(len(home), np.bool_)
+    roots, sizes = np.arange(home.first, home.first + len(home)), np.ones(len(home), np.int32)
     for _, batch in inbox.each("root"):
         rows = column(batch, "row")
-        roots[rows], alone[rows] = column(batch, "root"), False
-    home.keep("roots", roots=roots, alone=alone)
+        roots[rows], sizes[rows] = column(batch, "root"), column(batch, "size")
+    alone = sizes == 1
+    home.keep("roots", roots=roots, alone=alone, sizes=sizes)
     found = home.state("candidates")
     lefts, rights = found["pairs"].reshape(-1, 2).T
     rows = lefts - home.first
@@ -51,19 +51,31 @@ def classify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     columns = _columns(inbox, "pair", ("row", "other", "root", "alone", "buckets", "needed"))
     rows, others = columns["row"], columns["other"].astype(np.int64)
     inside = roots[rows] == columns["root"]
+    shared = inside & (kept["sizes"][rows] > large.LARGE)
+    yield from _to_places(job, home, {name: values[shared] for name, values in columns.items()})
+    between = {name: values[~inside] for name, values in columns.items()}
+    inside &= ~shared
     home.keep(
         "inside", pairs=np.stack([others[inside], rows[inside] + home.first], axis=1),
         root=roots[rows[inside]], buckets=columns["buckets"][inside], needed=columns["needed"][inside],
     )  # fmt: skip
-    between = {name: values[~inside] for name, values in columns.items()}
     home.keep("later", **between)
-    rows, others = rows[~inside], others[~inside]
+    rows, others = between["row"], between["other"].astype(np.int64)
     for other, some in divided(job.homes(others), job.parts):
         yield Message(other, "between", arrays(
             row=(others[some] - job.bases[other]).astype(np.int32),
             other=(rows[some] + home.first).astype(np.uint32),
             root=roots[rows[some]].astype(np.uint32), alone=alone[rows[some]],
             buckets=between["buckets"][some], needed=between["needed"][some],
+        ))  # fmt: skip
+
+
+def _to_places(job: Job, home: Home, pairs: dict[str, NDArray[Any]]) -> Iterator[Message]:
+    """Pairs within large clusters, to the clusters' places."""
+    for place, rows in divided(job.spread(pairs["root"].astype(np.int64)), job.parts):
+        yield Message(place, "large", arrays(
+            left=pairs["other"][rows], right=(pairs["row"][rows] + home.first).astype(np.uint32),
+            root=pairs["root"][rows], buckets=pairs["buckets"][rows], needed=pairs["needed"][rows],
         ))  # fmt: skip
 
 
@@ -79,6 +91,7 @@ def _columns(inbox: Inbox, kind: str, names: tuple[str, ...]) -> dict[str, NDArr
 
 def degrees(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the pairs between clusters, from each side; tell the others how many one has."""
+    yield from large.choose(job, part, inbox)
     home = Home(job, part)
     earlier = _columns(inbox, "between", ("row", "other", "root", "alone", "buckets", "needed"))
     later = home.state("later")
@@ -99,6 +112,7 @@ def degrees(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 def place(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Choose where each article is verified, and which pairs there; ask for guests, and for repeats."""
+    large.note(job, part, inbox)
     home = Home(job, part)
     kept, ties, again = home.state("roots"), home.state("ties"), home.state("again")["again"]
     found = _columns(inbox, "degree", ("row", "other", "degree"))
@@ -162,14 +176,14 @@ def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     bounds = np.searchsorted(credited["article"].to_numpy(), np.arange(len(home) + 1))
     for holder, some in divided(holders, job.parts):
         order = some[np.argsort(numbers[some], kind="stable")]
-        for first in range(0, order.size, AT_ONCE):
-            own = order[first : first + AT_ONCE]
-            table = whole.take(pa.array(numbers[own]))
-            table = table.append_column("what", pa.array(roles[own].astype(np.int8)))
-            yield Message(holder, "text", table.combine_chunks().to_batches()[0])
+        told = whole.take(pa.array(numbers[order])).append_column(
+            "what", pa.array(roles[order].astype(np.int8))
+        )
+        yield from (Message(holder, "text", batch) for batch in texts_in(told))
         _, lines = taken(bounds, numbers[order[roles[order] != GUEST]])
         if lines.size:
             yield Message(holder, "credit", _lines(credited, lines, home.first))
+    yield from large.lend(home, whole)
     yield from _pairs(job, home)
 
 

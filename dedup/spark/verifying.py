@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from dedup.agencies import CREDITS
 from dedup.candidates import Candidates
 from dedup.families import telling
+from dedup.spark import large
 from dedup.spark.graph import joined
-from dedup.spark.groups import Group, numbered, part_of, told_to_arrays
+from dedup.spark.groups import Group, group_of, merged, numbered, part_of, told_of_arrays, told_to_arrays
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import packed_arrays
@@ -23,18 +24,30 @@ _KINDS = (np.int64, np.int64, np.uint16, np.bool_)
 
 
 def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Verify the clusters and the pairs that came here; tell which clusters share copy."""
+    """Verify the clusters and the pairs that came here, and begin with those that others share."""
     texts, credits, pairs = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit", "pair"))
-    if not texts:
+    if texts:
+        group = Group.of(texts, credits)
+        job.folder.write_batches(f"texts-{part}", group.table.schema, group.table.to_batches())
+        job.folder.write_batches(f"said-{part}", CREDITS, group.credits.to_batches())
+        found, hosts = _candidates(group.column("number"), pairs)
+        told = verified(group.tokens(), found, group.column("number"), job.settings)
+        places = np.searchsorted(_keys_of(found.pairs), told.between.keys)
+        job.folder.write_arrays(f"verified-{part}", told_to_arrays(told) | {"hosts": hosts[places]})
+    yield from large.begin(job, part, inbox)
+
+
+def conclude(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Take in what was found of large clusters; tell which clusters share copy."""
+    if not job.folder.has(f"texts-{part}"):
         return
-    group = Group.of(texts, credits)
-    job.folder.write_batches(f"texts-{part}", group.table.schema, group.table.to_batches())
-    job.folder.write_batches(f"said-{part}", CREDITS, group.credits.to_batches())
-    numbers, roots, at = (group.column(name) for name in ("number", "root", "at"))
-    found, hosts = _candidates(numbers, pairs)
-    told = verified(group.tokens(), found, numbers, job.settings)
-    places = np.searchsorted(_keys_of(found.pairs), told.between.keys)
-    job.folder.write_arrays(f"verified-{part}", told_to_arrays(told) | {"hosts": hosts[places]})
+    group, kept = group_of(job, part), job.folder.read_arrays(f"verified-{part}")
+    hosts, told = kept.pop("hosts"), told_of_arrays(kept)
+    found = large.concluded(job, part, group, inbox)
+    if found is not None:
+        whole = told_to_arrays(merged([told, found])) | {"hosts": hosts}
+        job.folder.write_arrays(f"verified-{part}", whole)
+    roots, at = group.column("root"), group.column("at")
     ends = told.between.pairs[telling(told.between, group.column("lengths"), job.settings.copy_share)]
     if ends.size:
         yield Message(0, "copies", arrays(

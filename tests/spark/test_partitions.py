@@ -2,14 +2,17 @@
 
 import random
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 import dedup
 from benchmarks.corpus import write
+from benchmarks.worst import one_family
 from dedup import schema
-from dedup.spark import graph, reading
+from dedup.spark import graph, large, reading
+from dedup.spark.storage import Folder
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,35 @@ def test_large_graphs_are_joined_step_by_step(scan_alone, corpus, expected, tmp_
     monkeypatch.setattr(graph, "SMALL", 0)
     folder, _ = scan_alone([str(corpus)], tmp_path, parts=4)
     same(folder, expected)
+
+
+@pytest.mark.parametrize("parts", [1, 8])
+def test_large_clusters_are_shared_among_partitions(
+    scan_alone, corpus, expected, tmp_path, monkeypatch, parts
+):
+    monkeypatch.setattr(large, "LARGE", 2)
+    monkeypatch.setattr(large, "_SHARE", 2)
+    folder, _ = scan_alone([str(corpus)], tmp_path, parts=parts)
+    same(folder, expected)
+    assert len(list((tmp_path / "work").glob("share-*"))) == parts
+
+
+def test_rounds_of_a_large_cluster(scan_alone, tmp_path, monkeypatch):
+    path = tmp_path / "family.parquet"
+    parquet.write_table(pa.Table.from_batches(list(one_family(300))), path)
+    monkeypatch.setattr(large, "LARGE", 50)
+    monkeypatch.setattr(large, "_SHARE", 50)
+    folder, _ = scan_alone([str(path)], tmp_path, parts=8)
+    same(folder, dedup.scan(path))
+    work = Folder(str(tmp_path / "work"))
+    shares = [work.read_arrays(f"share-{part}") for part in range(8) if work.has(f"share-{part}")]
+    assert len(shares) == 6
+    rounds = sum((np.bincount(share["round"] + 1, minlength=5) for share in shares), np.zeros(5, np.int64))
+    assert (rounds > 0).all()
+    found = sum(
+        len(work.read_arrays(f"found-{part}-3")["tried"]) for part in range(8) if work.has(f"share-{part}")
+    )
+    assert found > 0
 
 
 def test_chunks_and_row_groups_do_not_matter(scan_alone, corpus, expected, tmp_path, monkeypatch):

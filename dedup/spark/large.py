@@ -1,0 +1,255 @@
+"""Large clusters: what `dedup.verify.verified` does in one go, shared among several partitions.
+
+The place of a cluster chooses its pairs, for which no texts are needed. Helpers hold the texts of their share
+of them: they align those that are chosen at once, and before each round of the needed ones they are told
+which words the copies that others have found account for. The place makes families of all that is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dedup.align import Aligned, align
+from dedup.candidates import Candidates
+from dedup.cover import cover
+from dedup.csr import offsets_of, taken
+from dedup.families import families
+from dedup.resume import aligned_of_arrays, aligned_to_arrays
+from dedup.seen import Seen
+from dedup.spark.groups import Group, among, tokens_of
+from dedup.spark.homes import Home
+from dedup.spark.job import Job
+from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
+from dedup.spark.storage import packed_arrays, unpacked_arrays
+from dedup.verify import ROUNDS, Verified, rejoined, round_of
+
+LARGE = 4096  # texts in a cluster from which on its work is shared
+_SHARE = 2048  # of them for each helper, about
+_AT_ONCE = -1  # in place of a round
+
+
+def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Share the pairs of the clusters whose place this is among helpers; ask for their texts."""
+    found = inbox.table("large")
+    if found is None:
+        return
+    table = found[1]
+    left, right, roots = (column(table, name).astype(np.int64) for name in ("left", "right", "root"))
+    order = np.lexsort((right, left, roots))
+    left, right, roots = left[order], right[order], roots[order]
+    buckets, needed = column(table, "buckets")[order], column(table, "needed")[order]
+    job.folder.write_arrays(f"large-{part}", {"pairs": np.stack([left, right], axis=1)})
+    bounds = np.append(np.flatnonzero(np.diff(roots, prepend=-1)), roots.size)
+    rounds, helpers = np.empty(roots.size, np.int8), np.empty(roots.size, np.int64)
+    wanted = np.zeros(roots.size, np.bool_)
+    for first, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        own = slice(first, stop)
+        numbers, dense = np.unique(np.stack([left[own], right[own]], axis=1), return_inverse=True)
+        pairs = dense.reshape(-1, 2).astype(np.int32)
+        chosen = cover(Candidates(pairs, buckets[own], needed[own]), numbers.size)
+        wanted[own] = chosen | needed[own]
+        rounds[own] = np.where(chosen, _AT_ONCE, round_of(numbers, pairs))
+        degrees = np.bincount(pairs.ravel(), minlength=numbers.size)
+        less = np.where(degrees[pairs[:, 0]] <= degrees[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+        count = min(job.parts, -(-numbers.size // _SHARE))
+        place = job.spread(roots[first : first + 1])
+        helpers[own] = (place + numbers[less] % count) % job.parts
+    some = np.flatnonzero(wanted)
+    for helper, rows in divided(helpers[some], job.parts):
+        own_pairs = some[rows]
+        yield Message(helper, "share", arrays(
+            left=left[own_pairs], right=right[own_pairs], root=roots[own_pairs], round=rounds[own_pairs]
+        ))  # fmt: skip
+    asked = np.unique(np.concatenate([left[some], right[some]]) * job.parts + np.tile(helpers[some], 2))
+    numbers, helpers = asked // job.parts, asked % job.parts
+    for home, rows in divided(job.homes(numbers), job.parts):
+        own_rows = (numbers[rows] - job.bases[home]).astype(np.int32)
+        yield Message(home, "lend", arrays(row=own_rows, helper=helpers[rows].astype(np.int32)))
+
+
+def note(job: Job, part: int, inbox: Inbox) -> None:
+    """Keep one's share of the pairs, and which texts helpers ask for."""
+    for kind, names in (("share", ("left", "right", "root", "round")), ("lend", ("row", "helper"))):
+        found = inbox.table(kind)
+        if found is not None:
+            job.folder.write_arrays(f"{kind}-{part}", {name: column(found[1], name) for name in names})
+
+
+def lend(home: Home, described: pa.Table) -> Iterator[Message]:
+    """Send helpers the texts that they have asked for."""
+    if not home.job.folder.has(f"lend-{home.part}"):
+        return
+    asked = home.state("lend")
+    table = described.select(["number", "marks", "sizes", "text"])
+    for helper, rows in divided(asked["helper"], home.job.parts):
+        own = np.sort(asked["row"][rows])
+        yield from (Message(helper, "lent", batch) for batch in texts_in(table.take(pa.array(own))))
+
+
+class _Share:
+    """The pairs that a helper looks at, by place among the texts that it was lent."""
+
+    def __init__(self, job: Job, part: int) -> None:
+        self.job, self.part = job, part
+        table = pa.Table.from_batches(job.folder.read_batches(f"lent-{part}")).combine_chunks()
+        kept = job.folder.read_arrays(f"share-{part}")
+        self.numbers = column(table, "number")
+        self.roots, self.rounds = kept["root"], kept["round"]
+        both = np.stack([kept["left"], kept["right"]], axis=1)
+        self.pairs = np.searchsorted(self.numbers, both).astype(np.int32)
+        self.tokens = tokens_of(table)
+        self.seen = Seen.nothing(self.tokens, self.pairs)
+
+    def align(self, pairs: NDArray[np.int32], number: int) -> None:
+        """Align some pairs; keep what is found, and what is seen."""
+        found = align(self.tokens, pairs, self.job.settings, seen=self.seen)
+        told = aligned_to_arrays(found) | {"numbers": self.numbers, "tried": self.numbers[pairs]}
+        self.job.folder.write_arrays(f"found-{self.part}-{number}", told)
+        self.job.folder.write_arrays(f"seen-{self.part}", {"marks": self.seen.marks})
+
+    def see(self, marks: NDArray[np.uint8]) -> None:
+        """Take over what is seen."""
+        self.seen.marks[:] = marks
+
+    @property
+    def texts(self) -> NDArray[np.int64]:
+        """The texts that have marks, by place."""
+        return np.flatnonzero(self.seen.starts >= 0)
+
+    def messages(self) -> Iterator[Message]:
+        """What is seen, to the places of the clusters."""
+        texts = self.texts
+        root_of = np.zeros(len(self.tokens), np.int64)
+        root_of[self.pairs] = self.roots[:, None]
+        bits, bounds = _packed(self.seen.marks, self.tokens.lengths[texts])
+        for place, rows in divided(self.job.spread(root_of[texts]), self.job.parts):
+            own, lines = taken(bounds, rows)
+            lists = pa.ListArray.from_arrays(own.astype(np.int32), pa.array(bits[lines]))
+            yield Message(place, "marks", arrays(number=self.numbers[texts[rows]], bits=lists))
+
+
+def _padded(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where texts' bytes begin and end, if each text has its own, and the places of their bits."""
+    bounds = offsets_of(-(-lengths // 8))
+    offsets = offsets_of(lengths)
+    places = np.arange(offsets[-1]) + np.repeat(8 * bounds[:-1] - offsets[:-1], lengths)
+    return bounds, places
+
+
+def _packed(
+    marks: NDArray[np.uint8], lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Marks of texts, one after another, as bits; and the bounds of each text's bytes."""
+    bounds, places = _padded(lengths)
+    flat = np.zeros(8 * int(bounds[-1]), np.uint8)
+    flat[places] = marks
+    return np.packbits(flat), bounds
+
+
+def begin(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Align the pairs of one's share that are chosen at once; tell what is seen."""
+    lent = [batch for _, batch in inbox.each("lent")]
+    if not lent:
+        return
+    table = pa.Table.from_batches(lent).sort_by("number").combine_chunks()
+    job.folder.write_batches(f"lent-{part}", table.schema, table.to_batches())
+    share = _Share(job, part)
+    share.align(share.pairs[share.rounds == _AT_ONCE], _AT_ONCE)
+    yield from share.messages()
+
+
+def pool(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Put together what helpers have seen, and tell them."""
+    told = list(inbox.each("marks"))
+    if not told:
+        return
+    numbers = [column(batch, "number") for _, batch in told]
+    lists = [batch["bits"] for _, batch in told]
+    counts = [np.diff(each.offsets.to_numpy()).astype(np.int64) for each in lists]
+    texts, places = np.unique(np.concatenate(numbers), return_inverse=True)
+    sizes = np.zeros(texts.size, np.int64)
+    sizes[places] = np.concatenate(counts)
+    bounds = offsets_of(sizes)
+    _, lines = taken(bounds, places)
+    whole = np.zeros(int(bounds[-1]), np.uint8)
+    np.bitwise_or.at(whole, lines, np.concatenate([each.flatten().to_numpy() for each in lists]))
+    first = 0
+    for (helper, _), count in zip(told, counts, strict=True):
+        own, rows = taken(bounds, places[first : first + count.size])
+        first += count.size
+        answer = pa.ListArray.from_arrays(own.astype(np.int32), pa.array(whole[rows]))
+        yield Message(helper, "seen", arrays(bits=answer))
+
+
+def look(number: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Align those needed pairs of a round that tell something new; tell what is seen, or in the end found."""
+    told = list(inbox.each("seen"))
+    if not told:
+        return
+    share = _Share(job, part)
+    texts = share.texts
+    roots = np.zeros(len(share.tokens), np.int64)
+    roots[share.pairs] = share.roots[:, None]
+    lengths = share.tokens.lengths[texts]
+    bounds, places = _padded(lengths)
+    bits = np.empty(int(bounds[-1]), np.uint8)
+    answers = dict(told)
+    for place, rows in divided(job.spread(roots[texts]), job.parts):
+        _, lines = taken(bounds, rows)
+        bits[lines] = answers[place]["bits"].flatten().to_numpy()
+    share.see(np.unpackbits(bits)[places])
+    own = share.pairs[share.rounds == number]
+    own = own[share.seen.news(share.tokens, own, job.settings.guarantee, 1)]
+    share.align(own, number)
+    if number < ROUNDS - 1:
+        yield from share.messages()
+        return
+    for each in range(_AT_ONCE, ROUNDS):
+        yield from _found(share, each)
+
+
+def _found(share: _Share, number: int) -> Iterator[Message]:
+    """What a helper found in one round, to the places of the clusters."""
+    kept = share.job.folder.read_arrays(f"found-{share.part}-{number}")
+    root_of = np.zeros(len(share.tokens), np.int64)
+    root_of[share.pairs] = share.roots[:, None]
+    tried, found = kept.pop("tried"), aligned_of_arrays(kept)
+    at = np.searchsorted(share.numbers, tried[:, 0])
+    places, tried_at = share.job.spread(root_of[found.pairs[:, 0]]), share.job.spread(root_of[at])
+    for place in np.unique(tried_at).tolist():
+        some = found.taken(np.flatnonzero(places == place))
+        told = aligned_to_arrays(some) | {"numbers": share.numbers, "tried": tried[tried_at == place]}
+        data = pa.array([packed_arrays(told).to_pybytes()], pa.binary())
+        yield Message(place, "found", arrays(data=data))
+
+
+def concluded(job: Job, part: int, group: Group, inbox: Inbox) -> Verified | None:
+    """What was found of the large clusters of a place, by place in its group; None if it has none."""
+    told = [unpacked_arrays(batch["data"][0].as_buffer()) for _, batch in inbox.each("found")]
+    if not told:
+        return None
+    numbers, tokens = group.column("number"), group.tokens()
+    none = align(tokens, np.empty((0, 2), np.int32), job.settings)
+    nobody = families(none, tokens.lengths, job.settings.copy_share)
+    parts, tried = [none], []
+    for each in told:
+        own, tried_pairs = each.pop("numbers"), each.pop("tried")
+        some = Verified(aligned_of_arrays(each), none, nobody, np.empty((0, 2), np.int32))
+        parts.append(among(some, own, numbers).within)
+        tried.append(np.searchsorted(numbers, tried_pairs))
+    found = [Aligned.merged(parts)]
+    pairs = np.searchsorted(numbers, job.folder.read_arrays(f"large-{part}")["pairs"])
+    rest = pairs[~np.isin(_keys(pairs), _keys(np.concatenate(tried)))].astype(np.int32)
+    known = families(found[0], tokens.lengths, job.settings.copy_share)
+    known, rest = rejoined(tokens, found, known, rest, job.settings)
+    return Verified(Aligned.merged(found), none, known, rest)
+
+
+def _keys(pairs: NDArray[Any]) -> NDArray[np.int64]:
+    keys: NDArray[np.int64] = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
+    return keys
