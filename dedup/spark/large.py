@@ -38,38 +38,42 @@ def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     found = inbox.table("large")
     if found is None:
         return
-    table = found[1]
-    left, right, roots = (column(table, name).astype(np.int64) for name in ("left", "right", "root"))
-    order = np.lexsort((right, left, roots))
-    left, right, roots = left[order], right[order], roots[order]
-    buckets, needed = column(table, "buckets")[order], column(table, "needed")[order]
-    job.folder.write_arrays(f"large-{part}", {"pairs": np.stack([left, right], axis=1)})
-    bounds = np.append(np.flatnonzero(np.diff(roots, prepend=-1)), roots.size)
-    rounds, helpers = np.empty(roots.size, np.int8), np.empty(roots.size, np.int64)
-    wanted = np.zeros(roots.size, np.bool_)
-    for first, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        own = slice(first, stop)
-        numbers, dense = np.unique(np.stack([left[own], right[own]], axis=1), return_inverse=True)
-        pairs = dense.reshape(-1, 2).astype(np.int32)
-        chosen = cover(Candidates(pairs, buckets[own], needed[own]), numbers.size)
-        wanted[own] = chosen | needed[own]
-        rounds[own] = np.where(chosen, _AT_ONCE, round_of(numbers, pairs))
-        degrees = np.bincount(pairs.ravel(), minlength=numbers.size)
-        less = np.where(degrees[pairs[:, 0]] <= degrees[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
-        count = min(job.parts, -(-numbers.size // _SHARE))
-        place = job.spread(roots[first : first + 1])
-        helpers[own] = (place + numbers[less] % count) % job.parts
-    some = np.flatnonzero(wanted)
-    for helper, rows in divided(helpers[some], job.parts):
-        own_pairs = some[rows]
+    left, right, roots = (column(found[1], name).astype(np.int64) for name in ("left", "right", "root"))
+    numbers = np.union1d(left, right)
+    pairs = np.stack([np.searchsorted(numbers, side).astype(np.int32) for side in (left, right)], axis=1)
+    order = np.argsort(_keys(pairs))
+    pairs, roots = pairs[order], roots[order]
+    buckets, needed = column(found[1], "buckets")[order], column(found[1], "needed")[order]
+    job.folder.write_arrays(f"large-{part}", {"numbers": numbers, "pairs": pairs})
+    chosen = cover(Candidates(pairs, buckets, needed), numbers.size)
+    rounds = np.where(chosen, _AT_ONCE, round_of(numbers, pairs)).astype(np.int8)
+    some = np.flatnonzero(chosen | needed)
+    helpers = _helpers(job, numbers, pairs, roots)[some]
+    left, right = numbers[pairs[some]].T
+    for helper, rows in divided(helpers, job.parts):
+        own = some[rows]
         yield Message(helper, "share", arrays(
-            left=left[own_pairs], right=right[own_pairs], root=roots[own_pairs], round=rounds[own_pairs]
+            left=left[rows], right=right[rows], root=roots[own], round=rounds[own]
         ))  # fmt: skip
-    asked = np.unique(np.concatenate([left[some], right[some]]) * job.parts + np.tile(helpers[some], 2))
+    asked = np.unique(np.concatenate([left, right]) * job.parts + np.tile(helpers, 2))
     numbers, helpers = asked // job.parts, asked % job.parts
     for home, rows in divided(job.homes(numbers), job.parts):
         own_rows = (numbers[rows] - job.bases[home]).astype(np.int32)
         yield Message(home, "lend", arrays(row=own_rows, helper=helpers[rows].astype(np.int32)))
+
+
+def _helpers(
+    job: Job, numbers: NDArray[np.int64], pairs: NDArray[np.int32], roots: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The partition that each pair goes to: most of one text's go to one, and all of a cluster's to a few."""
+    degrees = np.bincount(pairs.ravel(), minlength=numbers.size)
+    less = np.where(degrees[pairs[:, 0]] <= degrees[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+    root_of = np.empty(numbers.size, np.int64)
+    root_of[pairs] = roots[:, None]
+    clusters, which, sizes = np.unique(root_of, return_inverse=True, return_counts=True)
+    counts = np.minimum(job.parts, -(-sizes // _SHARE))[which]
+    helpers: NDArray[np.int64] = (job.spread(clusters)[which] + numbers % counts)[less] % job.parts
+    return helpers
 
 
 def note(job: Job, part: int, inbox: Inbox) -> None:
@@ -243,10 +247,12 @@ def concluded(job: Job, part: int, group: Group, inbox: Inbox) -> Verified | Non
         parts.append(among(some, own, numbers).within)
         tried.append(np.searchsorted(numbers, tried_pairs))
     found = [Aligned.merged(parts)]
-    pairs = np.searchsorted(numbers, job.folder.read_arrays(f"large-{part}")["pairs"])
-    rest = pairs[~np.isin(_keys(pairs), _keys(np.concatenate(tried)))].astype(np.int32)
+    kept = job.folder.read_arrays(f"large-{part}")
+    pairs = np.searchsorted(numbers, kept["numbers"]).astype(np.int32)[kept["pairs"]]
+    left_out = np.ones(len(pairs), np.bool_)
+    left_out[np.searchsorted(_keys(pairs), _keys(np.concatenate(tried)))] = False
     known = families(found[0], tokens.lengths, job.settings.copy_share)
-    known, rest = rejoined(tokens, found, known, rest, job.settings)
+    known, rest = rejoined(tokens, found, known, pairs[left_out], job.settings)
     return Verified(Aligned.merged(found), none, known, rest)
 
 
