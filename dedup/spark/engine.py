@@ -143,15 +143,17 @@ class Engine:
         if edges <= graph.SMALL:
             return graph.gather, graph.join
         self.tell("families", 0, None)
-        before = None
-        while True:
-            told = self._run(graph.both_ways, graph.large_star, graph.small_star)
-            found = [
-                (source, batch["count"][0].as_py(), batch["sum"][0].as_py()) for _, source, batch in told
-            ]
-            if sorted(found) == before:
-                return graph.tell_middles, graph.tell_roots
-            before = sorted(found)
+        number, before, now = 0, None, None
+        while before is None or now != before:
+            before = now
+            told = self._run(
+                partial(graph.both_ways, number), graph.large_star, partial(graph.small_star, number)
+            )
+            now = sorted(
+                (source, *(batch[name][0].as_py() for name in ("count", "sum"))) for _, source, batch in told
+            )
+            number += 1
+        return partial(graph.tell_middles, number), graph.tell_roots
 
     def _verify(self, roots: tuple[Step, ...], out: Folder) -> tuple[int, int]:
         """Verify clusters where they are placed, and write what homes have to report; pairs and copies."""

@@ -22,8 +22,13 @@ SMALL = 2**22  # edges that one partition may take in
 Edges = NDArray[np.int64]  # (n, 2)
 
 
-def _edges(job: Job, part: int, name: str) -> Edges:
-    edges: Edges = job.folder.read_arrays(f"{name}-{part}")["edges"]
+def keep(job: Job, part: int, number: int, edges: Edges) -> None:
+    """Keep the edges that there are after a turn; a step that is repeated reads the same ones again."""
+    job.folder.write_arrays(f"edges-{number}-{part}", {"edges": edges})
+
+
+def _edges(job: Job, part: int, number: int) -> Edges:
+    edges: Edges = job.folder.read_arrays(f"edges-{number}-{part}")["edges"]
     return edges
 
 
@@ -42,7 +47,7 @@ def _received(inbox: Inbox, kind: str) -> Edges:
 
 def gather(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Send all edges to the first partition."""
-    edges = _edges(job, part, "edges")
+    edges = _edges(job, part, 0)
     if len(edges):
         yield Message(0, "edge", arrays(one=edges[:, 0], other=edges[:, 1]))
 
@@ -71,9 +76,9 @@ def _roots(job: Job, stars: Edges) -> Iterator[Message]:
         ))  # fmt: skip
 
 
-def both_ways(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+def both_ways(number: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Send each edge to both of its nodes."""
-    edges = _edges(job, part, "edges")
+    edges = _edges(job, part, number)
     yield from _sent(job, "edge", np.concatenate([edges, edges[:, ::-1]]))
 
 
@@ -84,19 +89,19 @@ def large_star(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     yield from _sent(job, "edge", _once(np.stack([others[larger], least[larger]], axis=1)))
 
 
-def small_star(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+def small_star(number: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Tie each node and its smaller neighbours to the least one; keep the edges, and tell their sum."""
     edges = _once(_received(inbox, "edge"))
     nodes, others, least = _least(edges, closed=False)
     tied = np.concatenate([np.stack([others, least], axis=1), np.stack([nodes, least], axis=1)])
     made = _once(tied[tied[:, 0] != tied[:, 1]])
-    job.folder.write_arrays(f"edges-{part}", {"edges": made})
+    keep(job, part, number + 1, made)
     yield Message(part, "sum", arrays(count=np.array([len(made)]), sum=np.array([_sum(made)])))
 
 
-def tell_middles(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+def tell_middles(number: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Send each star to the home of its middle."""
-    yield from _sent(job, "edge", _edges(job, part, "edges")[:, ::-1])
+    yield from _sent(job, "edge", _edges(job, part, number)[:, ::-1])
 
 
 def tell_roots(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:

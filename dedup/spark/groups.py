@@ -118,7 +118,8 @@ def part_of(
 ) -> tuple[Group, Verified]:
     """Of what was verified here, some clusters, or all but those; with the pairs that they are hosts of."""
     whole = group_of(job, part)
-    kept = job.folder.read_arrays(f"verified-{part}")
+    whole_of = f"verified-all-{part}"  # with large clusters
+    kept = job.folder.read_arrays(whole_of if job.folder.has(whole_of) else f"verified-{part}")
     hosts, told = kept.pop("hosts"), told_of_arrays(kept)
     if without and not roots.size:
         return whole, told

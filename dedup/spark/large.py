@@ -110,11 +110,10 @@ class _Share:
         self.seen = Seen.nothing(self.tokens, self.pairs)
 
     def align(self, pairs: NDArray[np.int32], number: int) -> None:
-        """Align some pairs; keep what is found, and what is seen."""
+        """Align some pairs; keep what is found."""
         found = align(self.tokens, pairs, self.job.settings, seen=self.seen)
         told = aligned_to_arrays(found) | {"numbers": self.numbers, "tried": self.numbers[pairs]}
         self.job.folder.write_arrays(f"found-{self.part}-{number}", told)
-        self.job.folder.write_arrays(f"seen-{self.part}", {"marks": self.seen.marks})
 
     def see(self, marks: NDArray[np.uint8]) -> None:
         """Take over what is seen."""

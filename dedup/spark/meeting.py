@@ -15,7 +15,7 @@ from dedup.csr import offsets_of
 from dedup.kernels import buckets as kernels
 from dedup.kernels.rows import dictionary
 from dedup.lsh import bands_for
-from dedup.spark.graph import joined
+from dedup.spark.graph import joined, keep
 from dedup.spark.homes import Home, marks_of
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
@@ -275,6 +275,6 @@ def reduce(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     pairs[:, 0] += home.first
     edges = joined(pairs[found.buckets >= CLOSE])
     edges = edges[edges[:, 0] != edges[:, 1]]
-    home.keep("edges", edges=edges)
+    keep(job, part, 0, edges)
     home.keep("candidates", pairs=pairs, buckets=found.buckets, needed=found.needed)
     yield Message(part, "count", arrays(edges=np.array([len(edges)])))

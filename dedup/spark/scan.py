@@ -30,7 +30,7 @@ from dedup.settings import Settings
 from dedup.spark import reading
 from dedup.spark.cluster import Cluster
 from dedup.spark.engine import Engine, is_frame, paths_of
-from dedup.spark.session import check_executors, failed, lent, session
+from dedup.spark.session import check_executors, failed, lent, session, session_of
 from dedup.spark.storage import Folder
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def scan_to(
     target = os.fspath(output)
     if not is_remote(target):
         check_local(f"{target.rstrip(os.sep)}{os.sep}")
-    spark = session(master)
+    spark = session_of(source) if is_frame(source) else session(master)
     if is_frame(source):
         columns_of(_arrow_schema(source), names_of(options.fields))
     check_executors(spark)

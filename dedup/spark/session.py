@@ -82,6 +82,16 @@ def session(master: str | None) -> SparkSession:
         ) from error
 
 
+def session_of(frame: Any) -> SparkSession:
+    """The session of a DataFrame; that of Spark Connect has no context to run a scan in: `EngineError`."""
+    found: SparkSession = frame.sparkSession
+    if "connect" in type(found).__module__:
+        raise EngineError(
+            "the DataFrame is one of Spark Connect; scan its files (paths, with master), or a classic session's"
+        )
+    return found
+
+
 @contextmanager
 def lent(spark: SparkSession) -> Iterator[None]:
     """The session with the settings that a scan needs; the user's come back in the end."""

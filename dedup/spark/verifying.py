@@ -46,7 +46,7 @@ def conclude(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     found = large.concluded(job, part, group, inbox)
     if found is not None:
         whole = told_to_arrays(merged([told, found])) | {"hosts": hosts}
-        job.folder.write_arrays(f"verified-{part}", whole)
+        job.folder.write_arrays(f"verified-all-{part}", whole)
     roots, at = group.column("root"), group.column("at")
     ends = told.between.pairs[telling(told.between, group.column("lengths"), job.settings.copy_share)]
     if ends.size:
