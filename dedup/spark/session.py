@@ -87,7 +87,8 @@ def session_of(frame: Any) -> SparkSession:
     found: SparkSession = frame.sparkSession
     if "connect" in type(found).__module__:
         raise EngineError(
-            "the DataFrame is one of Spark Connect; scan its files (paths, with master), or a classic session's"
+            "the DataFrame is one of Spark Connect; scan its files (paths, with master), or one of a classic "
+            "session"
         )
     return found
 
