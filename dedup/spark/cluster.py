@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
@@ -20,6 +23,9 @@ Step: TypeAlias = Callable[["Job", int, Inbox], Iterator[Message]]
 Work: TypeAlias = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 Received: TypeAlias = tuple[str, int, pa.RecordBatch]  # kind, sender, rows
 
+_LOG = logging.getLogger("dedup")
+_OFTEN = 0.5  # seconds between two looks at the running tasks
+_TASKS_OF = ("numCompletedTasks", "numTasks")
 _TASKS = 4096  # at most, that rows of their own are made to
 
 
@@ -28,11 +34,39 @@ class Cluster:
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
+        self.tell: Callable[[int, int], None] | None = None  # how many tasks of a job are done, of how many
 
     @property
     def parallelism(self) -> int:
         """How many tasks run at once, about."""
         return int(self._spark.sparkContext.defaultParallelism)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell how far the running job is, now and then, as long as somebody wants to know."""
+        ended = Event()
+        watch = Thread(target=self._watch, args=(ended,), name="dedup-progress", daemon=True)
+        if self.tell is not None:
+            watch.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            if self.tell is not None:
+                watch.join()
+
+    def _watch(self, ended: Event) -> None:
+        tracker = self._spark.sparkContext.statusTracker()
+        while not ended.wait(_OFTEN):
+            try:
+                jobs = [tracker.getJobInfo(number) for number in tracker.getActiveJobsIds()]
+                stages = [tracker.getStageInfo(number) for job in jobs if job for number in job.stageIds]
+            except Exception as error:  # whatever it is, the job itself will say
+                _LOG.debug("no word of the running tasks: %r", error)
+                continue
+            done, total = (sum(getattr(stage, name) for stage in stages if stage) for name in _TASKS_OF)
+            if self.tell is not None and total:
+                self.tell(done, total)
 
     def _describe(self, works: Sequence[Any]) -> None:
         """Name the next job's work, for Spark's pages and logs."""
@@ -48,7 +82,8 @@ class Cluster:
     def results(self, frame: DataFrame, work: Work, kind: str) -> list[Any]:
         """What tasks tell of their rows, in the order of the tasks."""
         self._describe([work])
-        return sorted(frame.mapInArrow(work, kind).collect(), key=lambda row: row.task)
+        with self._told():
+            return sorted(frame.mapInArrow(work, kind).collect(), key=lambda row: row.task)
 
     def run(
         self, job: Job, steps: Sequence[Step], first: tuple[DataFrame, Work] | None = None
@@ -64,7 +99,8 @@ class Cluster:
         self._describe([*([first[1]] if first else []), *steps])
         for step in steps:
             frame = frame.repartitionById(job.parts, "part").mapInArrow(partial(_stepped, job, step), SCHEMA)
-        rows = frame.where(f"kind != '{TICK}'").collect()
+        with self._told():
+            rows = frame.where(f"kind != '{TICK}'").collect()
         rows.sort(key=lambda row: (row.source, row.number))
         return [(row.kind, row.source, pa.ipc.open_stream(row.data).read_next_batch()) for row in rows]
 

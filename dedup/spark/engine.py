@@ -60,7 +60,7 @@ class Engine:
 
     def _read(self, source: Any, inputs: Inputs, earlier: Sequence[str]) -> list[reading.Chunk]:
         """Write all articles as chunks, the earlier ones first."""
-        self.tell("read", 0, None)
+        self._tell("read")
         chunks = self._pieces(reading.kept_pieces(earlier), [], inputs) if earlier else []
         self.options = self.options._replace(after=1 + max((chunk.task for chunk in chunks), default=-1))
         return chunks + self._fresh(source, inputs)
@@ -130,7 +130,7 @@ class Engine:
 
     def _pair(self) -> int:
         """Find candidate pairs; how many edges join the close ones."""
-        self.tell("pair", 0, None)
+        self._tell("pair")
         told = self._run(
             homes.look, homes.compare, homes.relate, homes.tell_boilerplate, meeting.post, meeting.share,
             meeting.meet, meeting.pair, meeting.count, meeting.look_closer, meeting.pair_closer,
@@ -142,7 +142,7 @@ class Engine:
         """The supersteps that tell homes the clusters of their articles."""
         if edges <= graph.SMALL:
             return graph.gather, graph.join
-        self.tell("families", 0, None)
+        self._tell("families")
         number, before, now = 0, None, None
         while before is None or now != before:
             before = now
@@ -157,7 +157,7 @@ class Engine:
 
     def _verify(self, roots: tuple[Step, ...], out: Folder) -> tuple[int, int]:
         """Verify clusters where they are placed, and write what homes have to report; pairs and copies."""
-        self.tell("align", 0, None)
+        self._tell("align")
         rounds: list[Step] = []
         for number in range(ROUNDS):
             rounds += large.pool, partial(large.look, number)
@@ -171,7 +171,7 @@ class Engine:
 
     def _families(self, out: Folder) -> int:
         """Write the families, the largest first; how many."""
-        self.tell("report", 0, None)
+        self._tell("report")
         counts: Counter[int] = Counter()
         for _, _, batch in self._run(reporting.tell_sizes):
             counts.update(dict(zip(batch["size"].to_pylist(), batch["count"].to_pylist(), strict=True)))
@@ -181,6 +181,11 @@ class Engine:
             before += counts[size]
         self._run(partial(reporting.send_families, larger), partial(reporting.write_families, out))
         return before
+
+    def _tell(self, stage: str) -> None:
+        """A stage begins; from now on the cluster's tasks are its."""
+        self.tell(stage, 0, None)
+        self.cluster.tell = partial(self.tell, stage)
 
     def _run(self, *steps: Step) -> list[Received]:
         return self.cluster.run(self.job, steps)

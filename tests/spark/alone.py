@@ -16,6 +16,7 @@ from dedup.spark.storage import Folder
 
 class Alone:
     parallelism = 2
+    tell = None
 
     def rows(self, values, kind):
         names = [field.split()[0] for field in kind.split(",")]

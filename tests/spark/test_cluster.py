@@ -60,13 +60,18 @@ def test_an_executor_that_is_killed_changes_nothing(spark, corpus, expected, tmp
         killed.append(executors()[0])
         os.kill(killed[0], signal.SIGKILL)
 
+    told = []
+
     def progress(stage, done, total):
-        if stage == "pair":
+        if stage == "pair" and total is None:
             threading.Thread(target=kill).start()
+        told.append((stage, done, total))
 
     scan_to(str(corpus), tmp_path / "report", progress=progress, temp_dir=tmp_path, parts=4)
     assert killed
     assert killed[0] not in executors()
+    assert {stage for stage, _, _ in told} == {"read", "pair", "align", "report"}
+    assert any(total and 0 < done <= total for stage, done, total in told if stage == "pair")
     same(load(tmp_path / "report"), expected)
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
