@@ -30,7 +30,7 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
             yield from articles(_batches(whole), present, reading, file.shown)
     except InputError as error:
         yield place.problem(str(error))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         what = reason(error) if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
         yield place.problem(f"cannot be read as Arrow IPC: {what}; the rows before are kept")
 

@@ -44,7 +44,7 @@ def read(
                 yield place.problem("the file has no rows", "skipped")
     except InputError as error:
         yield place.problem(str(error))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # names of columns may be no UTF-8
         what = reason(error) if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
         yield place.problem(f"cannot be read as Parquet: {what}; the rows before are kept")
 

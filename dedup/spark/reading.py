@@ -128,7 +128,7 @@ def _groups(whole: Piece, file: File) -> list[Piece]:
     try:
         with parquet.ParquetFile(file.local or file.open()) as opened:
             sizes = [opened.metadata.row_group(n).total_byte_size for n in range(opened.num_row_groups)]
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         return [whole]
     if len(sizes) < 2:
         return [whole]

@@ -69,6 +69,15 @@ def test_damaged_bytes(tmp_path, name, data):
     table.validate(full=True)
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
+def test_names_of_columns_that_are_no_utf8(read, tmp_path, name):
+    (tmp_path / name).write_bytes(GOOD[name].replace(b"text", b"\x80ext"))
+    (tmp_path / "z.txt").write_text("last")
+    rows, inputs = read(tmp_path)
+    assert [row["id"] for row in rows] == ["z.txt"]
+    assert [problem.path for problem in inputs.problems] == [str(tmp_path / name)]
+
+
 VALUES = st.one_of(
     st.none(), st.text(max_size=6), st.integers(-5, 5), st.floats(allow_nan=False), st.booleans(),
     st.lists(st.integers(), max_size=2), st.sampled_from(["2024-05-01", "x", "1", "\ud800"]),
