@@ -62,7 +62,7 @@ class Aligned:
     @property
     def keys(self) -> NDArray[np.int64]:
         """Each pair as one number, int64 (n,): left << 32 | right."""
-        return self.pairs[:, 0].astype(np.int64) << 32 | self.pairs[:, 1]
+        return keys_of(self.pairs)
 
     def shares(self, weights: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What is matched and what is covered of left and right, float64 (n, 2) each.
@@ -80,6 +80,12 @@ class Aligned:
             self.pairs[order], self.passages[rows], bounds,
             self.matched[order], self.covered[order], self.resemblance[order],
         )  # fmt: skip
+
+
+def keys_of(pairs: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Each pair, int32 (n, 2), as one number, int64 (n,): left << 32 | right."""
+    keys: NDArray[np.int64] = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
+    return keys
 
 
 def align(

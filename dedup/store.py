@@ -30,6 +30,13 @@ class Texts:
     starts: NDArray[np.int64]  # (n,) bytes
     sizes: NDArray[np.int64]  # (n,) bytes
 
+    @classmethod
+    def of(cls, texts: pa.Array, memory: int) -> Texts:
+        """The texts of a string array, where they are; `memory` bytes bound what is done with them."""
+        data, bounds = utf8(texts)
+        scratch = Scratch(memory)
+        return cls(scratch.given(data), scratch.let_go, bounds[:-1].copy(), np.diff(bounds))
+
     def __len__(self) -> int:
         return self.starts.size
 

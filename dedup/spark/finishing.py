@@ -17,14 +17,13 @@ from dedup.kernels.align import COPY, FIRST, KIND, QUOTATION, RIGHT_FIRST, RIGHT
 from dedup.places import Spans
 from dedup.provenance import Sources, origins
 from dedup.schema import FAMILIES, INPUT
-from dedup.scratch import Scratch
 from dedup.settings import Settings
 from dedup.spark.groups import Group, among, merged, numbered, part_of, told_of_arrays
 from dedup.spark.job import OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, divided
 from dedup.spark.storage import unpacked_arrays
 from dedup.store import Articles, Texts
-from dedup.tokens import Tokens, utf8
+from dedup.tokens import Tokens
 from dedup.verify import Verified, copies_of, missing_of, settled
 
 
@@ -235,8 +234,6 @@ def _sources(group: Group) -> Sources:
 
 
 def _articles(group: Group, settings: Settings) -> Articles:
-    data, bounds = utf8(group.table["text"].combine_chunks())
-    scratch = Scratch(settings.memory * 10**6)
-    texts = Texts(scratch.given(data), scratch.let_go, bounds[:-1].copy(), np.diff(bounds))
+    texts = Texts.of(group.table["text"].combine_chunks(), settings.memory * 10**6)
     kept = [name for name in group.table.column_names if name in INPUT.names and name != "text"]
     return Articles(group.table.select(kept), texts)

@@ -8,13 +8,12 @@ which words the copies that others have found account for. The place makes famil
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dedup.align import Aligned, align
+from dedup.align import Aligned, align, keys_of
 from dedup.candidates import Candidates
 from dedup.cover import cover
 from dedup.csr import offsets_of, taken
@@ -41,7 +40,7 @@ def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     left, right, roots = (column(found[1], name).astype(np.int64) for name in ("left", "right", "root"))
     numbers = np.union1d(left, right)
     pairs = np.stack([np.searchsorted(numbers, side).astype(np.int32) for side in (left, right)], axis=1)
-    order = np.argsort(_keys(pairs))
+    order = np.argsort(keys_of(pairs))
     pairs, roots = pairs[order], roots[order]
     buckets, needed = column(found[1], "buckets")[order], column(found[1], "needed")[order]
     job.folder.write_arrays(f"large-{part}", {"numbers": numbers, "pairs": pairs})
@@ -103,9 +102,11 @@ class _Share:
         table = pa.Table.from_batches(job.folder.read_batches(f"lent-{part}")).combine_chunks()
         kept = job.folder.read_arrays(f"share-{part}")
         self.numbers = column(table, "number")
-        self.roots, self.rounds = kept["root"], kept["round"]
+        self.rounds = kept["round"]
         both = np.stack([kept["left"], kept["right"]], axis=1)
         self.pairs = np.searchsorted(self.numbers, both).astype(np.int32)
+        self.places = np.zeros(self.numbers.size, np.int64)  # of the texts' clusters
+        self.places[self.pairs] = job.spread(kept["root"])[:, None]
         self.tokens = tokens_of(table)
         self.seen = Seen.nothing(self.tokens, self.pairs)
 
@@ -127,10 +128,8 @@ class _Share:
     def messages(self) -> Iterator[Message]:
         """What is seen, to the places of the clusters."""
         texts = self.texts
-        root_of = np.zeros(len(self.tokens), np.int64)
-        root_of[self.pairs] = self.roots[:, None]
         bits, bounds = _packed(self.seen.marks, self.tokens.lengths[texts])
-        for place, rows in divided(self.job.spread(root_of[texts]), self.job.parts):
+        for place, rows in divided(self.places[texts], self.job.parts):
             own, lines = taken(bounds, rows)
             lists = pa.ListArray.from_arrays(own.astype(np.int32), pa.array(bits[lines]))
             yield Message(place, "marks", arrays(number=self.numbers[texts[rows]], bits=lists))
@@ -196,13 +195,11 @@ def look(number: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         return
     share = _Share(job, part)
     texts = share.texts
-    roots = np.zeros(len(share.tokens), np.int64)
-    roots[share.pairs] = share.roots[:, None]
     lengths = share.tokens.lengths[texts]
     bounds, places = _padded(lengths)
     bits = np.empty(int(bounds[-1]), np.uint8)
     answers = dict(told)
-    for place, rows in divided(job.spread(roots[texts]), job.parts):
+    for place, rows in divided(share.places[texts], job.parts):
         _, lines = taken(bounds, rows)
         bits[lines] = answers[place]["bits"].flatten().to_numpy()
     share.see(np.unpackbits(bits)[places])
@@ -219,11 +216,9 @@ def look(number: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 def _found(share: _Share, number: int) -> Iterator[Message]:
     """What a helper found in one round, to the places of the clusters."""
     kept = share.job.folder.read_arrays(f"found-{share.part}-{number}")
-    root_of = np.zeros(len(share.tokens), np.int64)
-    root_of[share.pairs] = share.roots[:, None]
     tried, found = kept.pop("tried"), aligned_of_arrays(kept)
     at = np.searchsorted(share.numbers, tried[:, 0])
-    places, tried_at = share.job.spread(root_of[found.pairs[:, 0]]), share.job.spread(root_of[at])
+    places, tried_at = share.places[found.pairs[:, 0]], share.places[at]
     for place in np.unique(tried_at).tolist():
         some = found.taken(np.flatnonzero(places == place))
         told = aligned_to_arrays(some) | {"numbers": share.numbers, "tried": tried[tried_at == place]}
@@ -249,12 +244,7 @@ def concluded(job: Job, part: int, group: Group, inbox: Inbox) -> Verified | Non
     kept = job.folder.read_arrays(f"large-{part}")
     pairs = np.searchsorted(numbers, kept["numbers"]).astype(np.int32)[kept["pairs"]]
     left_out = np.ones(len(pairs), np.bool_)
-    left_out[np.searchsorted(_keys(pairs), _keys(np.concatenate(tried)))] = False
+    left_out[np.searchsorted(keys_of(pairs), keys_of(np.concatenate(tried)))] = False
     known = families(found[0], tokens.lengths, job.settings.copy_share)
     known, rest = rejoined(tokens, found, known, pairs[left_out], job.settings)
     return Verified(Aligned.merged(found), none, known, rest)
-
-
-def _keys(pairs: NDArray[Any]) -> NDArray[np.int64]:
-    keys: NDArray[np.int64] = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
-    return keys

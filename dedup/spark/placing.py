@@ -20,8 +20,6 @@ from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import GUEST, OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
 
-_TIES = ("row", "other", "root", "alone", "buckets", "needed", "first")
-
 
 def root(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the clusters of one's articles; tell the homes of the others of each pair."""

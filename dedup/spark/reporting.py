@@ -26,7 +26,7 @@ from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import Folder
 from dedup.store import Articles, Texts
-from dedup.tokens import Tokens, utf8
+from dedup.tokens import Tokens
 
 _ROWS = 2**17  # of a row group
 NOWHERE = Origins(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
@@ -282,10 +282,9 @@ def _tokens(home: Home, count: int) -> tuple[Tokens, Places]:
         packed.append(own)
         odd.append(strange)
     offsets = offsets_of(np.concatenate(lengths))
-    data, bounds = utf8(home.column("text"))
-    scratch = Scratch(home.job.settings.memory * 10**6)
-    texts = Texts(scratch.given(data), scratch.let_go, bounds[:-1].copy(), np.diff(bounds))
-    places = Places(scratch.given(np.concatenate(packed)), offsets, np.concatenate(odd), texts)
+    memory = home.job.settings.memory * 10**6
+    texts = Texts.of(home.column("text"), memory)
+    places = Places(Scratch(memory).given(np.concatenate(packed)), offsets, np.concatenate(odd), texts)
     nowhere = np.empty(0, np.int32)
     padded = np.append(offsets, np.full(count - len(home), offsets[-1]))
     return Tokens(np.empty(0, np.uint32), nowhere, nowhere, np.concatenate(flags), padded), places

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.agencies import CREDITS
+from dedup.align import keys_of
 from dedup.candidates import Candidates
 from dedup.families import telling
 from dedup.spark import large
@@ -32,7 +33,7 @@ def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         job.folder.write_batches(f"said-{part}", CREDITS, group.credits.to_batches())
         found, hosts = _candidates(group.column("number"), pairs)
         told = verified(group.tokens(), found, group.column("number"), job.settings)
-        places = np.searchsorted(_keys_of(found.pairs), told.between.keys)
+        places = np.searchsorted(keys_of(found.pairs), told.between.keys)
         job.folder.write_arrays(f"verified-{part}", told_to_arrays(told) | {"hosts": hosts[places]})
     yield from large.begin(job, part, inbox)
 
@@ -67,10 +68,6 @@ def _candidates(
     both = np.sort(np.stack([hosts, np.searchsorted(numbers, guest).astype(np.int32)], axis=1), axis=1)
     order = np.lexsort((both[:, 1], both[:, 0]))
     return Candidates(both[order], buckets[order], needed[order]), hosts[order]
-
-
-def _keys_of(pairs: NDArray[np.int32]) -> NDArray[np.int64]:
-    return pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
 
 
 def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
