@@ -1,10 +1,15 @@
 """The engines that a test runs on: this process, and Spark with two executors of their own."""
 
 import os
+import socket
+import subprocess
 import sys
+import time
+import urllib.request
 import warnings
 from functools import partial
 
+import pyarrow.fs
 import pytest
 
 import dedup
@@ -34,3 +39,33 @@ def scan(request):
         request.getfixturevalue("spark")
         return partial(dedup.scan, engine="spark")
     return dedup.scan
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """Where a real S3 server listens, on loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
+        server.terminate()
+
+
+@pytest.fixture
+def s3_store(s3_server, monkeypatch):
+    """Its buckets, to look into them."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    return pyarrow.fs.S3FileSystem(
+        access_key="x", secret_key="y", endpoint_override=s3_server, scheme="http", region="us-east-1",
+        allow_bucket_creation=True,
+    )  # fmt: skip

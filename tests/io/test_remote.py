@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-
 import pyarrow.fs
 import pytest
 
 import dedup
 
 
-@pytest.fixture(scope="module")
-def bucket():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        options = f"endpoint_override=127.0.0.1:{port}&scheme=http&region=us-east-1"
-        yield f"?{options}&allow_bucket_creation=true", f"127.0.0.1:{port}"
-        server.terminate()
-
-
 @pytest.fixture
-def address(bucket, monkeypatch):
-    options, endpoint = bucket
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
-    store = pyarrow.fs.S3FileSystem(
-        access_key="x", secret_key="y", endpoint_override=endpoint, scheme="http", region="us-east-1",
-        allow_bucket_creation=True,
-    )  # fmt: skip
+def address(s3_server, s3_store):
+    options = f"?endpoint_override={s3_server}&scheme=http&region=us-east-1&allow_bucket_creation=true"
+    store = s3_store
     store.create_dir("news")
     for name, data in (
         ("2024/a.jsonl", b'{"id": "1", "text": "one"}\n{"id": "2", "text": "two"}\n'),

@@ -1,12 +1,6 @@
 """Articles from a bucket, and a report into it: a real S3 server on loopback."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from contextlib import nullcontext
 
 import pyarrow.fs
@@ -22,34 +16,10 @@ STORY = " ".join(f"word{number} and then" for number in range(40))
 ROWS = [{"id": f"{number}", "text": f"{STORY} {number}", "outlet": f"o{number}"} for number in range(6)]
 
 
-@pytest.fixture(scope="module")
-def bucket():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"127.0.0.1:{port}"
-        server.terminate()
-
-
 @pytest.fixture
-def store(bucket, monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
-    made = pyarrow.fs.S3FileSystem(
-        access_key="x", secret_key="y", endpoint_override=bucket, scheme="http", region="us-east-1",
-        allow_bucket_creation=True,
-    )  # fmt: skip
-    made.create_dir("desk")
-    return made
+def store(s3_store):
+    s3_store.create_dir("desk")
+    return s3_store
 
 
 @pytest.fixture
@@ -67,8 +37,8 @@ def names(store, folder):
     return sorted(info.path for info in found if info.type == pyarrow.fs.FileType.File)
 
 
-def test_from_a_bucket_into_it(store, bucket, scan_to, tmp_path):
-    options = f"?endpoint_override={bucket}&scheme=http&region=us-east-1&allow_bucket_creation=true"
+def test_from_a_bucket_into_it(store, s3_server, scan_to, tmp_path):
+    options = f"?endpoint_override={s3_server}&scheme=http&region=us-east-1&allow_bucket_creation=true"
     for number, rows in enumerate((ROWS[:3], ROWS[3:])):
         with store.open_output_stream(f"desk/news/{number}.jsonl") as stream:
             stream.write("\n".join(map(json.dumps, rows)).encode())
@@ -89,8 +59,8 @@ def test_from_a_bucket_into_it(store, bucket, scan_to, tmp_path):
         scan_to(source, f"s3://desk{options}", temp_dir=tmp_path)
 
 
-def test_stages_hand_on_by_the_bucket(store, bucket, scan_to):
-    options = f"?endpoint_override={bucket}&scheme=http&region=us-east-1&allow_bucket_creation=true"
+def test_stages_hand_on_by_the_bucket(store, s3_server, scan_to):
+    options = f"?endpoint_override={s3_server}&scheme=http&region=us-east-1&allow_bucket_creation=true"
     scan_to(ROWS, f"s3://desk/other{options}", temp_dir=f"s3://desk/scratch{options}", parts=2)
     assert names(store, "desk/scratch") == []
     assert load(f"s3://desk/other{options}").families.num_rows == 1
