@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,8 @@ class Aligned:
     pairs: NDArray[np.int32]  # (n, 2) text numbers, left < right
     passages: NDArray[np.int32]  # (passages, 6): columns of `dedup.kernels.align`, places in tokens
     offsets: NDArray[np.int64]  # (n + 1,)
-    matched: NDArray[np.int64]  # (n, 2) tokens of left and right in shared runs within copies
-    covered: NDArray[np.int64]  # (n, 2) tokens of left and right that copies cover
+    matched: NDArray[np.int32]  # (n, 2) tokens of left and right in shared runs within copies
+    covered: NDArray[np.int32]  # (n, 2) tokens of left and right that copies cover
     resemblance: NDArray[np.float64]  # (n,) exact, of the shingle sets
 
     @classmethod
@@ -64,14 +65,16 @@ class Aligned:
         """Each pair as one number, int64 (n,): left << 32 | right."""
         return keys_of(self.pairs)
 
-    def shares(self, weights: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What is matched and what is covered of left and right, float64 (n, 2) each.
+    def shares(
+        self, weights: NDArray[np.int64], rows: slice | NDArray[Any] = slice(None)
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What is matched and what is covered of left and right of the pairs `rows`, float64 (n, 2) each.
 
         `weights` int64 (texts,): the tokens that shares are shares of. Repeats are matched with their
         boilerplate, so shares are cut at 1.
         """
-        both = weights[self.pairs]
-        return np.minimum(self.matched / both, 1.0), np.minimum(self.covered / both, 1.0)
+        both = weights[self.pairs[rows]]
+        return np.minimum(self.matched[rows] / both, 1.0), np.minimum(self.covered[rows] / both, 1.0)
 
     def taken(self, order: NDArray[np.int64]) -> Aligned:
         """The pairs in another order, or some of them."""
@@ -122,7 +125,7 @@ def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, seen: S
     span_offsets, offsets = run_offsets.copy(), run_offsets.copy()
     runs = seed(tokens.hashes, *texts, SEED, FOLLOWED, LONG, run_offsets)
     spans = rework(tokens.hashes, tokens.flags, *texts, runs, run_offsets, span_offsets)
-    totals = np.zeros((lefts.size, 4), np.int64)
+    totals = np.zeros((lefts.size, 4), np.int32)
     passages = assemble(
         tokens.hashes,
         tokens.flags,

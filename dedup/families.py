@@ -52,6 +52,19 @@ class Families:
         return sums((self.spans[:, 1] - self.spans[:, 0]).astype(np.int64), self.span_offsets)
 
     @classmethod
+    def concatenated(cls, parts: Sequence[Families]) -> Families:
+        """The families of all `parts`, in order."""
+        sizes = [np.empty(0, np.int64), *(np.diff(part.offsets) for part in parts)]
+        spans = [np.empty(0, np.int64), *(np.diff(part.span_offsets) for part in parts)]
+        return cls(
+            np.concatenate([np.empty(0, np.int32), *(part.representatives for part in parts)]),
+            offsets_of(np.concatenate(sizes)),
+            np.concatenate([np.empty(0, np.int32), *(part.members for part in parts)]),
+            offsets_of(np.concatenate(spans)),
+            np.concatenate([np.empty((0, 2), np.int32), *(part.spans for part in parts)]),
+        )
+
+    @classmethod
     def of(
         cls,
         representatives: NDArray[np.int32],

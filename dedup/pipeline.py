@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 
 from dedup import tables
 from dedup.agencies import CREDITS, credit_rows, declared_rows, mentions
-from dedup.align import Aligned, align
 from dedup.candidates import Candidates, candidate_pairs
 from dedup.checkpoint import Arrays, Checkpoint
 from dedup.compose import compose
 from dedup.csr import batches, offsets_of
 from dedup.errors import SettingsError
 from dedup.families import Families, with_duplicates
+from dedup.groups import Verifier
 from dedup.io import Source as Input
 from dedup.io import batches as read
 from dedup.io import size_of
 from dedup.kernels.ready import load, ready
 from dedup.lsh import bands_for
+from dedup.pile import Pile
 from dedup.places import Places, pack
 from dedup.profile import Profile, Stage
 from dedup.provenance import Sources, coded, origins
@@ -44,10 +45,10 @@ from dedup.resume import (
 )
 from dedup.scratch import Scratch, Spool
 from dedup.settings import Settings
-from dedup.store import Articles
+from dedup.store import Articles, StoredTokens
 from dedup.threads import in_order
 from dedup.tokens import BATCH_BYTES, Tokens, tokenise
-from dedup.verify import copies_of, missing_of, settled, verified
+from dedup.verify import copies_of, missing_of, settled
 from dedup.weigh import Paragraphs, days, mark_navigation, mark_repeated, weights
 
 Progress = Callable[[str, int, int | None], None]
@@ -150,7 +151,7 @@ def _version() -> str:
 class Digested(NamedTuple):
     """Everything that later stages need of n articles besides their texts."""
 
-    tokens: Tokens  # without places
+    stored: StoredTokens
     characters: NDArray[np.int64]  # (n,)
     keys: NDArray[np.uint8]  # (n, 16) digests
     sources: Sources
@@ -231,8 +232,8 @@ class _Run:
     def find(self, articles: Articles) -> tuple[Digested, tables.Found]:
         """All that there is to tell of articles; their tokens are forgotten then."""
         digested = self.tokenise(articles)
-        aligned, clusters = self.align(digested, self.pair(digested))
-        found = self.trace(articles, digested, aligned, clusters)
+        pile, clusters = self.align(digested, self.pair(digested))
+        found = self.trace(articles, digested, pile, clusters)
         for spool in self.looked_up:
             spool.clear()
         return digested, found
@@ -246,8 +247,8 @@ class _Run:
             arrays, packed = self._tokenised(articles)
             self.keep("tokens", lambda: {**arrays, "places": packed.array()})
             kept = arrays
-        none = np.empty(0, np.int32)
-        tokens = Tokens(kept["hashes"], none, none, kept["flags"], kept["offsets"])
+        hashes, flags = self.looked_up or [self.scratch.given(kept[name]) for name in ("hashes", "flags")]
+        tokens = StoredTokens(hashes, flags, kept["offsets"])
         credited = table_of_array(kept["credits"])
         details = {name: articles.column(name) for name in articles.details.column_names}
         declared = pa.Table.from_batches([declared_rows(details)])
@@ -323,7 +324,7 @@ class _Run:
         """Find the pairs of articles to compare; of exact repeats only the first is compared."""
         settings = self.settings
         bands = bands_for(settings.num_perm, settings.resemblance, settings.recall)
-        count = len(digested.tokens)
+        count = digested.first_of.size
         compared = digested.judged & (digested.first_of == np.arange(count))
         with self.stage("pair") as stage:
             kept = self.kept("pairs")
@@ -331,53 +332,70 @@ class _Run:
                 pairs = Candidates(**kept)
             else:
                 pairs = candidate_pairs(
-                    digested.tokens, compared, digested.batches, settings, bands, self.scratch,
+                    digested.stored.whole(), compared, digested.batches, settings, bands, self.scratch,
                     threads=self.threads, progress=lambda done, total: self.tell("pair", done, total),
                 )  # fmt: skip
                 self.keep("pairs", pairs._asdict)
             stage.rows_in, stage.rows_out, stage.unit_out = int(compared.sum()), len(pairs.pairs), "pairs"
         return pairs
 
-    def align(self, digested: Digested, found: Candidates) -> tuple[Aligned, Families]:
+    def align(self, digested: Digested, found: Candidates) -> tuple[Pile, Families]:
         """Verify candidates and cluster articles."""
-        kept = self.kept("families")
+        whole, kept = Pile(self.scratch), self.kept("families")
         if kept is not None:
-            return families_of_arrays(kept)
-        tokens, settings = digested.tokens, self.settings
+            aligned, clusters = families_of_arrays(kept)
+            whole.append(aligned)
+            return whole, clusters
+        settings, lengths = self.settings, digested.stored.lengths
+        verifier = self.verifier(digested, len(found.pairs))
         with self.stage("align") as stage:
-            told = verified(
-                tokens, found, np.arange(len(tokens)), settings, threads=self.threads, progress=self._aligning
-            )
+            told, piles = verifier.verified(found)
             stage.rows_in, stage.unit_in = len(found.pairs), "pairs"
             stage.rows_out, stage.unit_out = len(told.within.pairs) + len(told.between.pairs), "pairs"
         with self.stage("families") as stage:
-            aligned, clusters = settled(tokens, told, settings, threads=self.threads, progress=self._aligning)
-            clusters = with_duplicates(clusters, digested.first_of, tokens.lengths)
-            stage.rows_in, stage.unit_in = len(aligned.pairs), "pairs"
+            parts, clusters = settled(
+                told, lengths, settings.copy_share, verifier.aligned, threads=self.threads
+            )
+            clusters = with_duplicates(clusters, digested.first_of, lengths)
+            whole.merge(parts)
+            for pile in piles:
+                pile.clear()
+            stage.rows_in, stage.unit_in = whole.size, "pairs"
             stage.rows_out, stage.unit_out = len(clusters), "families"
-        self.keep("families", lambda: families_to_arrays(aligned, clusters))
-        return aligned, clusters
+        self.keep("families", lambda: families_to_arrays(whole.aligned(), clusters))
+        return whole, clusters
 
-    def trace(
-        self, articles: Articles, digested: Digested, aligned: Aligned, found: Families
-    ) -> tables.Found:
+    def trace(self, articles: Articles, digested: Digested, pile: Pile, found: Families) -> tables.Found:
         """Find out where families came from, and what articles are made of."""
-        tokens, lengths = digested.tokens, digested.tokens.lengths
+        tokens, lengths = digested.stored.whole(), digested.stored.lengths
         self.tell("report", 0, None)
         with self.stage("provenance") as stage:
             traced = origins(found, digested.sources, lengths)
-            missing = missing_of(aligned, found, traced.texts, digested.first_of)
-            repeats = copies_of(digested.first_of, lengths)
-            further = align(tokens, missing, self.settings, threads=self.threads, progress=self._aligning)
-            aligned = Aligned.merged([aligned, further, repeats])
+            missing = missing_of(pile.aligned(), found, traced.texts, digested.first_of)
+            further = self.verifier(digested, len(missing)).aligned(missing)
+            whole = Pile(self.scratch)
+            whole.merge([pile.aligned(), further, copies_of(digested.first_of, lengths)])
+            pile.clear()
+            aligned = whole.aligned()
             parts = compose(tokens, aligned, found, traced.texts, digested.batches, threads=self.threads)
-            matched, covered = aligned.shares(weights(tokens))
             stage.rows_in, stage.unit_in = len(found), "families"
             stage.rows_out, stage.unit_out = len(parts), "parts"
         return tables.Found(
             articles, digested.characters, lengths, digested.judged, digested.first_of, digested.keys,
-            aligned, matched, covered, found, traced, digested.sources, parts, articles.column("id"),
+            aligned, weights(tokens), found, traced, digested.sources, parts, articles.column("id"),
         )  # fmt: skip
+
+    def verifier(self, digested: Digested, pairs: int) -> Verifier:
+        """What aligns pairs of articles, and tells how many of `pairs` are done."""
+        done = 0
+
+        def tell(more: int) -> None:
+            nonlocal done
+            done += more
+            self.scratch.let_go()
+            self.tell("align", min(done, pairs), pairs)
+
+        return Verifier(digested.stored, self.settings, self.scratch, self.threads, tell)
 
     def build(self, digested: Digested, found: tables.Found) -> dict[str, pa.Table]:
         """The report's tables."""
@@ -394,10 +412,6 @@ class _Run:
         with self.profile.stage(name, self.scratch) as stage:
             yield stage
             self.scratch.let_go()
-
-    def _aligning(self, done: int, total: int) -> None:
-        self.scratch.let_go()
-        self.tell("align", done, total)
 
 
 def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dedup.csr import offsets_of
+from dedup.csr import Offsets, offsets_of
 from dedup.report.texts import SortedTexts
 from dedup.schema import INPUT
 from dedup.scratch import Scratch, Spool
 from dedup.threads import ahead
-from dedup.tokens import utf8
+from dedup.tokens import Tokens, utf8
 
 _DETAILS = pa.schema([field for field in INPUT if field.name != "text"])
 
@@ -56,6 +56,38 @@ class Texts:
     def batch(self, first: int, stop: int) -> pa.Array:
         """The texts `first` to `stop`."""
         return self.taken(np.arange(first, stop))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTokens:
+    """The tokens of n texts, without their places; those of text i are `offsets[i]:offsets[i + 1]`."""
+
+    hashes: Spool  # uint32, as in `Tokens`
+    flags: Spool  # uint8
+    offsets: Offsets  # (n + 1,)
+
+    @property
+    def held(self) -> bool:
+        """Are they in memory?"""
+        return self.hashes.file is None and self.flags.file is None
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, int64 (n,)."""
+        return np.diff(self.offsets)
+
+    def whole(self) -> Tokens:
+        """Those of all texts; from disk they are mapped."""
+        none = np.empty(0, np.int32)
+        return Tokens(self.hashes.array(), none, none, self.flags.array(), self.offsets)
+
+    def some(self, texts: NDArray[Any]) -> Tokens:
+        """Those of some texts, in memory."""
+        bounds, none = offsets_of(self.lengths[texts]), np.empty(0, np.int32)
+        hashes, flags = np.empty(bounds[-1], np.uint32), np.empty(bounds[-1], np.uint8)
+        for spool, out in ((self.hashes, hashes), (self.flags, flags)):
+            spool.gather(self.offsets[texts], bounds, out)
+        return Tokens(hashes, none, none, flags, bounds)
 
 
 @dataclass(frozen=True, slots=True)

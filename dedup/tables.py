@@ -47,8 +47,7 @@ class Found:
     first_of: NDArray[np.int64]  # (n,) the first text with the same tokens
     digests: NDArray[np.uint8]  # (n, 16)
     aligned: Aligned
-    matched: NDArray[np.float64]  # (pairs, 2) shares of left and right in shared runs within copies
-    covered: NDArray[np.float64]  # (pairs, 2) within copies
+    weights: NDArray[np.int64]  # (n,) the tokens that shares are shares of
     families: Families
     origins: Origins
     sources: Sources
@@ -131,7 +130,8 @@ def _table(columns: dict[str, Any], kind: pa.Schema) -> pa.Table:
 
 def pair_rows(found: Found, first: int, stop: int) -> pa.Table:
     """The rows of the pairs `first` to `stop`."""
-    own, aligned = slice(first, stop), found.aligned.taken(np.arange(first, stop))
+    aligned = found.aligned.taken(np.arange(first, stop))
+    matched, covered = aligned.shares(found.weights)
     pairs, count = aligned.pairs, len(aligned.pairs)
     owners = np.repeat(np.arange(count), np.diff(aligned.offsets))
     kinds = np.zeros((count, len(schema.PASSAGE_KINDS)), np.bool_)
@@ -139,8 +139,8 @@ def pair_rows(found: Found, first: int, stop: int) -> pa.Table:
     in_copies = np.where(aligned.passages[:, KIND] == COPY, aligned.passages[:, MATCHED], 0)
     outlets = found.sources.outlets[pairs]
     names = relations(
-        found.matched[own],
-        found.covered[own],
+        matched,
+        covered,
         kinds,
         (outlets[:, 0] == outlets[:, 1]) & (outlets[:, 0] >= 0),
     )
@@ -148,8 +148,8 @@ def pair_rows(found: Found, first: int, stop: int) -> pa.Table:
     columns = {
         "left": _picked(found.ids, pairs[:, 0]),
         "right": _picked(found.ids, pairs[:, 1]),
-        "left_containment": found.matched[own, 0],
-        "right_containment": found.matched[own, 1],
+        "left_containment": matched[:, 0],
+        "right_containment": matched[:, 1],
         "resemblance": aligned.resemblance,
         "matched_tokens": sums(in_copies.astype(np.int64), aligned.offsets),
         "relation": names,
@@ -218,9 +218,9 @@ def _towards_origins(
     place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
     known = keys[place] == wanted if len(keys) else np.zeros(wanted.size, np.bool_)
     out = []
-    for shares in (found.matched, found.covered):
+    for shares in found.aligned.shares(found.weights, place[known]):
         own = np.zeros((wanted.size, 2))
-        own[known] = shares[place[known]]
+        own[known] = shares
         own[origins > members] = own[origins > members][:, ::-1]
         own[same] = 1.0
         out.append(own)

@@ -8,9 +8,10 @@ that clusters may be verified apart from one another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ from dedup.tokens import Tokens
 
 CLOSE = 8  # buckets in which two texts meet, for them to be of one cluster
 ROUNDS = 4  # in which needed pairs are looked at
+
+Aligner = Callable[[NDArray[np.int32]], Aligned]  # of pairs of texts
 
 
 class Verified(NamedTuple):
@@ -80,43 +83,64 @@ def verified(
     parts = [Aligned.merged(parts)]
     known = families(parts[0], tokens.lengths, settings.copy_share, threads=threads)
     rest = close.pairs[~chosen]
-    known, rest = rejoined(tokens, parts, known, rest, settings, threads=threads, progress=progress)
+    known, rest = rejoined(parts, known, rest, tokens.lengths, settings.copy_share, aligned, threads=threads)
     return Verified(Aligned.merged(parts), aligned(found.pairs[~inside]), known, rest)
 
 
+def merged(parts: Sequence[Verified]) -> Verified:
+    """What was found of several groups of clusters, by the same numbers of texts."""
+    return Verified(
+        Aligned.merged([part.within for part in parts]),
+        Aligned.merged([part.between for part in parts]),
+        Families.concatenated([part.families for part in parts]),
+        np.concatenate([part.rest for part in parts]),
+    )
+
+
+def numbered(told: Verified, numbers: NDArray[Any]) -> Verified:
+    """What was found of some texts, with other numbers for them, (n,), that rise as theirs do."""
+    numbers, known = numbers.astype(np.int32), told.families
+    return Verified(
+        replace(told.within, pairs=numbers[told.within.pairs]),
+        replace(told.between, pairs=numbers[told.between.pairs]),
+        replace(known, representatives=numbers[known.representatives], members=numbers[known.members]),
+        numbers[told.rest],
+    )
+
+
 def settled(
-    tokens: Tokens,
     told: Verified,
-    settings: Settings,
+    lengths: NDArray[np.int64],
+    copy_share: float,
+    aligner: Aligner,
     *,
     threads: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[Aligned, Families]:
-    """All aligned pairs and their families, in which no pair that was left out is apart."""
+) -> tuple[list[Aligned], Families]:
+    """All aligned pairs, in parts, and their families, in which no pair that was left out is apart."""
     parts = [told.within, told.between]
-    known = renewed(told.families, parts, tokens.lengths, settings.copy_share, threads=threads)
-    known, _ = rejoined(tokens, parts, known, told.rest, settings, threads=threads, progress=progress)
-    return Aligned.merged(parts), known
+    known = renewed(told.families, parts, lengths, copy_share, threads=threads)
+    known, _ = rejoined(parts, known, told.rest, lengths, copy_share, aligner, threads=threads)
+    return parts, known
 
 
 def rejoined(
-    tokens: Tokens,
     parts: list[Aligned],
     known: Families,
     rest: NDArray[np.int32],
-    settings: Settings,
+    lengths: NDArray[np.int64],
+    copy_share: float,
+    aligner: Aligner,
     *,
     threads: int = 1,
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Families, NDArray[np.int32]]:
     """Align those of the pairs left out that are not of one family, until there are none.
 
     `parts` takes in what they say, besides what made the families `known`. Returns the families, and the
     pairs that are left out for good.
     """
-    while (further := apart(rest, known, len(tokens))).any():
-        parts.append(align(tokens, rest[further], settings, threads=threads, progress=progress))
-        known = renewed(known, parts, tokens.lengths, settings.copy_share, threads=threads)
+    while (further := apart(rest, known, lengths.size)).any():
+        parts.append(aligner(rest[further]))
+        known = renewed(known, parts, lengths, copy_share, threads=threads)
         rest = rest[~further]
     return known, rest
 
@@ -138,8 +162,8 @@ def copies_of(first_of: NDArray[np.int64], lengths: NDArray[np.int64]) -> Aligne
     repeats = np.flatnonzero(first_of != np.arange(first_of.size))
     repeats = repeats[np.argsort(first_of[repeats], kind="stable")]
     pairs = np.stack([first_of[repeats], repeats], axis=1).astype(np.int32)
-    lengths = lengths[pairs[:, 0]]
-    zeros = np.zeros_like(lengths)
-    passages = np.stack([zeros, lengths, zeros, lengths, lengths, zeros + COPY], axis=1).astype(np.int32)
-    both = np.stack([lengths, lengths], axis=1)
+    whole = lengths[pairs[:, 0]].astype(np.int32)
+    zeros = np.zeros_like(whole)
+    passages = np.stack([zeros, whole, zeros, whole, whole, zeros + np.int32(COPY)], axis=1)
+    both = np.stack([whole, whole], axis=1)
     return Aligned(pairs, passages, np.arange(len(pairs) + 1), both, both, np.ones(len(pairs)))

@@ -277,7 +277,7 @@ def assemble(
 
     `hashes`, `flags`, `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers. Returns int32
     (n, 6), pair after pair: left first and stop, right first and stop (token places), matched tokens,
-    kind. Fills `passage_offsets` int64 (pairs + 1), and `totals` int64 (pairs, 4), given as zeros, with the
+    kind. Fills `passage_offsets` int64 (pairs + 1), and `totals` int32 (pairs, 4), given as zeros, with the
     tokens of left and right that are matched within copies, and those that copies cover. Every run of at
     least `guarantee` tokens lies in a passage of some kind.
     """

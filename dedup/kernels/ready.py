@@ -216,7 +216,7 @@ def _compile_there() -> None:
     from dedup.weigh import mark_navigation, weights
 
     bounds, none = np.zeros(2, np.int64), np.empty((0, 4), np.int32)
-    totals = np.zeros((1, 4), np.int64)
+    totals = np.zeros((1, 4), np.int32)
     assemble(*_pair(), none[:, :3].copy(), bounds, none, bounds, 12, totals, bounds.copy())
     gather(np.zeros(1, np.uint8), bounds[:1], bounds, np.zeros(1, np.uint8))
     dictionary(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +19,13 @@ from dedup.places import Spans
 from dedup.provenance import Sources, origins
 from dedup.schema import FAMILIES, INPUT
 from dedup.settings import Settings
-from dedup.spark.groups import Group, among, merged, numbered, part_of, told_of_arrays
+from dedup.spark.groups import Group, among, part_of, told_of_arrays, with_numbers
 from dedup.spark.job import OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, divided
 from dedup.spark.storage import unpacked_arrays
 from dedup.store import Articles, Texts
 from dedup.tokens import Tokens
-from dedup.verify import Verified, copies_of, missing_of, settled
+from dedup.verify import Verified, copies_of, merged, missing_of, settled
 
 
 def finish(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -52,7 +53,7 @@ def _groups(job: Job, part: int, inbox: Inbox) -> Iterator[tuple[Group, Verified
         group, found = part_of(job, part, own)
         texts += group.table.to_batches()
         credits += group.credits.to_batches()
-        told.append(numbered(found, group))
+        told.append(with_numbers(found, group))
     if texts:
         met = Group.of(texts, credits)
         numbers = met.column("number")
@@ -99,7 +100,9 @@ class _Finished:
         what = group.column("what")
         together = (what[told.between.pairs] == OWN).all(axis=1)
         here, apart = (told.between.taken(np.flatnonzero(some)) for some in (together, ~together))
-        aligned, clusters = settled(tokens, told._replace(between=here), settings)
+        aligner = partial(align, tokens, settings=settings)
+        parts, clusters = settled(told._replace(between=here), tokens.lengths, settings.copy_share, aligner)
+        aligned = Aligned.merged(parts)
         first_of = np.arange(len(group))
         repeats = what == REPEAT
         first_of[repeats] = np.searchsorted(numbers, group.column("first")[repeats])
@@ -107,15 +110,12 @@ class _Finished:
         sources = _sources(group)
         traced = origins(clusters, sources, lengths)
         missing = missing_of(aligned, clusters, traced.texts, first_of)
-        further = align(tokens, missing, settings)
-        aligned = Aligned.merged([aligned, further, copies_of(first_of, lengths), apart])
-        matched, covered = aligned.shares(group.column("weights"))
+        aligned = Aligned.merged([aligned, aligner(missing), copies_of(first_of, lengths), apart])
         digests = np.stack([group.column("low"), group.column("high")], axis=1).view(np.uint8)
         empty = np.empty(0, np.int64)
         found = tables.Found(
             _articles(group, settings), empty, lengths, lengths >= settings.min_tokens, first_of, digests,
-            aligned,
-            matched, covered, clusters, traced, sources, np.empty((0, 6), np.int32),
+            aligned, group.column("weights"), clusters, traced, sources, np.empty((0, 6), np.int32),
             group.table["id"].combine_chunks(),
         )  # fmt: skip
         return cls(
@@ -136,13 +136,7 @@ class _Finished:
         aligned, numbers = self.found.aligned, self.group.column("number")
         homes = self.job.homes(numbers)
         for home, rows in divided(homes[aligned.pairs[:, 0]], self.job.parts):
-            own = replace(
-                self.found,
-                aligned=aligned.taken(rows),
-                matched=self.found.matched[rows],
-                covered=self.found.covered[rows],
-            )
-            yield from self._rows(home, own)
+            yield from self._rows(home, replace(self.found, aligned=aligned.taken(rows)))
         for home, rows in divided(homes[aligned.pairs[:, 1]], self.job.parts):
             yield Message(home, "shown", arrays(number=np.unique(numbers[aligned.pairs[rows, 1]])))
         yield from self._entries(base, homes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup.agencies import CREDITS
-from dedup.align import Aligned
-from dedup.csr import offsets_of, taken
+from dedup.csr import taken
 from dedup.families import Families
 from dedup.resume import families_of_arrays, families_to_arrays
 from dedup.spark.homes import mark
 from dedup.spark.job import GUEST, REPEAT, Job
 from dedup.spark.messages import Message, column, texts_in
 from dedup.tokens import Tokens, tokenise
-from dedup.verify import Verified
+from dedup.verify import Verified, numbered
 from dedup.weigh import mark_navigation
 
 
@@ -148,42 +147,9 @@ def part_of(
 
 def among(told: Verified, numbers: NDArray[np.int64], others: NDArray[np.int64]) -> Verified:
     """What was found of the texts `numbers`, by their places among the `others`; both rise."""
-    places = np.searchsorted(others, numbers).astype(np.int32)
-    return Verified(
-        replace(told.within, pairs=places[told.within.pairs]),
-        replace(told.between, pairs=places[told.between.pairs]),
-        replace(
-            told.families,
-            representatives=places[told.families.representatives],
-            members=places[told.families.members],
-        ),
-        places[told.rest],
-    )
+    return numbered(told, np.searchsorted(others, numbers))
 
 
-def numbered(told: Verified, group: Group) -> dict[str, NDArray[Any]]:
+def with_numbers(told: Verified, group: Group) -> dict[str, NDArray[Any]]:
     """What was found of a group, and the texts' numbers."""
     return told_to_arrays(told) | {"numbers": group.column("number")}
-
-
-def merged(parts: list[Verified]) -> Verified:
-    """What was found in several places."""
-    bases = offsets_of(np.array([len(part.families) for part in parts]))
-    spans = [part.families.span_offsets for part in parts]
-    ends = offsets_of(np.array([bounds[-1] for bounds in spans]))
-    return Verified(
-        Aligned.merged([part.within for part in parts]),
-        Aligned.merged([part.between for part in parts]),
-        Families.of(
-            np.concatenate([part.families.representatives for part in parts]),
-            np.concatenate(
-                [part.families.owners + base for part, base in zip(parts, bases[:-1], strict=True)]
-            ),
-            np.concatenate([part.families.members for part in parts]),
-            np.concatenate(
-                [*(bounds[:-1] + end for bounds, end in zip(spans, ends[:-1], strict=True)), ends[-1:]]
-            ),
-            np.concatenate([part.families.spans for part in parts]),
-        ),
-        np.concatenate([part.rest for part in parts]),
-    )

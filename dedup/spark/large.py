@@ -8,6 +8,7 @@ which words the copies that others have found account for. The place makes famil
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -245,6 +246,7 @@ def concluded(job: Job, part: int, group: Group, inbox: Inbox) -> Verified | Non
     pairs = np.searchsorted(numbers, kept["numbers"]).astype(np.int32)[kept["pairs"]]
     left_out = np.ones(len(pairs), np.bool_)
     left_out[np.searchsorted(keys_of(pairs), keys_of(np.concatenate(tried)))] = False
-    known = families(found[0], tokens.lengths, job.settings.copy_share)
-    known, rest = rejoined(tokens, found, known, pairs[left_out], job.settings)
+    share, aligner = job.settings.copy_share, partial(align, tokens, settings=job.settings)
+    known = families(found[0], tokens.lengths, share)
+    known, rest = rejoined(found, known, pairs[left_out], tokens.lengths, share, aligner)
     return Verified(Aligned.merged(found), none, known, rest)

@@ -212,11 +212,10 @@ class _Composed:
         [spans] = places.spans([wanted], home.batches, 1)
         details = {name: home.column(name) for name in ("id", "outlet", "url", "published")}
         sources = Sources.of({**details, "derived_from": pa.nulls(len(home), pa.string())}, credits_of(home))
-        none = np.empty((0, 2))
         found = tables.Found(
             Articles(home.table.drop_columns(["text"]), places.texts), facts["characters"], facts["lengths"],
-            facts["lengths"] >= home.job.settings.min_tokens, labels(firsts), facts["digests"], aligned, none,
-            none, families, NOWHERE, sources, parts, labels.ids,
+            facts["lengths"] >= home.job.settings.min_tokens, labels(firsts), facts["digests"], aligned,
+            np.empty(0, np.int64), families, NOWHERE, sources, parts, labels.ids,
         )  # fmt: skip
         rows = (member.numbers - home.first).astype(np.int32)
         empty = np.empty(rows.size)
@@ -265,7 +264,7 @@ def _aligned(labels: _Labels, entries: _Entries) -> Aligned:
     passages[~right, FIRST], passages[~right, STOP] = entries.spans[~right, :2].T
     passages[right, RIGHT_FIRST], passages[right, RIGHT_STOP] = entries.spans[right, :2].T
     bounds = np.append(entries.offsets[starts], entries.offsets[-1])
-    none = np.zeros((len(pairs), 2), np.int64)
+    none = np.zeros((len(pairs), 2), np.int32)
     return Aligned(pairs, passages, bounds, none, none, np.zeros(len(pairs)))
 
 

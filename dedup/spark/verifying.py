@@ -14,11 +14,11 @@ from dedup.candidates import Candidates
 from dedup.families import telling
 from dedup.spark import large
 from dedup.spark.graph import joined
-from dedup.spark.groups import Group, group_of, merged, numbered, part_of, told_of_arrays, told_to_arrays
+from dedup.spark.groups import Group, group_of, part_of, told_of_arrays, told_to_arrays, with_numbers
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import packed_arrays
-from dedup.verify import verified
+from dedup.verify import merged, verified
 
 _PAIR = ("host", "guest", "buckets", "needed")
 _KINDS = (np.int64, np.int64, np.uint16, np.bool_)
@@ -98,5 +98,5 @@ def move(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         group, told = part_of(job, part, moved[moved[:, 1] == place, 0])
         yield from group.messages(place)
         yield Message(
-            place, "told", arrays(data=pa.array([packed_arrays(numbered(told, group)).to_pybytes()]))
+            place, "told", arrays(data=pa.array([packed_arrays(with_numbers(told, group)).to_pybytes()]))
         )
