@@ -39,7 +39,9 @@ SHORT = 128  # tokens in a text under which a fingerprint is a good part of it
 _BUCKETS = 3  # in which two texts meet, for them to be compared on weak evidence
 _PURITIES = 8  # steps in which the share of a text that others have is looked at
 _TEXTS_IN_PART, _MOST_BITS = 2048, 8  # texts for each part of the postings, and how many parts there may be
-_LOOKED_UP = 2**12  # postings, each of which may map 64 KB of tokens into memory, 268 MB in all
+_LOT = 8  # part of the memory in which threads look at postings, and
+_EACH = 100  # bytes of it for each posting
+_LOOKED_UP = 2**14  # postings in the order of their texts, after which memory is given back
 _PARTS = 64  # ranges of texts in which pairs are sorted, at most
 
 
@@ -229,16 +231,23 @@ class _Work:
         shift = max(0, (len(self.tokens) - 1).bit_length() - (_PARTS - 1).bit_length())
         met, crowd = self.scratch.parts(_PARTS, np.uint64), self.scratch.spool(np.uint64)
 
-        def run(part: int) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]:
+        def run(lot: range) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]:
+            columns = zip(*(parts.part(part) for part in lot), strict=True)
+            found = Postings(*(np.concatenate(column) for column in columns))
             pairs, crowded = meet(
-                Postings(*parts.part(part)), self.tokens, ranks, self.settings, reach, few,
-                self.scratch.let_go,
+                found, self.tokens, ranks, self.settings, reach, few,
+                self.scratch.let_go if self.scratch.spilled else None,
             )  # fmt: skip
             bounds, scattered = np.empty(_PARTS + 1, np.int64), np.empty_like(pairs)
             kernels.scatter_pairs(pairs, shift, bounds, scattered)
             return scattered, bounds, crowded
 
-        for pairs, bounds, crowded in in_order(run, range(len(parts)), self.threads):
+        at_once = 1
+        if self.scratch.spilled:
+            size = self.scratch.memory // (_LOT * _EACH * self.threads)
+            at_once = max(1, len(parts) * size // max(parts.size, 1))
+        lots = [range(len(parts))[first : first + at_once] for first in range(0, len(parts), at_once)]
+        for pairs, bounds, crowded in in_order(run, lots, self.threads):
             met.append([pairs], bounds)
             crowd.append(crowded)
             self.scratch.let_go()
@@ -292,23 +301,32 @@ def meet(
     settings: Settings,
     reach: int,
     few: int,
-    let_go: Callable[[], None],
+    let_go: Callable[[], None] | None = None,
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Pairs of texts that meet, and the fingerprints in crowds, both packed (see `kernels.fill_pairs`).
 
     `found` are sorted by key, and by text in each bucket; `ranks`: each text's place among those that others
-    may be compared with. `let_go` is called now and then, as tokens are looked up all over the corpus.
+    may be compared with. With `let_go`, tokens are on disk, and looked up in their order;
+    it is called now and then.
     """
     count, beside = found.keys.size, settings.guarantee - settings.shingle
     around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
     brief = np.empty(count, np.bool_)
-    for first in range(0, count, _LOOKED_UP):
-        some = slice(first, first + _LOOKED_UP)
-        kernels.surroundings(
-            found.texts[some], found.spots[some], tokens.hashes, tokens.offsets, settings.shingle, SHORT,
-            around[some], known[some], brief[some],
-        )  # fmt: skip
-        let_go()
+    texts = tokens.hashes, tokens.offsets, settings.shingle, SHORT
+    if let_go is None:
+        kernels.surroundings(found.texts, found.spots, *texts, around, known, brief)
+    else:
+        order = np.argsort(found.texts)
+        for first in range(0, count, _LOOKED_UP):
+            own = order[first : first + _LOOKED_UP]
+            told = (
+                np.empty_like(around[: own.size]),
+                np.empty_like(known[: own.size]),
+                np.empty(own.size, np.bool_),
+            )
+            kernels.surroundings(found.texts[own], found.spots[own], *texts, *told)
+            around[own], known[own], brief[own] = told
+            let_go()
     return filled(found, around, known, brief, ranks, reach, few)
 
 

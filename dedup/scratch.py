@@ -155,7 +155,7 @@ class Spool:
     def _write(self, values: NDArray[Any]) -> None:
         assert self.file is not None
         try:
-            left = memoryview(values.data).cast("B")
+            left = values.ravel().view(np.uint8).data
             while left:
                 left = left[self.file.write(left) :]
         except OSError as error:

@@ -222,7 +222,7 @@ def test_meeting(meetings, ranks, guarantee, reach, few, short):
     chosen = dedup.Settings(shingle=2, guarantee=guarantee)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(candidates, "SHORT", short)
-        pairs, crowd = meet(found, tokens, np.array(ranks, np.int32), chosen, reach, few, lambda: None)
+        pairs, crowd = meet(found, tokens, np.array(ranks, np.int32), chosen, reach, few)
     expected = met(postings, texts, ranks, 2, guarantee - 2, short, reach, few)
     most, crowded = buckets.count_pairs(found.keys, found.texts, reach, few)
     assert (len(pairs), crowded >= len(crowd)) == (most, True)
@@ -237,7 +237,7 @@ def test_a_large_bucket_costs_no_more_than_its_size(spot):
     found = Postings(np.zeros(count, np.uint64), numbers, np.full(count, spot, np.int32))
     offsets = 12 * np.arange(count + 1)
     tokens = Tokens(np.zeros(12 * count, np.uint32), PLACES, PLACES, np.zeros(12 * count, np.uint8), offsets)
-    pairs, crowd = meet(found, tokens, numbers[::-1].copy(), dedup.Settings(), 34, 8, lambda: None)
+    pairs, crowd = meet(found, tokens, numbers[::-1].copy(), dedup.Settings(), 34, 8)
     assert count <= len(pairs) <= 9 * count
     assert crowd.size == (count if spot == 0 else 0)
     assert not any(misses for _, _, misses in crowd_of(crowd))  # every run is that of a text that all meet
