@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dedup.align import Aligned
-from dedup.csr import Offsets, offsets_of, taken
+from dedup.csr import Offsets, offsets_of
 from dedup.families import Families
 from dedup.kernels import compose as kernels
 from dedup.kernels.align import COPY, FIRST, KIND, QUOTATION, RIGHT_FIRST, RIGHT_STOP, STOP
@@ -25,20 +25,22 @@ def compose(
     batches: Sequence[tuple[int, int]],
     *,
     threads: int = 1,
+    let_go: Callable[[], None] = lambda: None,
 ) -> NDArray[np.int32]:
     """Cut every article into parts, int32 (n, 6): columns of `kernels.compose`, in text order.
 
-    `origins` int64 (families,): their origins' text numbers; `batches` bound the work done in one go.
+    `origins` int64 (families,): their origins' text numbers; `batches` bound the work done in one go,
+    after each of which `let_go` is called.
     """
-    telling = (aligned.passages[:, KIND] == COPY) | (aligned.passages[:, KIND] == QUOTATION)
+    kinds = aligned.passages[:, KIND]
+    telling = (kinds == COPY) | (kinds == QUOTATION)
     pairs = np.flatnonzero(np.diff(offsets_of(telling)[aligned.offsets]))
-    bounds, rows = taken(aligned.offsets, pairs)
-    passages = aligned.passages[rows]
-    spans = []
+    spans: list[NDArray[Any]] = []
     for kind in (COPY, QUOTATION):
-        chosen = passages[:, KIND] == kind
-        places = np.ascontiguousarray(passages[chosen][:, [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]])
-        spans += [places, offsets_of(chosen)[bounds]]
+        chosen = np.flatnonzero(kinds == kind)
+        places = aligned.passages[chosen[:, None], [FIRST, STOP, RIGHT_FIRST, RIGHT_STOP]]
+        bounds = np.searchsorted(chosen, aligned.offsets)  # pairs between those that tell have none
+        spans += [places, np.append(bounds[pairs], chosen.size)]
     both = aligned.pairs[pairs]
     shared: tuple[Any, ...] = (*_entries(both, len(tokens)), *spans, *_index(found, len(tokens)))
 
@@ -47,7 +49,11 @@ def compose(
         made: NDArray[np.int32] = kernels.compose(*(batch[0], part.offsets, part.flags, *shared, origins))
         return made
 
-    return np.concatenate([np.empty((0, 6), np.int32), *in_order(run, batches, threads)])
+    made = [np.empty((0, 6), np.int32)]
+    for part in in_order(run, batches, threads):
+        made.append(part)
+        let_go()
+    return np.concatenate(made)
 
 
 def _entries(pairs: NDArray[np.int32], count: int) -> tuple[NDArray[Any], ...]:

@@ -304,7 +304,10 @@ class _Run:
             tokens = Tokens(hashes.array(), none, none, flags.array(), offsets)
             outlets, _ = coded(articles.column("outlet"))
             paragraphs = Paragraphs(*(spool.array() for spool in columns))
-            mark_repeated(tokens, paragraphs, outlets, days(articles.column("published")))
+            mark_repeated(
+                tokens, paragraphs, outlets, days(articles.column("published")), self.scratch.memory,
+                self.scratch.let_go,
+            )  # fmt: skip
             stage.rows_in, stage.unit_in, stage.rows_out = paragraphs.keys.size, "paragraphs", count
             for spool in columns:
                 spool.clear()
@@ -377,12 +380,15 @@ class _Run:
             whole.merge([pile.aligned(), further, copies_of(digested.first_of, lengths)])
             pile.clear()
             aligned = whole.aligned()
-            parts = compose(tokens, aligned, found, traced.texts, digested.batches, threads=self.threads)
+            parts = compose(
+                tokens, aligned, found, traced.texts, digested.batches, threads=self.threads,
+                let_go=self.scratch.let_go,
+            )  # fmt: skip
             stage.rows_in, stage.unit_in = len(found), "families"
             stage.rows_out, stage.unit_out = len(parts), "parts"
         return tables.Found(
             articles, digested.characters, lengths, digested.judged, digested.first_of, digested.keys,
-            aligned, weights(tokens), found, traced, digested.sources, parts, articles.column("id"),
+            aligned, self.weights(digested), found, traced, digested.sources, parts, articles.column("id"),
         )  # fmt: skip
 
     def verifier(self, digested: Digested, pairs: int) -> Verifier:
@@ -396,6 +402,14 @@ class _Run:
             self.tell("align", min(done, pairs), pairs)
 
         return Verifier(digested.stored, self.settings, self.scratch, self.threads, tell)
+
+    def weights(self, digested: Digested) -> NDArray[np.int64]:
+        """The tokens that articles' shares are shares of, (n,)."""
+        tokens, out = digested.stored.whole(), [np.empty(0, np.int64)]
+        for batch in digested.batches:
+            out.append(weights(tokens.part(*batch)))
+            self.scratch.let_go()
+        return np.concatenate(out)
 
     def build(self, digested: Digested, found: tables.Found) -> dict[str, pa.Table]:
         """The report's tables."""

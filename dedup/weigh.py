@@ -7,6 +7,7 @@ occurs says nothing by itself: a story that 400 outlets carry in a day keeps all
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -27,6 +28,8 @@ STORIES = (3, 2)
 RELATED = 0.2  # share of the shorter article in other paragraphs, from which on two are one story
 _LEAST = 4  # tokens in a paragraph that is looked at
 _MIX = np.uint64(0x9E3779B97F4A7C15)
+_EACH, _PART = 56, 8  # bytes for each of the paragraphs that are compared in one go, in a part of the memory
+_ROWS = 2**20  # paragraphs looked at in one go
 LARGEST = 0.5  # share of its article up to which a paragraph can be boilerplate
 
 
@@ -73,31 +76,56 @@ def days(published: pa.Array) -> NDArray[np.int64]:
 
 
 def mark_repeated(
-    tokens: Tokens, paragraphs: Paragraphs, outlets: NDArray[np.int64], days: NDArray[np.int64]
+    tokens: Tokens,
+    paragraphs: Paragraphs,
+    outlets: NDArray[np.int64],
+    days: NDArray[np.int64],
+    memory: int = 2**32,
+    let_go: Callable[[], None] = lambda: None,
 ) -> None:
     """Set the BOILERPLATE flag of paragraphs that an outlet repeats across unrelated stories, in place.
 
     `outlets` and `days` int64 (n,): a number for each text's outlet (-1: unknown, such texts are left
     alone) and day (any value if unknown). The paragraph must stand in three stories of one outlet, two
     if it holds a navigation phrase, that share less than a fifth of their other paragraphs, on more than one
-    day where days are known.
+    day where days are known. A part of `memory` bytes bounds how many paragraphs are compared in one go;
+    `let_go` is called as all of them are looked at.
     """
-    own = outlets[paragraphs.texts]
-    mixed = (paragraphs.keys + (own + 2).astype(np.uint64)) * _MIX
-    odd = (paragraphs.keys & np.uint64(1)).astype(np.bool_)
-    parts = [
-        _several(mixed[(own >= 0) & (odd == holds)], times)
-        for holds, times in zip((False, True), STORIES, strict=True)
-    ]
-    several = np.sort(np.concatenate(parts))
-    some = np.flatnonzero(among(mixed, several) & (own >= 0))
-    order = some[np.lexsort((paragraphs.texts[some], days[paragraphs.texts[some]], mixed[some]))]
+    lots = -(-paragraphs.keys.size * _EACH * _PART // memory)
+    found = [_repeated(paragraphs, outlets, lot, lots, let_go) for lot in range(lots)]
+    mixed = np.concatenate([np.empty(0, np.uint64), *(keys for keys, _ in found)])
+    some = np.concatenate([np.empty(0, np.int64), *(rows for _, rows in found)])
+    texts = paragraphs.texts[some]
+    order = np.lexsort((texts, days[texts], mixed))
+    some = some[order]
     kernels.mark_repeated(
-        mixed[order], paragraphs.keys[order], paragraphs.texts[order], paragraphs.firsts[order],
-        paragraphs.lengths[order], days, tokens.offsets, paragraphs.keys,
+        mixed[order], paragraphs.keys[some], paragraphs.texts[some], paragraphs.firsts[some],
+        paragraphs.lengths[some], days, tokens.offsets, paragraphs.keys,
         np.searchsorted(paragraphs.texts, np.arange(len(tokens) + 1)), paragraphs.lengths,
         np.array(STORIES), RELATED, LARGEST, tokens.flags,
     )  # fmt: skip
+
+
+def _repeated(
+    paragraphs: Paragraphs, outlets: NDArray[np.int64], lot: int, lots: int, let_go: Callable[[], None]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Paragraphs, a `lot` of all, that an outlet has often enough: their keys by outlet, and their rows."""
+    mixes, rows = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+    for first in range(0, paragraphs.keys.size, _ROWS):
+        some = slice(first, first + _ROWS)
+        own = outlets[paragraphs.texts[some]]
+        mixed = (paragraphs.keys[some] + (own + 2).astype(np.uint64)) * _MIX
+        wanted = np.flatnonzero((own >= 0) & (mixed % np.uint64(lots) == np.uint64(lot)))
+        mixes.append(mixed[wanted])
+        rows.append(first + wanted)
+        let_go()
+    mixed, numbers = np.concatenate(mixes), np.concatenate(rows)
+    odd = (paragraphs.keys[numbers] & np.uint64(1)).astype(np.bool_)
+    parts = [
+        _several(mixed[odd == holds], times) for holds, times in zip((False, True), STORIES, strict=True)
+    ]
+    several = among(mixed, np.sort(np.concatenate(parts)))
+    return mixed[several], numbers[several]
 
 
 def _several(values: NDArray[np.uint64], times: int) -> NDArray[np.uint64]:

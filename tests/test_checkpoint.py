@@ -57,13 +57,13 @@ def test_a_scan_goes_on_where_it_was_interrupted(tmp_path, monkeypatch, news, st
             dedup.scan(news, checkpoint=kept)
     done = []
     with monkeypatch.context() as patch:
-        for name in ("_tokenised", "candidate_pairs", "verified"):
+        for name in ("_tokenised", "candidate_pairs", "settled"):
             home = pipeline._Run if name == "_tokenised" else pipeline
             patch.setattr(home, name, noting(done, name, getattr(home, name)))
         assert written(news, tmp_path / "resumed.json", checkpoint=kept) == expected
     assert ("_tokenised" in done) == (stage == "tokenise")
     assert ("candidate_pairs" in done) == (stage in ("tokenise", "pair"))
-    assert ("verified" in done) == (stage != "build")
+    assert ("settled" in done) == (stage != "build")
 
 
 def test_another_scan_is_refused_by_name(tmp_path, news):

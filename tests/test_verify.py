@@ -7,10 +7,13 @@ import pyarrow as pa
 import pytest
 
 import dedup
-from dedup.align import Aligned
+from dedup import groups
+from dedup.align import Aligned, align
 from dedup.candidates import Candidates, candidate_pairs
 from dedup.lsh import bands_for
+from dedup.pile import Pile
 from dedup.scratch import Scratch
+from dedup.store import StoredTokens
 from dedup.tokens import tokenise
 from dedup.verify import CLOSE, clusters, verified
 
@@ -66,6 +69,49 @@ def test_clusters_may_be_verified_apart(seed):
             out.append(Aligned(**{**fields, "pairs": numbers[aligned.pairs].astype(np.int32)}))
     assert told(within) == told([whole.within])
     assert told(between) == told([whole.between])
+
+
+@pytest.mark.parametrize("memory", [10**4, 2**30])
+@pytest.mark.parametrize("at_once", [1, 5000])
+def test_clusters_are_verified_some_at_a_time(monkeypatch, memory, at_once):
+    monkeypatch.setattr(groups, "_TOKENS", at_once)
+    texts = list(corpus(random.Random(4)))
+    tokens = tokenise(pa.array(texts, pa.large_string()))
+    found = pairs_of(tokens)
+    whole = verified(tokens, found, np.arange(len(texts)), SETTINGS)
+    with Scratch(memory) as scratch:
+        hashes, flags = scratch.spool(np.uint32, at_random=True), scratch.spool(np.uint8, at_random=True)
+        hashes.append(tokens.hashes)
+        flags.append(tokens.flags)
+        stored = StoredTokens(hashes, flags, tokens.offsets)
+        assert stored.held == (memory > 10**4)
+        done = []
+        verifier = groups.Verifier(stored, SETTINGS, scratch, 2, done.append)
+        parts, piles = verifier.verified(found)
+        assert told([parts.within]) == told([whole.within])
+        assert told([parts.between]) == told([whole.between])
+        assert told([verifier.aligned(found.pairs[:9])]) == told([align(tokens, found.pairs[:9], SETTINGS)])
+        assert sum(done) == len(found.pairs) + 9
+        assert sorted(map(tuple, parts.rest)) == sorted(map(tuple, whole.rest))
+        assert families_of(parts) == families_of(whole)
+        pile = Pile(scratch)
+        pile.merge([parts.within, parts.between, align(tokens, found.pairs[:0], SETTINGS)])
+        for one in piles:
+            one.clear()
+        assert pile.size == len(whole.within.pairs) + len(whole.between.pairs)
+        ordered = pile.aligned()
+        assert (np.diff(ordered.keys) > 0).all()
+        assert told([ordered]) == told([whole.within, whole.between])
+
+
+def families_of(found):
+    known = found.families
+    return sorted(
+        (lead, known.members[first:stop].tolist())
+        for lead, first, stop in zip(
+            known.representatives, known.offsets[:-1], known.offsets[1:], strict=True
+        )
+    )
 
 
 def test_texts_are_of_one_cluster_that_close_pairs_join():

@@ -152,7 +152,10 @@ def test_repeated_of_outlets(texts, data):
     hashes, flags, offsets = lay([[token for part in text for token in part] for text in parts])
     none = np.empty(0, np.int32)
     tokens = Tokens(hashes, none, none, flags, offsets)
-    mark_repeated(tokens, Paragraphs.of(tokens), np.array(outlets, np.int64), np.array(days, np.int64))
+    memory = data.draw(st.sampled_from([1000, 2**32]))  # some in one go, or all
+    mark_repeated(
+        tokens, Paragraphs.of(tokens), np.array(outlets, np.int64), np.array(days, np.int64), memory
+    )
     rows = [
         (outlets[t], number, days[t], t, (int(offsets[t]) + 4 * at) // 2)
         for t, text in enumerate(texts)
