@@ -121,6 +121,7 @@ def scan(
         version=_version(),
         texts=articles.texts_by_id(),
         details=articles.details,
+        let_go=run.scratch.let_go,
     )
 
 

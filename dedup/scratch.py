@@ -282,9 +282,7 @@ class Scratch:
         with pa.ipc.new_file(_Sink(spool), kind) as writer:
             for piece in pieces:
                 writer.write_table(piece)
-        mapped = spool.array()
-        spool.clear()  # the map outlives the file
-        return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
+        return pa.ipc.open_file(pa.py_buffer(spool.array())).read_all()
 
     def grown(self) -> None:
         """Move arrays to disk, the largest first, while more is held in memory than may be."""

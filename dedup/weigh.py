@@ -29,7 +29,7 @@ RELATED = 0.2  # share of the shorter article in other paragraphs, from which on
 _LEAST = 4  # tokens in a paragraph that is looked at
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _EACH, _PART = 56, 8  # bytes for each of the paragraphs that are compared in one go, in a part of the memory
-_ROWS = 2**20  # paragraphs looked at in one go
+_ROWS, _MARKED = 2**20, 2**14  # paragraphs looked at, and marked, in one go
 LARGEST = 0.5  # share of its article up to which a paragraph can be boilerplate
 
 
@@ -91,22 +91,28 @@ def mark_repeated(
     day where days are known. A part of `memory` bytes bounds how many paragraphs are compared in one go;
     `let_go` is called as all of them are looked at.
     """
+    bounds = np.searchsorted(paragraphs.texts, np.arange(len(tokens) + 1))
     lots = -(-paragraphs.keys.size * _EACH * _PART // memory)
-    found = [_repeated(paragraphs, outlets, lot, lots, let_go) for lot in range(lots)]
-    mixed = np.concatenate([np.empty(0, np.uint64), *(keys for keys, _ in found)])
-    some = np.concatenate([np.empty(0, np.int64), *(rows for _, rows in found)])
-    texts = paragraphs.texts[some]
-    order = np.lexsort((texts, days[texts], mixed))
-    some = some[order]
-    kernels.mark_repeated(
-        mixed[order], paragraphs.keys[some], paragraphs.texts[some], paragraphs.firsts[some],
-        paragraphs.lengths[some], days, tokens.offsets, paragraphs.keys,
-        np.searchsorted(paragraphs.texts, np.arange(len(tokens) + 1)), paragraphs.lengths,
-        np.array(STORIES), RELATED, LARGEST, tokens.flags,
-    )  # fmt: skip
+    found = [np.empty(0, np.int64)]
+    for lot in range(lots):
+        mixed, some = _several_of(paragraphs, outlets, lot, lots, let_go)
+        texts = paragraphs.texts[some]
+        order = np.lexsort((texts, days[texts], mixed))
+        some, marked = some[order], np.empty(some.size, np.bool_)
+        kernels.repeated(
+            mixed[order], paragraphs.keys[some], texts[order], paragraphs.lengths[some], days, tokens.offsets,
+            paragraphs.keys, bounds, paragraphs.lengths, np.array(STORIES), RELATED, LARGEST, marked,
+        )  # fmt: skip
+        found.append(some[marked])
+        let_go()
+    rows = np.sort(np.concatenate(found))
+    for first in range(0, rows.size, _MARKED):
+        own = rows[first : first + _MARKED]
+        kernels.mark(tokens.flags, paragraphs.firsts[own], paragraphs.lengths[own])
+        let_go()
 
 
-def _repeated(
+def _several_of(
     paragraphs: Paragraphs, outlets: NDArray[np.int64], lot: int, lots: int, let_go: Callable[[], None]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Paragraphs, a `lot` of all, that an outlet has often enough: their keys by outlet, and their rows."""

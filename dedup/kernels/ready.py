@@ -178,6 +178,7 @@ def _compile_here() -> None:
     from dedup.kernels.runs import resemble, seed
     from dedup.kernels.seen import news, see
     from dedup.kernels.sentences import rework
+    from dedup.kernels.weigh import mark
     from dedup.tokens import Tokens
     from dedup.weigh import Paragraphs, mark_repeated
 
@@ -189,6 +190,7 @@ def _compile_here() -> None:
     places = np.zeros(64, np.int32)
     tokens = Tokens(hashes, places, places, flags, texts[0])
     mark_repeated(tokens, Paragraphs.of(tokens), bounds, bounds)
+    mark(flags, bounds[:1], places[:1])
     pairs, whole = np.array([[0, 1]], np.int32), np.full((1, 2), 9, np.int64)
     passages = np.array([[0, 9, 0, 9, 9, 0]], np.int32)
     starts, marks = bounds.copy(), np.zeros(64, np.uint8)

@@ -130,15 +130,15 @@ def _related(
 
 
 @kernel
-def mark_repeated(
-    groups: Any, keys: Any, texts: Any, firsts: Any, sizes: Any, days: Any, offsets: Any,
-    all_keys: Any, bounds: Any, lengths: Any, stories: Any, related: float, largest: float, flags: Any,
+def repeated(
+    groups: Any, keys: Any, texts: Any, sizes: Any, days: Any, offsets: Any, all_keys: Any, bounds: Any,
+    lengths: Any, stories: Any, related: float, largest: float, out: Any,
 ) -> None:  # fmt: skip
-    """Set BOILERPLATE for paragraphs in `stories[key & 1]` or more unrelated texts of one outlet.
+    """Fill `out` bool (n,): which paragraphs are in `stories[key & 1]` or more unrelated texts of one outlet.
 
-    `keys`, `texts`, `firsts`, `sizes`: the paragraphs, sorted by `groups` uint64 (one for each outlet and
-    key), day and text; `all_keys`, `lengths` and `bounds` (texts + 1): those of all texts, text after text.
-    Neighbours in that order are compared, so that work grows with the paragraphs.
+    `keys`, `texts`, `sizes`: the paragraphs, sorted by `groups` uint64 (one for each outlet and key), day
+    and text; `all_keys`, `lengths` and `bounds` (texts + 1): those of all texts, text after text. Neighbours
+    in that order are compared, so that work grows with the paragraphs.
     """
     first = 0
     for p in range(1, keys.size + 1):
@@ -153,14 +153,17 @@ def mark_repeated(
                     one, two, keys[q], all_keys, bounds, lengths, shortest, related
                 ):
                     unrelated += 1
-        unknown = days[texts[first]] < 0
-        if unrelated >= stories[keys[first] & np.uint64(1)] and (
-            unknown or days[texts[first]] != days[texts[p - 1]]
-        ):
-            for q in range(first, p):
-                for t in range(firsts[q], firsts[q] + sizes[q]):
-                    flags[t] |= BOILERPLATE
+        several = days[texts[first]] < 0 or days[texts[first]] != days[texts[p - 1]]
+        out[first:p] = several and unrelated >= stories[keys[first] & np.uint64(1)]
         first = p
+
+
+@kernel
+def mark(flags: Any, firsts: Any, sizes: Any) -> None:
+    """Set BOILERPLATE in `flags` for runs of tokens: their first places and their sizes."""
+    for p in range(firsts.size):
+        for t in range(firsts[p], firsts[p] + sizes[p]):
+            flags[t] |= BOILERPLATE
 
 
 @kernel

@@ -153,3 +153,4 @@ def to_parquet(report: Report, stream: BinaryIO, table: str) -> None:
     with parquet.ParquetWriter(stream, kind, compression="zstd") as writer:
         for first in range(0, content.num_rows, _GROUP):
             writer.write_table(content.slice(first, _GROUP).cast(kind).combine_chunks())
+            report.let_go()

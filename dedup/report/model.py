@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -66,6 +66,8 @@ class Report:
     texts: Mapping[str, str] = field(repr=False)  # article id -> original text, to show passages
     # Of a report that was not saved before: what was read of each article besides its text, by id.
     details: pa.Table | None = field(default=None, repr=False)
+    # Gives back the memory of what was only looked at on disk, if the process has grown large.
+    let_go: Callable[[], None] = field(default=lambda: None, repr=False)
 
     def write(self, path: str | Path) -> None:
         """Write to `path`, in the format its ending names (`.html`, `.json`, `.jsonl`, `.csv`,

@@ -36,6 +36,7 @@ def write_texts(report: Report, stream: BinaryIO) -> None:
     with parquet.ParquetWriter(stream, TEXTS, compression="zstd") as writer:
         for table in SortedTexts.of(report.texts).some(pc.unique(told.column("id"))):
             writer.write_table(table)
+            report.let_go()
 
 
 def write_kept(report: Report, stream: BinaryIO) -> None:
@@ -54,6 +55,7 @@ def write_kept(report: Report, stream: BinaryIO) -> None:
             writer.write_table(
                 some.append_column(INPUT.field("text"), own["text"]).select(INPUT.names).cast(INPUT)
             )
+            report.let_go()
 
 
 def kept(folder: str | Path) -> list[str]:

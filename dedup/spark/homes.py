@@ -17,7 +17,6 @@ from dedup.agencies import CREDITS, credit_rows, declared_rows, mentions
 from dedup.csr import batches, offsets_of
 from dedup.io.hosts import plain
 from dedup.kernels import weigh as kernels
-from dedup.kernels.tokenise import BOILERPLATE
 from dedup.repeats import digests
 from dedup.schema import INPUT
 from dedup.spark.job import MIX, Job
@@ -83,10 +82,8 @@ class Home:
 
 def mark(tokens: Tokens, marks: NDArray[np.int32]) -> None:
     """Set the BOILERPLATE flag of runs of tokens: texts, first tokens in them, lengths, int32 (n, 3)."""
-    places = np.repeat(tokens.offsets[marks[:, 0]] + marks[:, 1], marks[:, 2])
-    bounds = offsets_of(marks[:, 2])
-    places += np.arange(places.size) - np.repeat(bounds[:-1], marks[:, 2])
-    tokens.flags[places] |= BOILERPLATE
+    texts, firsts, sizes = marks.T
+    kernels.mark(tokens.flags, tokens.offsets[texts] + firsts, sizes.copy())
 
 
 def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -305,16 +302,14 @@ def tell_boilerplate(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     )
     days_of = column(whole, "day")
     rank = np.lexsort((text, days_of[text], groups))
-    firsts = offsets_of(sizes[rank])
-    flags = np.zeros(int(firsts[-1]), np.uint8)
-    kernels.mark_repeated(
-        groups[rank], keys[rank], text[rank], firsts[:-1].copy(), sizes[rank], days_of,
+    repeated, marked = np.empty((2, rank.size), np.bool_)
+    kernels.repeated(
+        groups[rank], keys[rank], text[rank], sizes[rank], days_of,
         offsets_of(column(whole, "length")), column_of(all_keys.flatten()),
         all_keys.offsets.to_numpy().astype(np.int64), column_of(whole["sizes"].combine_chunks().flatten()),
-        np.array(STORIES), RELATED, LARGEST, flags,
+        np.array(STORIES), RELATED, LARGEST, repeated,
     )  # fmt: skip
-    marked = np.zeros(rank.size, np.bool_)
-    marked[rank] = flags[firsts[:-1]] != 0
+    marked[rank] = repeated
     bounds = offsets_of(np.array([len(batch) for _, batch in occurrences], np.int64))
     for (home, _), first, stop in zip(occurrences, bounds[:-1], bounds[1:], strict=True):
         yield Message(home, "marked", arrays(bits=np.packbits(marked[first:stop])))

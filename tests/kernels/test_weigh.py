@@ -113,12 +113,15 @@ def test_repeated(texts, data):
 
     bounds = np.searchsorted(column(rows, 3), np.arange(len(texts) + 1))
     keys = column(ordered, 1, np.uint64)
-    kernels.mark_repeated(
+    marked = np.empty(len(ordered), np.bool_)
+    kernels.repeated(
         column(ordered, 0, np.uint64) * np.uint64(9) + keys, keys, column(ordered, 3, np.int32),
-        column(ordered, 4), np.full(len(rows), 2, np.int32), np.array(days, np.int64), offsets,
+        np.full(len(rows), 2, np.int32), np.array(days, np.int64), offsets,
         column(rows, 1, np.uint64), bounds, np.full(len(rows), 2, np.int32), np.array((3, 2)), 0.2, 0.5,
-        flags,
+        marked,
     )  # fmt: skip
+    own = np.flatnonzero(marked)
+    kernels.mark(flags, column(ordered, 4)[own], np.full(own.size, 2, np.int32))
     own = [tuple(row) for row in ordered]
     expected = repeated(texts, outlets, days, own, lambda number: 2 if number % 2 else 3)
     assert set(np.flatnonzero(flags & BOILERPLATE).tolist()) == expected
