@@ -96,14 +96,17 @@ def build(
 
 def family_names(found: Found) -> list[str]:
     """A name for each family, made from its members' texts alone; later ones of the same are numbered."""
-    whole = found.digests.tobytes()
+    texts, families = found.first_of[found.families.members], found.families.owners
+    high, low = found.digests.view(">u8").T
+    order = np.lexsort((low[texts], high[texts], families))
+    texts, families = texts[order], families[order]
+    once = np.append(True, (np.diff(texts) != 0) | (np.diff(families) != 0))[: texts.size]
+    data = found.digests[texts[once]].tobytes()
+    bounds = 16 * offsets_of(np.bincount(families[once], minlength=len(found.families)))
     seen: Counter[str] = Counter()
     names = []
-    firsts = found.first_of[found.families.members]
-    bounds = found.families.offsets.tolist()
-    for first, stop in pairwise(bounds):
-        texts = np.unique(firsts[first:stop]).tolist()
-        name = xxhash.xxh3_64_hexdigest(b"".join(sorted(whole[16 * text : 16 * text + 16] for text in texts)))
+    for first, stop in pairwise(bounds.tolist()):
+        name = xxhash.xxh3_64_hexdigest(data[first:stop])
         seen[name] += 1
         names.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return names
