@@ -97,12 +97,16 @@ def _names_pattern() -> re.Pattern[str]:
     return re.compile(rf"(?<![^\W_])(?:{spaced})(?!{ended}|[^\W_])|{unspaced}")
 
 
+def spellings(name: str) -> list[str]:
+    """A name as it stands in texts: by itself, and with what an apostrophe may join to it."""
+    return [name] if _UNSPACED.search(name) else [name, *(f"{name}'{ending}" for ending in _ENDINGS)]
+
+
 @cache
 def _name_tokens() -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.bool_]]:
     """The aliases' token hashes, their bounds, and whether each begins with a capital letter."""
-    aliases = sorted(names())
-    ended = [f"{alias}'{ending}" for alias in aliases for ending in _ENDINGS if not _UNSPACED.search(alias)]
-    tokens = tokenise(pa.array(aliases + ended, pa.large_string()))
+    spelled = [one for alias in sorted(names()) for one in spellings(alias)]
+    tokens = tokenise(pa.array(spelled, pa.large_string()))
     return tokens.hashes, tokens.offsets, (tokens.flags[tokens.offsets[:-1]] & CAPITAL) != 0
 
 

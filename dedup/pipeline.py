@@ -27,10 +27,11 @@ from dedup.io import batches as read
 from dedup.io import size_of
 from dedup.kernels.ready import load, ready
 from dedup.lsh import bands_for
+from dedup.outlets import named
 from dedup.pile import Pile
 from dedup.places import Places, pack
 from dedup.profile import Profile, Stage
-from dedup.provenance import Sources, coded, origins
+from dedup.provenance import Sources, coded, credited, origins
 from dedup.repeats import digests, first_of
 from dedup.report.model import Inputs, Report
 from dedup.report.saved import kept
@@ -54,6 +55,7 @@ from dedup.weigh import Paragraphs, days, mark_navigation, mark_repeated, weight
 Progress = Callable[[str, int, int | None], None]
 Batches = list[tuple[int, int]]
 
+_ASKED = 2**16  # texts that are looked through in one go
 _RESERVED, _EACH = 3 * 10**8, 750  # bytes of memory that are needed anyway, and for each article
 
 
@@ -375,6 +377,7 @@ class _Run:
         self.tell("report", 0, None)
         with self.stage("provenance") as stage:
             traced = origins(found, digested.sources, lengths)
+            told = credited(found, traced, digested.sources, partial(self.named, digested))
             missing = missing_of(pile.aligned(), found, traced.texts, digested.first_of)
             further = self.verifier(digested, len(missing)).aligned(missing)
             whole = Pile(self.scratch)
@@ -389,7 +392,8 @@ class _Run:
             stage.rows_out, stage.unit_out = len(parts), "parts"
         return tables.Found(
             articles, digested.characters, lengths, digested.judged, digested.first_of, digested.keys,
-            aligned, self.weights(digested), found, traced, digested.sources, parts, articles.column("id"),
+            aligned, self.weights(digested), found, traced, told, digested.sources, parts,
+            articles.column("id"),
         )  # fmt: skip
 
     def verifier(self, digested: Digested, pairs: int) -> Verifier:
@@ -403,6 +407,18 @@ class _Run:
             self.tell("align", min(done, pairs), pairs)
 
         return Verifier(digested.stored, self.settings, self.scratch, self.threads, tell)
+
+    def named(
+        self, digested: Digested, texts: NDArray[np.int32], outlets: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Which of some texts, each with an outlet, name it."""
+        tokens, order = digested.stored.whole(), np.argsort(texts, kind="stable")
+        out = np.empty(texts.size, np.bool_)
+        for first in range(0, texts.size, _ASKED):
+            own = order[first : first + _ASKED]
+            out[own] = named(tokens, texts[own], digested.sources.outlet_names, outlets[own])
+            self.scratch.let_go()
+        return out
 
     def weights(self, digested: Digested) -> NDArray[np.int64]:
         """The tokens that articles' shares are shares of, (n,)."""

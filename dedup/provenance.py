@@ -3,7 +3,7 @@ another."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -255,6 +255,28 @@ def origins(found: Families, sources: Sources, lengths: NDArray[np.int64]) -> Or
     best = order[found.offsets[:-1]]
     confidence = 1.0 / np.add.reduceat(np.exp(points - points[best][family]), firsts)
     return Origins(found.members[best].astype(np.int64), confidence, agency)
+
+
+def credited(
+    found: Families,
+    origins: Origins,
+    sources: Sources,
+    named: Callable[[NDArray[np.int32], NDArray[np.int64]], NDArray[np.bool_]],
+) -> NDArray[np.bool_]:
+    """Does each member name the agency, or the origin's outlet, that its copy came from? bool (members,).
+
+    `named` tells which of some texts name an outlet, each one of its own, by number.
+    """
+    texts, first = found.members, origins.texts[found.owners]
+    agency = origins.agencies[found.owners]
+    out: NDArray[np.bool_] = (agency >= 0) & (sources.own[texts] == agency)
+    places, rows = sources.said(texts)
+    out[places[sources.agencies[rows] == agency[places]]] = True
+    out |= sources.derived[texts] == first
+    outlets = sources.outlets[first]
+    left = np.flatnonzero(~out & (outlets >= 0) & (outlets != sources.outlets[texts]))
+    out[left] = named(texts[left], outlets[left])
+    return out
 
 
 def _pointed_at(found: Families, sources: Sources) -> NDArray[np.int64]:

@@ -50,6 +50,7 @@ class Found:
     weights: NDArray[np.int64]  # (n,) the tokens that shares are shares of
     families: Families
     origins: Origins
+    credited: NDArray[np.bool_]  # (members of families,) as `provenance.credited` tells
     sources: Sources
     parts: NDArray[np.int32]  # (parts, 6) columns of `kernels.compose`
     ids: pa.Array  # of the articles, and of those elsewhere that are named with them
@@ -204,11 +205,10 @@ def members_of(found: Found) -> Members:
     names = roles(matched, covered, one_outlet, same)
     names[texts == origins] = "origin"
     shares = families.held / np.maximum(found.lengths[texts], 1)
-    credited = _credited(found, texts, origins, found.origins.agencies[family])
     order = np.lexsort((texts, -shares, texts != origins, family))
     return Members(
         families.offsets, family, texts[order], names[order], shares[order], covered[order, 0],
-        credited[order],
+        found.credited[order],
     )  # fmt: skip
 
 
@@ -228,23 +228,6 @@ def _towards_origins(
         own[same] = 1.0
         out.append(own)
     return out[0], out[1]
-
-
-def _credited(
-    found: Found, texts: NDArray[np.int32], origins: Rows, agency: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Does each member name the agency, or the origin's outlet, that its copy came from?"""
-    sources = found.sources
-    out: NDArray[np.bool_] = (agency >= 0) & (sources.own[texts] == agency)
-    places, rows = sources.said(texts)
-    out[places[sources.agencies[rows] == agency[places]]] = True
-    out |= sources.derived[texts] == origins
-    outlets = sources.outlets[origins]
-    open_ = np.flatnonzero(~out & (outlets >= 0) & (outlets != sources.outlets[texts]))
-    names = [sources.outlet_names[outlet] for outlet in outlets[open_].tolist()]
-    for place, name in zip(open_.tolist(), names, strict=True):
-        out[place] = bool(name) and name in found.articles.texts[int(texts[place])]
-    return out
 
 
 def family_rows(found: Found, names: pa.Array, members: Members) -> Callable[[int, int], pa.Table]:

@@ -1,7 +1,6 @@
 from collections import Counter
 from datetime import UTC, datetime
 from math import exp
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -11,21 +10,21 @@ from hypothesis import strategies as st
 
 from dedup.agencies import CREDITS as CREDIT_ROWS
 from dedup.families import Families
+from dedup.outlets import named
 from dedup.provenance import (
     CREDITS,
     UNKNOWN,
+    Origins,
     Shares,
     Sources,
     agencies,
     agencies_of,
+    credited,
     origins,
     relation,
     roles,
 )
-from dedup.schema import INPUT
-from dedup.scratch import Scratch
-from dedup.store import Articles
-from dedup.tables import _credited
+from dedup.tokens import tokenise
 
 NOON, NIGHT = datetime(2024, 1, 1, 12, tzinfo=UTC), datetime(2024, 1, 1, 23, tzinfo=UTC)
 
@@ -232,23 +231,26 @@ def test_origins_are_those_of_plain_counting(texts, drawn):
 
 
 def test_credit_is_given_by_agency_or_outlet():
-    def credited(member, origin, agency, text):
-        rows = [{"id": id, "text": words} for id, words in (("a", "the original"), ("b", text))]
-        batch = pa.RecordBatch.from_pylist(rows, INPUT)
-        with Scratch(10**6) as scratch:
-            found = SimpleNamespace(
-                sources=sources_of([origin, member]), articles=Articles.stored([batch], scratch)
-            )
-            number = -1 if agency is None else agencies().index(agency)
-            return _credited(found, np.array([1], np.int32), np.array([0]), np.array([number])).tolist()
+    def told(member, origin, agency, text):
+        tokens = tokenise(pa.array(["the original", text], pa.large_string()))
+        sources = sources_of([origin, member])
+        spans = np.zeros((2, 2), np.int32)
+        family = Families.of(
+            np.zeros(1, np.int32), np.zeros(2, np.int64), np.arange(2, dtype=np.int32), np.arange(3), spans
+        )
+        number = -1 if agency is None else agencies().index(agency)
+        traced = Origins(np.zeros(1, np.int64), np.ones(1), np.array([number]))
+        return credited(
+            family, traced, sources, lambda texts, which: named(tokens, texts, sources.outlet_names, which)
+        ).tolist()[1:]
 
     origin = source("The Star")
-    assert credited(source(None, None, ("credit", "AP")), origin, "AP", "") == [True]
-    assert credited(source(None, None, ("picture", "AP")), origin, "AP", "") == [False]
-    assert credited(source(None, None, ("credit", "AFP")), origin, "AP", "") == [False]
-    assert credited(source("Reuters"), origin, "Reuters", "") == [True]
-    assert credited(source("Post"), origin, None, "as The Star reported") == [True]
-    assert credited(source(), origin, None, "as The Star reported") == [True]
-    assert credited(source("Post"), origin, None, "as the star reported") == [False]
-    assert credited(source("The Star"), origin, None, "as The Star reported") == [False]
-    assert credited(source("Post"), source(), None, "None") == [False]
+    assert told(source(None, None, ("credit", "AP")), origin, "AP", "") == [True]
+    assert told(source(None, None, ("picture", "AP")), origin, "AP", "") == [False]
+    assert told(source(None, None, ("credit", "AFP")), origin, "AP", "") == [False]
+    assert told(source("Reuters"), origin, "Reuters", "") == [True]
+    assert told(source("Post"), origin, None, "as The Star reported") == [True]
+    assert told(source(), origin, None, "as The Star reported") == [True]
+    assert told(source("Post"), origin, None, "as the star reported") == [False]
+    assert told(source("The Star"), origin, None, "as The Star reported") == [False]
+    assert told(source("Post"), source(), None, "None") == [False]

@@ -54,3 +54,33 @@ def find_names(hashes: Any, flags: Any, offsets: Any, names: Any, bounds: Any, c
                     break
                 name = nexts[name]
     return found[:count]
+
+
+@kernel
+def hold_names(
+    hashes: Any, flags: Any, offsets: Any, texts: Any, names: Any, capitals: Any, bounds: Any, groups: Any,
+    which: Any, out: Any,
+) -> None:  # fmt: skip
+    """Set `out` bool (n,) where the text `texts[i]` holds a name of the group `which[i]`.
+
+    `hashes`, `flags`, `offsets` as in `Tokens`; name i is `names[bounds[i]:bounds[i + 1]]`, token hashes,
+    whose `capitals` are not 0 where it must be capitalised; group g are the names `groups[g]:groups[g + 1]`.
+    """
+    for place in range(texts.size):
+        stop = offsets[texts[place] + 1]
+        token = offsets[texts[place]]
+        while token < stop and not out[place]:
+            for name in range(groups[which[place]], groups[which[place] + 1]):
+                length = bounds[name + 1] - bounds[name]
+                same = 0
+                while (
+                    same < length
+                    and token + same < stop
+                    and hashes[token + same] == names[bounds[name] + same]
+                    and (capitals[bounds[name] + same] == 0 or flags[token + same] & CAPITAL)
+                ):
+                    same += 1
+                if same == length and length > 0:
+                    out[place] = True
+                    break
+            token += 1

@@ -212,6 +212,7 @@ def _compile_there() -> None:
     from dedup.kernels.rows import dictionary, gather
     from dedup.kernels.shingle import unite
     from dedup.lsh import Bands
+    from dedup.outlets import named
     from dedup.places import pack
     from dedup.scratch import Scratch
     from dedup.settings import Settings
@@ -232,6 +233,7 @@ def _compile_there() -> None:
     mark_navigation(tokens)
     mentions(tokens)
     weights(tokens)
+    named(tokens, some, ["One"], np.zeros(1, np.int64))
     compared = np.ones(40, np.bool_)
     found = candidate_pairs(tokens, compared, batches, Settings(), Bands(2, 2), Scratch(2**24))
     cover(found, 40)

@@ -15,11 +15,12 @@ from dedup.align import Aligned, align
 from dedup.csr import Offsets, offsets_of, sums, taken
 from dedup.families import Families, with_duplicates
 from dedup.kernels.align import COPY, FIRST, KIND, QUOTATION, RIGHT_FIRST, RIGHT_STOP, STOP
+from dedup.outlets import named
 from dedup.places import Spans
-from dedup.provenance import Sources, origins
+from dedup.provenance import Sources, credited, origins
 from dedup.schema import FAMILIES, INPUT
 from dedup.settings import Settings
-from dedup.spark.groups import Group, among, part_of, told_of_arrays, with_numbers
+from dedup.spark.groups import Group, among, part_of, tokens_of, told_of_arrays, with_numbers
 from dedup.spark.job import OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, divided
 from dedup.spark.storage import unpacked_arrays
@@ -109,13 +110,14 @@ class _Finished:
         clusters = with_duplicates(clusters, first_of, lengths)
         sources = _sources(group)
         traced = origins(clusters, sources, lengths)
+        told_of = credited(clusters, traced, sources, partial(_named, group, sources))
         missing = missing_of(aligned, clusters, traced.texts, first_of)
         aligned = Aligned.merged([aligned, aligner(missing), copies_of(first_of, lengths), apart])
         digests = np.stack([group.column("low"), group.column("high")], axis=1).view(np.uint8)
         empty = np.empty(0, np.int64)
         found = tables.Found(
             _articles(group, settings), empty, lengths, lengths >= settings.min_tokens, first_of, digests,
-            aligned, group.column("weights"), clusters, traced, sources, np.empty((0, 6), np.int32),
+            aligned, group.column("weights"), clusters, traced, told_of, sources, np.empty((0, 6), np.int32),
             group.table["id"].combine_chunks(),
         )  # fmt: skip
         return cls(
@@ -225,6 +227,15 @@ def _sources(group: Group) -> Sources:
     derived = group.column("derived")
     places = np.minimum(np.searchsorted(numbers, derived), len(group) - 1)
     return replace(Sources.of(details, some), derived=np.where(numbers[places] == derived, places, -1))
+
+
+def _named(
+    group: Group, sources: Sources, texts: NDArray[np.int32], outlets: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which of some texts, each with an outlet, name it; repeats are looked at as they are themselves."""
+    wanted, which = np.unique(texts, return_inverse=True)
+    tokens = tokens_of(group.table.take(pa.array(wanted)))
+    return named(tokens, which.astype(np.int32), sources.outlet_names, outlets)
 
 
 def _articles(group: Group, settings: Settings) -> Articles:

@@ -215,7 +215,7 @@ class _Composed:
         found = tables.Found(
             Articles(home.table.drop_columns(["text"]), places.texts), facts["characters"], facts["lengths"],
             facts["lengths"] >= home.job.settings.min_tokens, labels(firsts), facts["digests"], aligned,
-            np.empty(0, np.int64), families, NOWHERE, sources, parts, labels.ids,
+            np.empty(0, np.int64), families, NOWHERE, np.empty(0, np.bool_), sources, parts, labels.ids,
         )  # fmt: skip
         rows = (member.numbers - home.first).astype(np.int32)
         empty = np.empty(rows.size)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.kernels.names import find_names
+from dedup.kernels.names import find_names, hold_names
 from dedup.kernels.rows import dictionary, gather
 from dedup.kernels.tokenise import CAPITAL
 
@@ -55,6 +55,50 @@ def test_names_are_found_wherever_they_stand(texts, names):
             and (not capital or text[place][1] & CAPITAL)
             for name, capital in names
         )
+    ]
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(HASHES, st.sampled_from([0, CAPITAL, 0xFF])), max_size=9), min_size=1, max_size=4
+    ),
+    st.lists(
+        st.lists(st.lists(st.tuples(HASHES, st.sampled_from([0, CAPITAL])), max_size=3), max_size=3),
+        min_size=1,
+        max_size=3,
+    ),
+    st.data(),
+)
+@settings(deadline=None, max_examples=200)
+def test_texts_hold_the_names_that_stand_in_them(texts, groups, data):
+    numbers = st.tuples(st.integers(0, len(texts) - 1), st.integers(0, len(groups) - 1))
+    asked = np.array(data.draw(st.lists(numbers, max_size=5)), np.int64).reshape(-1, 2)
+    names = [name for group in groups for name in group]
+    out = np.zeros(len(asked), np.bool_)
+    hold_names(
+        np.array([token for text in texts for token, _ in text], np.uint32),
+        np.array([flag for text in texts for _, flag in text], np.uint8),
+        np.cumsum([0, *map(len, texts)]),
+        asked[:, 0].astype(np.int32),
+        np.array([token for name in names for token, _ in name], np.uint32),
+        np.array([capital for name in names for _, capital in name], np.uint8),
+        np.cumsum([0, *map(len, names)]),
+        np.cumsum([0, *map(len, groups)]),
+        asked[:, 1].copy(),
+        out,
+    )
+    assert out.tolist() == [
+        any(
+            name
+            and len(texts[text][place:]) >= len(name)
+            and all(
+                word == token and (not capital or flag & CAPITAL)
+                for (word, capital), (token, flag) in zip(name, texts[text][place:], strict=False)
+            )
+            for name in groups[group]
+            for place in range(len(texts[text]))
+        )
+        for text, group in asked.tolist()
     ]
 
 
