@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from dedup.kernels.names import find_names
 from dedup.kernels.tokenise import CAPITAL
+from dedup.schema import CREDIT
 from dedup.tokens import Tokens, tokenise
 
 _HEAD, _TAIL = 4, 12  # lines at either end of an article where credits stand
@@ -46,6 +47,8 @@ _CREDIT_WORDS = re.compile(
 )
 
 
+KINDS = ("credit", "dateline", "byline", "picture")  # of credits in texts
+
 DECLARED = ("credit", "provider", "source", "copyright", "dateline", "byline")  # fields that name agencies
 
 # What may stand behind a name and an apostrophe: the English and the Turkish cases.
@@ -57,7 +60,7 @@ _ENDINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """One agency credited in one place, in characters; `kind` is credit, dateline, byline or picture."""
+    """One agency credited in one place, in characters; `kind` is one of `KINDS`, or "declared"."""
 
     kind: str
     agency: str
@@ -65,17 +68,8 @@ class Credit:
     end: int
 
 
-# Credits of many articles; `kind` to `end` as in `Credit`, `words` as they stand.
-CREDITS = pa.schema(
-    [
-        ("article", pa.int64()),
-        ("kind", pa.string()),
-        ("agency", pa.string()),
-        ("start", pa.int32()),
-        ("end", pa.int32()),
-        ("words", pa.string()),
-    ]
-)
+# Credits of many articles, by their numbers; `kind` to `end` as in `Credit`.
+CREDITS = pa.schema([pa.field("article", pa.int64()), *CREDIT])
 
 
 @cache

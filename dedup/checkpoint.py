@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dedup.errors import CheckpointError
 from dedup.report.atomic import failure, replace_file
 
-_FORMAT = 1
+_FORMAT = 2
 _HEADER = "checkpoint.json"
 _BLOCK = 2**24  # bytes checked at once
 

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup import tables
-from dedup.agencies import CREDITS, credit_rows, declared_rows, mentions
+from dedup.agencies import CREDITS, declared_rows
 from dedup.candidates import Candidates, candidate_pairs
 from dedup.checkpoint import Arrays, Checkpoint
 from dedup.compose import compose
@@ -25,11 +24,12 @@ from dedup.groups import Verifier
 from dedup.io import Source as Input
 from dedup.io import batches as read
 from dedup.io import size_of
+from dedup.io.kept import Kept
 from dedup.kernels.ready import load, ready
 from dedup.lsh import bands_for
 from dedup.outlets import named
 from dedup.pile import Pile
-from dedup.places import Places, pack
+from dedup.places import Places, pack, spread
 from dedup.profile import Profile, Stage
 from dedup.provenance import Sources, coded, credited, origins
 from dedup.repeats import digests, first_of
@@ -48,9 +48,9 @@ from dedup.scratch import Scratch, Spool
 from dedup.settings import Settings
 from dedup.store import Articles, StoredTokens
 from dedup.threads import in_order
-from dedup.tokens import BATCH_BYTES, Tokens, tokenise
+from dedup.tokens import BATCH_BYTES, Tokens
 from dedup.verify import copies_of, missing_of, settled
-from dedup.weigh import Paragraphs, days, mark_navigation, mark_repeated, weights
+from dedup.weigh import Paragraphs, days, mark_repeated, weights
 
 Progress = Callable[[str, int, int | None], None]
 Batches = list[tuple[int, int]]
@@ -105,9 +105,9 @@ def scan(
     if run.threads > 1:
         load()
     bands_for(run.settings.num_perm, run.settings.resemblance, run.settings.recall)
-    earlier = [file for folder in against for file in kept(os.fspath(folder))]
+    earlier = Kept([file for folder in against for file in kept(os.fspath(folder))]) if against else None
     if checkpoint is not None:
-        if earlier:
+        if earlier is not None:
             raise SettingsError("a checkpoint is of one source; leave out checkpoint or against")
         run.checkpoint = Checkpoint(
             checkpoint, facts_of(source, run.settings, fields, input_format, _version())
@@ -123,6 +123,7 @@ def scan(
         version=_version(),
         texts=articles.texts_by_id(),
         details=articles.details,
+        sketches=articles.packed_sketches,
         let_go=run.scratch.let_go,
     )
 
@@ -170,6 +171,7 @@ class _Batch(NamedTuple):
     tokens: Tokens
     places: NDArray[np.uint16]  # `places.packed`
     odd: NDArray[np.bool_]
+    spread: NDArray[np.int32]  # `places.spread`
     characters: NDArray[np.int64]
     keys: NDArray[np.uint8]
     credits: pa.RecordBatch  # of `agencies.CREDITS`
@@ -205,7 +207,7 @@ class _Run:
         inputs: Inputs,
         fields: Mapping[str, str] | None,
         input_format: str | None,
-        earlier: Sequence[str] = (),
+        earlier: Kept | None = None,
     ) -> Articles:
         """Read all articles, sorted by id, so that nothing depends on the order in which they come."""
         done, total = 0, None if self.tell is _silent else size_of(source)
@@ -224,11 +226,11 @@ class _Run:
                     source, inputs=inputs, settings=self.settings, fields=fields, progress=progress,
                     input_format=input_format, earlier=earlier,
                 )  # fmt: skip
-                articles = Articles.stored(stream, self.scratch, self.threads)
+                articles = Articles.stored(stream, self.scratch, self.threads, earlier)
                 inputs.problems.sort(key=lambda found: (found.path or "", found.line or 0, found.message))
                 self.keep("read", lambda: articles_to_arrays(articles, inputs))
                 self.scratch.give_back()
-            self.profile.text_bytes = int(articles.texts.sizes.sum())
+            self.profile.text_bytes = int(articles.sizes.sum())
             stage.rows_in = stage.rows_out = len(articles)
         return articles
 
@@ -245,10 +247,10 @@ class _Run:
         """Tokenise all texts; mark boilerplate, find credits and exact repeats."""
         kept = self.kept("tokens")
         if kept is not None:
-            packed = self.scratch.given(kept["places"])
+            packed, wide = (self.scratch.given(kept[name]) for name in ("places", "spread"))
         else:
-            arrays, packed = self._tokenised(articles)
-            self.keep("tokens", lambda: {**arrays, "places": packed.array()})
+            arrays, packed, wide = self._tokenised(articles)
+            self.keep("tokens", lambda: {**arrays, "places": packed.array(), "spread": wide.array()})
             kept = arrays
         hashes, flags = self.looked_up or [self.scratch.given(kept[name]) for name in ("hashes", "flags")]
         tokens = StoredTokens(hashes, flags, kept["offsets"])
@@ -258,23 +260,23 @@ class _Run:
         credited = pa.concat_tables([credited, declared]).sort_by("article") if len(declared) else credited
         sources = Sources.of(details, credited)
         judged = tokens.lengths >= self.settings.min_tokens
-        places = Places(packed, kept["offsets"], kept["odd"], articles.texts)
+        places = Places(packed, kept["offsets"], kept["odd"], wide)
         return Digested(
             tokens, kept["characters"], kept["keys"], sources, places, judged, first_of(kept["keys"], judged),
             self._batches(articles),
         )  # fmt: skip
 
     def _batches(self, articles: Articles) -> Batches:
-        return batches(articles.texts.sizes, self.settings.batch_size, BATCH_BYTES)
+        return batches(articles.sizes, self.settings.batch_size, BATCH_BYTES)
 
-    def _tokenised(self, articles: Articles) -> tuple[Arrays, Spool]:
-        """What later stages need of the texts, and their tokens' places, packed."""
+    def _tokenised(self, articles: Articles) -> tuple[Arrays, Spool, Spool]:
+        """What later stages need of the texts, and their tokens' places, packed, and spread where odd."""
         count, own = len(articles), self._batches(articles)
         self.scratch.reserved = _RESERVED + _EACH * count
         hashes = self.scratch.spool(np.uint32, at_random=True)
         flags = self.scratch.spool(np.uint8, at_random=True)
         self.looked_up = [hashes, flags]
-        places = self.scratch.spool(np.uint16)
+        places, wide = self.scratch.spool(np.uint16), self.scratch.spool(np.int32)
         columns = [self.scratch.spool(dtype) for dtype in (np.uint64, np.int32, np.int64, np.int32)]
         lengths, characters = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         keys, odd, said = [np.empty((0, 16), np.uint8)], [np.empty(0, np.bool_)], []
@@ -294,6 +296,7 @@ class _Run:
                 flags.append(batch.tokens.flags)
                 places.append(batch.places)
                 odd.append(batch.odd)
+                wide.append(batch.spread)
                 lengths.append(batch.tokens.lengths)
                 characters.append(batch.characters)
                 keys.append(batch.keys)
@@ -324,7 +327,7 @@ class _Run:
             "keys": np.concatenate(keys),
             "credits": table_to_array(pa.Table.from_batches(said, CREDITS)),
         }
-        return arrays, places
+        return arrays, places, wide
 
     def pair(self, digested: Digested) -> Candidates:
         """Find the pairs of articles to compare; of exact repeats only the first is compared."""
@@ -447,11 +450,10 @@ class _Run:
 
 def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:
     """Everything that is made of a batch of texts by themselves."""
-    texts = articles.texts.batch(*batch)
-    tokens = tokenise(texts)
-    mark_navigation(tokens)
+    tokens, characters, said = articles.sketches(*batch)
     paragraphs = Paragraphs.of(tokens)
     paragraphs.texts[:] += np.int32(batch[0])
-    said = credit_rows(texts, mentions(tokens), batch[0])
-    characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
-    return _Batch(tokens, *pack(tokens), characters, digests(tokens), said, paragraphs)
+    own = pa.array(said["article"].to_numpy() + batch[0])
+    said = said.set_column(0, CREDITS.field("article"), own)
+    places, odd = pack(tokens)
+    return _Batch(tokens, places, odd, spread(tokens, odd), characters, digests(tokens), said, paragraphs)

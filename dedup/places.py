@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.csr import Offsets
+from dedup.csr import Offsets, offsets_of
 from dedup.kernels import places as kernels
 from dedup.scratch import Spool
-from dedup.store import Texts
 from dedup.threads import in_order
-from dedup.tokens import Tokens, tokenise
+from dedup.tokens import Tokens
 
 Spans = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]  # texts, first tokens, stops
 
@@ -25,14 +24,24 @@ def pack(tokens: Tokens) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
     return out, odd
 
 
+def spread(tokens: Tokens, odd: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Of each odd text where its tokens start, then where they end, one text after another."""
+    own = [
+        side[tokens.offsets[text] : tokens.offsets[text + 1]]
+        for text in np.flatnonzero(odd).tolist()
+        for side in (tokens.starts, tokens.ends)
+    ]
+    return np.concatenate([np.empty(0, np.int32), *own])
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """The places of all tokens of n texts."""
 
     packed: Spool  # uint16 (tokens,)
     offsets: Offsets  # (n + 1,)
-    odd: NDArray[np.bool_]  # (n,) texts that are tokenised once more instead
-    texts: Texts
+    odd: NDArray[np.bool_]  # (n,) texts whose tokens do not fit
+    spread: Spool  # int32, as `spread` makes it of the odd texts
 
     def spans(
         self, wanted: Sequence[Spans], batches: Sequence[tuple[int, int]], threads: int
@@ -62,10 +71,10 @@ class Places:
         for _ in in_order(run, range(len(batches)), threads):
             pass
         for (texts, firsts, stops), filled in zip(wanted, out, strict=True):
-            self._look_again(texts, firsts, stops, filled)
+            self._of_odd(texts, firsts, stops, filled)
         return out
 
-    def _look_again(
+    def _of_odd(
         self,
         texts: NDArray[np.int32],
         firsts: NDArray[np.int32],
@@ -74,7 +83,10 @@ class Places:
     ) -> None:
         """Fill in the spans of odd texts."""
         rows = np.flatnonzero(self.odd[texts])
+        lengths = np.diff(self.offsets)
+        bounds = offsets_of(np.where(self.odd, 2 * lengths, 0)) if rows.size else self.offsets
         for number in np.unique(texts[rows]).tolist():
-            tokens = tokenise(self.texts.batch(number, number + 1))
+            both = np.empty((2, lengths[number]), np.int32)
+            self.spread.read(int(bounds[number]), both.reshape(-1))
             own = rows[texts[rows] == number]
-            filled[0][own], filled[1][own] = tokens.starts[firsts[own]], tokens.ends[stops[own] - 1]
+            filled[0][own], filled[1][own] = both[0, firsts[own]], both[1, stops[own] - 1]

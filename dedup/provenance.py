@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dedup.agencies import names
+from dedup.agencies import KINDS, names
 from dedup.csr import Offsets, offsets_of, owners, taken
 from dedup.families import Families
 from dedup.io.hosts import plain
@@ -23,7 +23,7 @@ VERBATIM = 0.9  # share of both articles in shared runs
 WHOLE = 0.7  # share of an article that copies cover, for it to be all of the other's copy
 LIGHTLY = 0.45  # share of it in shared runs, for it to be edited rather than rewritten
 
-CREDITS = ("credit", "dateline", "byline", "picture", "declared")  # kinds of `agencies.Credit`
+CREDITS = (*KINDS, "declared")  # kinds of `agencies.Credit`
 UNKNOWN = np.iinfo(np.int64).min  # a time that is not known
 NEVER = np.iinfo(np.int64).max
 

@@ -83,7 +83,7 @@ def articles_of_arrays(kept: Arrays, inputs: Inputs, scratch: Scratch) -> Articl
     inputs.read = facts["read"]
     inputs.problems += [Problem(**problem) for problem in facts["problems"]]
     texts = Texts(scratch.given(kept["data"]), scratch.let_go, kept["starts"], kept["sizes"])
-    return Articles(table_of_array(kept["details"]), texts)
+    return Articles(table_of_array(kept["details"]), texts, texts.sizes)
 
 
 def table_to_array(table: pa.Table) -> NDArray[np.uint8]:

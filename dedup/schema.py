@@ -35,6 +35,37 @@ INPUT = pa.schema(
     ]
 )
 
+# An agency credited in an article's text: where, in characters, and the words as they stand.
+CREDIT = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("agency", pa.string()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("words", pa.string()),
+    ]
+)
+
+# What stands for an article's text in every comparison (`dedup.sketch`). Numbers within binary columns are
+# little-endian, n of them for n tokens.
+SKETCH = pa.schema(
+    [
+        ("bytes", pa.int64()),  # of the text, in UTF-8
+        ("characters", pa.int64()),
+        ("hashes", pa.large_binary()),  # uint32, of the folded tokens
+        ("flags", pa.large_binary()),  # uint8, bits of `kernels.tokenise`
+        ("places", pa.large_binary()),  # uint16 as `places.pack` makes them, or int32 as `places.spread` does
+        ("credits", pa.list_(CREDIT)),
+    ]
+)
+
+# Articles that a report keeps for later scans, sorted by id: as they were read, with their sketches.
+KEPT = pa.schema([*INPUT, *SKETCH])
+
+# Articles as read, and those that earlier reports kept: these without their texts (empty), with the place
+# where they are kept (`io.kept`) and their sketches, which are null for all others.
+READ = pa.schema([*INPUT, pa.field("kept", pa.int64()), *SKETCH])
+
 # A piece of provenance: what it says (`kind`, `value`) and where it stands in which article.
 EVIDENCE = pa.struct(
     [

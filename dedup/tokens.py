@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dedup.csr import offsets_of
+from dedup.csr import offsets_of, taken
 from dedup.kernels.tokenise import tokenise as _fill
 from dedup.kernels.unicode import table
 
@@ -48,6 +48,11 @@ class Tokens:
         own = slice(self.offsets[first], self.offsets[stop])
         offsets = self.offsets[first : stop + 1] - self.offsets[first]
         return Tokens(self.hashes[own], self.starts[own], self.ends[own], self.flags[own], offsets)
+
+    def taken(self, texts: NDArray[np.int64]) -> Tokens:
+        """Some texts, copied, in an order of their own."""
+        offsets, rows = taken(self.offsets, texts)
+        return Tokens(self.hashes[rows], self.starts[rows], self.ends[rows], self.flags[rows], offsets)
 
     def some(self, first: int, stop: int, wanted: NDArray[np.bool_]) -> Tokens:
         """The texts `first` to `stop`, without places, and without tokens where they are not `wanted`."""

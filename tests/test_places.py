@@ -5,20 +5,13 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.places import Places, pack
-from dedup.schema import INPUT
+from dedup.places import Places, pack, spread
 from dedup.scratch import Scratch
-from dedup.store import Articles
 from dedup.tokens import tokenise
 
 WORDS = st.sampled_from(["a", "of", "Zürich", "x" * 255, "x" * 256, "x" * 300, "新華", "U.S."])
 GAPS = st.sampled_from([" ", "  ", "\n\n", ". ", " " * 254, " " * 255, " " * 256, "-" * 70_000])
 TEXT = st.lists(st.tuples(WORDS, GAPS), max_size=9).map(lambda parts: "".join(sum(parts, ())))
-
-
-def stored(texts, scratch):
-    rows = [{"id": f"{number:03}", "text": text} for number, text in enumerate(texts)]
-    return Articles.stored([pa.RecordBatch.from_pylist(rows, INPUT)], scratch)
 
 
 @given(st.lists(TEXT, min_size=1, max_size=6), st.data(), st.integers(1, 3), st.sampled_from([0, 10**9]))
@@ -37,7 +30,9 @@ def test_spans_stand_where_they_stand(texts, data, at_once, memory):
         packed, odd = pack(tokens)
         spool = scratch.spool(np.uint16)
         spool.append(packed)
-        places = Places(spool, tokens.offsets, odd, stored(texts, scratch).texts)
+        wide = scratch.spool(np.int32)
+        wide.append(spread(tokens, odd))
+        places = Places(spool, tokens.offsets, odd, wide)
         columns = [tuple(np.array([row[at] for row in some], np.int32) for at in range(3)) for some in wanted]
         found = places.spans(columns, batches, 2)
     for some, (starts, ends) in zip(wanted, found, strict=True):

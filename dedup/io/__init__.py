@@ -7,10 +7,10 @@ What cannot be read becomes a `Problem` with its place; it is counted and never 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pyarrow as pa
 
@@ -22,7 +22,6 @@ from dedup.io.collect import collect
 from dedup.io.files import read_paths
 from dedup.io.formats import NAMES
 from dedup.io.items import read_items
-from dedup.io.kept import read_kept
 from dedup.io.place import Found
 from dedup.io.reading import Reading, Tell
 from dedup.io.record import names_of
@@ -30,6 +29,9 @@ from dedup.io.remote import is_remote
 from dedup.report.model import Inputs
 from dedup.schema import INPUT
 from dedup.settings import Settings
+
+if TYPE_CHECKING:
+    from dedup.io.kept import Kept
 
 __all__ = ["batches", "read", "size_of"]
 
@@ -66,7 +68,7 @@ def batches(
     progress: Callable[[int], None] | None = None,
     input_format: str | None = None,
     tell: Tell | None = None,
-    earlier: Sequence[str] = (),
+    earlier: Kept | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Read the articles of `source` as record batches of `schema.INPUT`, in the order they stand.
 
@@ -83,14 +85,17 @@ def batches(
     rows; texts longer than `settings.max_bytes` bytes of UTF-8 are set aside. `progress` is called with
     the number of bytes of the files (as stored) read since the last call. `input_format`: what files are
     read as, whatever they look like. `tell` is told what files are taken for, and where each field
-    stood. `earlier`: files of articles that were read before (`io.kept`), which come first.
+    stood. `earlier`: articles that were read before, which come first; their batches have no texts, but
+    the places where they are kept, and the texts' sizes (`schema.READ`).
 
     Raises `InputError` before anything is read if the source as a whole is unusable: a path that does
     not exist, a column missing or of a wrong type, an unknown name in `fields`. An item that is no
     article raises it when its turn comes.
     """
     found = _found(source, names_of(fields), settings, progress, input_format, tell)
-    return collect(chain(read_kept(earlier, settings.batch_size), found), inputs, settings.batch_size)
+    if earlier is not None:
+        found = chain(earlier.batches(settings.batch_size), found)
+    return collect(found, inputs, settings.batch_size)
 
 
 def size_of(source: Source) -> int | None:

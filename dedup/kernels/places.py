@@ -6,9 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import kernel
+from dedup.kernels import inner, kernel
 
 _MOST = 255
+
+
+@inner
+def _int32(data: Any, at: int) -> Any:
+    """Four bytes, the lowest first."""
+    value = np.uint32(0)
+    for place in range(4):
+        value |= np.uint32(data[at + place]) << np.uint32(8 * place)
+    return np.int32(value)
 
 
 @kernel
@@ -52,3 +61,27 @@ def unpack(packed: Any, offsets: Any, texts: Any, firsts: Any, stops: Any, start
                 own_ends[token] = at
         starts[span] = own_starts[firsts[span]]
         ends[span] = own_ends[stops[span] - 1]
+
+
+@kernel
+def unpack_all(places: Any, bounds: Any, wide: Any, offsets: Any, starts: Any, ends: Any) -> None:
+    """Fill `starts` and `ends` int32 (tokens,) with where all tokens stand.
+
+    `places` uint8: those of text i are `places[bounds[i]:bounds[i + 1]]`, for each token two bytes as `pack`
+    makes them or, in `wide` texts, four for its start and, behind all of these, four for its end.
+    """
+    for text in range(offsets.size - 1):
+        at = bounds[text]
+        first, stop = offsets[text], offsets[text + 1]
+        if wide[text]:
+            for token in range(first, stop):
+                starts[token] = _int32(places, at + 4 * (token - first))
+                ends[token] = _int32(places, at + 4 * (stop - first + token - first))
+            continue
+        place = np.int32(0)
+        for token in range(first, stop):
+            place += np.int32(places[at])
+            starts[token] = place
+            place += np.int32(places[at + 1])
+            ends[token] = place
+            at += 2

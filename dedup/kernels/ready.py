@@ -208,7 +208,7 @@ def _compile_there() -> None:
     from dedup.candidates import candidate_pairs
     from dedup.cover import cover
     from dedup.kernels.align import assemble
-    from dedup.kernels.places import unpack
+    from dedup.kernels.places import unpack, unpack_all
     from dedup.kernels.rows import dictionary, gather
     from dedup.kernels.shingle import unite
     from dedup.lsh import Bands
@@ -230,6 +230,10 @@ def _compile_there() -> None:
     packed, _ = pack(tokens)
     some = np.zeros(1, np.int32)
     unpack(packed, tokens.offsets, some, some, some + np.int32(1), some.copy(), some.copy())
+    unpack_all(
+        packed.view(np.uint8), 2 * tokens.offsets, np.zeros(40, np.bool_), tokens.offsets, tokens.starts,
+        tokens.ends,
+    )  # fmt: skip
     mark_navigation(tokens)
     mentions(tokens)
     weights(tokens)

@@ -66,6 +66,8 @@ class Report:
     texts: Mapping[str, str] = field(repr=False)  # article id -> original text, to show passages
     # Of a report that was not saved before: what was read of each article besides its text, by id.
     details: pa.Table | None = field(default=None, repr=False)
+    # Of the same: what makes the sketches, `schema.SKETCH`, of the articles from one row to another.
+    sketches: Callable[[int, int], pa.RecordBatch] | None = field(default=None, repr=False)
     # Gives back the memory of what was only looked at on disk, if the process has grown large.
     let_go: Callable[[], None] = field(default=lambda: None, repr=False)
 

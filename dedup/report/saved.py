@@ -13,12 +13,11 @@ from dedup.errors import InputError, OutputError
 from dedup.io.remote import is_remote
 from dedup.report.model import Inputs, Problem, Report
 from dedup.report.texts import SortedTexts
-from dedup.schema import INPUT, SCHEMA_VERSION, TABLES, TEXTS
+from dedup.schema import INPUT, KEPT, SCHEMA_VERSION, SKETCH, TABLES, TEXTS
 
 HEADER = "report.json"  # what makes a folder recognisable as a report
-KEPT = "kept.parquet"  # the articles as they were read, for a later scan
-FILES = (*(f"{name}.parquet" for name in (*TABLES, "texts")), KEPT)  # or folders of parts
-_ROWS = 4096  # articles looked up in one go
+EARLIER = "kept.parquet"  # the articles as they were read, with their sketches, for a later scan
+FILES = (*(f"{name}.parquet" for name in (*TABLES, "texts")), EARLIER)  # or folders of parts
 
 
 def write_texts(report: Report, stream: BinaryIO) -> None:
@@ -40,21 +39,24 @@ def write_texts(report: Report, stream: BinaryIO) -> None:
 
 
 def write_kept(report: Report, stream: BinaryIO) -> None:
-    """Write all articles as they were read, `schema.INPUT`, by id."""
+    """Write all articles as they were read, with their sketches, `schema.KEPT`, by id."""
     from pyarrow import parquet
 
-    if report.details is None:
+    from dedup.io.kept import OPTIONS, ROWS, schema
+
+    if report.details is None or report.sketches is None:
         raise OutputError(
             "only a scan knows its articles as they were read; a report that was saved does not"
         )
     texts = SortedTexts.of(report.texts)
-    with parquet.ParquetWriter(stream, INPUT, compression="zstd") as writer:
-        for first in range(0, report.details.num_rows, _ROWS):
-            some = report.details.slice(first, _ROWS)
+    with parquet.ParquetWriter(stream, schema(), **OPTIONS) as writer:
+        for first in range(0, report.details.num_rows, ROWS):
+            some = report.details.slice(first, ROWS)
             [own] = texts.some(some["id"].combine_chunks())
-            writer.write_table(
-                some.append_column(INPUT.field("text"), own["text"]).select(INPUT.names).cast(INPUT)
-            )
+            columns = some.append_column(INPUT.field("text"), own["text"])
+            for field, column in zip(SKETCH, report.sketches(first, first + len(some)).columns, strict=True):
+                columns = columns.append_column(field, column)
+            writer.write_table(columns.select(KEPT.names).cast(schema()))
             report.let_go()
 
 
@@ -64,7 +66,7 @@ def kept(folder: str | Path) -> list[str]:
 
     saved = _Saved(folder)
     _header(saved)
-    [info] = saved.system.get_file_info([f"{saved.root}/{KEPT}"])
+    [info] = saved.system.get_file_info([f"{saved.root}/{EARLIER}"])
     if info.type == fs.FileType.NotFound:
         raise InputError(
             f"{saved.shown}: kept no articles; scan them with --keep, to compare others against them"

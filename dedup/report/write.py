@@ -11,7 +11,7 @@ from dedup.errors import OutputError
 from dedup.report import encode
 from dedup.report.atomic import new_file, replace_file, replace_folder
 from dedup.report.model import Report
-from dedup.report.saved import FILES, HEADER, KEPT, write_kept, write_texts
+from dedup.report.saved import EARLIER, FILES, HEADER, write_kept, write_texts
 from dedup.schema import TABLES
 
 FORMATS = {
@@ -121,7 +121,7 @@ def _fill(report: Report, folder: Path, format: str, keep: bool) -> None:
         with new_file(folder / "texts.parquet") as stream:
             write_texts(report, stream)
     if keep:
-        with new_file(folder / KEPT) as stream:
+        with new_file(folder / EARLIER) as stream:
             write_kept(report, stream)
     header = json.dumps(encode.head(report), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     with new_file(folder / HEADER) as stream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from dedup.errors import EngineError
 from dedup.io import batches
 from dedup.io.collect import Zoneless
+from dedup.io.kept import Kept
 from dedup.io.place import Place
 from dedup.io.remote import is_remote
 from dedup.report.model import Inputs, Problem
@@ -47,21 +48,23 @@ class Engine:
         self.job = Job(folder, 0, settings, np.zeros(2, np.int64))
 
     def run(
-        self, source: Any, inputs: Inputs, out: Folder, *, earlier: Sequence[str] = (), keep: bool = False
-    ) -> tuple[int, int, int, int]:
+        self, source: Any, inputs: Inputs, out: Folder, *, earlier: Kept | None = None, keep: bool = False,
+        back: bool = False,
+    ) -> tuple[int, int, int, int]:  # fmt: skip
         """Read, verify, and write the tables of a report to `out`; the counts of `scan.Written`.
 
-        `earlier`: files of articles that were read before; `keep`: write those of this scan too.
+        `earlier`: articles that were read before; `keep` and `back`: as for `Job`.
         """
-        self.job = replace(self.job, keep=keep)
+        files = () if earlier is None else earlier.files
+        self.job = replace(self.job, keep=keep, back=back, earlier=files)
         self._settle(self._read(source, inputs, earlier), inputs)
         pairs, copies = self._verify(self._cluster(self._pair()), out)
         return inputs.read, pairs, copies, self._families(out)
 
-    def _read(self, source: Any, inputs: Inputs, earlier: Sequence[str]) -> list[reading.Chunk]:
+    def _read(self, source: Any, inputs: Inputs, earlier: Kept | None) -> list[reading.Chunk]:
         """Write all articles as chunks, the earlier ones first."""
         self._tell("read")
-        chunks = self._pieces(reading.kept_pieces(earlier), [], inputs) if earlier else []
+        chunks = self._pieces(reading.kept_pieces(earlier), [], inputs) if earlier is not None else []
         self.options = self.options._replace(after=1 + max((chunk.task for chunk in chunks), default=-1))
         return chunks + self._fresh(source, inputs)
 

@@ -18,13 +18,12 @@ from dedup.kernels.align import COPY, FIRST, KIND, QUOTATION, RIGHT_FIRST, RIGHT
 from dedup.outlets import named
 from dedup.places import Spans
 from dedup.provenance import Sources, credited, origins
-from dedup.schema import FAMILIES, INPUT
-from dedup.settings import Settings
+from dedup.schema import FAMILIES
 from dedup.spark.groups import Group, among, part_of, tokens_of, told_of_arrays, with_numbers
 from dedup.spark.job import OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, divided
 from dedup.spark.storage import unpacked_arrays
-from dedup.store import Articles, Texts
+from dedup.store import DETAILS, Articles
 from dedup.tokens import Tokens
 from dedup.verify import Verified, copies_of, merged, missing_of, settled
 
@@ -116,7 +115,7 @@ class _Finished:
         digests = np.stack([group.column("low"), group.column("high")], axis=1).view(np.uint8)
         empty = np.empty(0, np.int64)
         found = tables.Found(
-            _articles(group, settings), empty, lengths, lengths >= settings.min_tokens, first_of, digests,
+            _articles(group), empty, lengths, lengths >= settings.min_tokens, first_of, digests,
             aligned, group.column("weights"), clusters, traced, told_of, sources, np.empty((0, 6), np.int32),
             group.table["id"].combine_chunks(),
         )  # fmt: skip
@@ -238,7 +237,7 @@ def _named(
     return named(tokens, which.astype(np.int32), sources.outlet_names, outlets)
 
 
-def _articles(group: Group, settings: Settings) -> Articles:
-    texts = Texts.of(group.table["text"].combine_chunks(), settings.memory * 10**6)
-    kept = [name for name in group.table.column_names if name in INPUT.names and name != "text"]
-    return Articles(group.table.select(kept), texts)
+def _articles(group: Group) -> Articles:
+    """The articles without their texts."""
+    details = group.table.select([name for name in DETAILS.names if name in group.table.column_names])
+    return Articles.without_texts(details)

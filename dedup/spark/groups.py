@@ -11,16 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from dedup import sketch
 from dedup.agencies import CREDITS
 from dedup.csr import taken
 from dedup.families import Families
 from dedup.resume import families_of_arrays, families_to_arrays
+from dedup.schema import SKETCH
 from dedup.spark.homes import mark
 from dedup.spark.job import GUEST, REPEAT, Job
 from dedup.spark.messages import Message, column, texts_in
-from dedup.tokens import Tokens, tokenise
+from dedup.tokens import Tokens
 from dedup.verify import Verified, numbered
-from dedup.weigh import mark_navigation
+
+TEXT = ("text", *SKETCH.names)  # columns of texts, or of what stands for them
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,12 @@ class Group:
 
 def tokens_of(table: pa.Table, without: NDArray[np.bool_] | None = None) -> Tokens:
     """The tokens of the texts of a table, with their boilerplate; those `without` have none."""
-    texts = table["text"]
+    columns = [table[name].combine_chunks() for name in TEXT]
     if without is not None:
-        texts = pc.if_else(pa.array(without), pa.scalar("", pa.large_string()), texts)
-    found = tokenise(texts.combine_chunks())
-    mark_navigation(found)
+        rows = pa.array(np.arange(table.num_rows), mask=without)
+        columns = [column.take(rows) for column in columns]
+    texts = columns[0].fill_null("")
+    found = sketch.tokens_of(texts, pa.record_batch(columns[1:], SKETCH))
     firsts, sizes = (table[name].combine_chunks() for name in ("marks", "sizes"))
     counts = pc.list_value_length(firsts).to_numpy(zero_copy_only=False)
     rows = np.repeat(np.arange(table.num_rows), counts)

@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-from dedup.agencies import CREDITS, credit_rows, declared_rows, mentions
+from dedup.agencies import CREDITS, declared_rows
 from dedup.csr import batches, offsets_of
 from dedup.io.hosts import plain
+from dedup.io.kept import Kept
 from dedup.kernels import weigh as kernels
 from dedup.repeats import digests
-from dedup.schema import INPUT
+from dedup.schema import INPUT, READ, SKETCH
+from dedup.sketch import Sketches, sketches_of, tokens_of
 from dedup.spark.job import MIX, Job
-from dedup.spark.messages import Inbox, Message, arrays, column, divided
-from dedup.tokens import BATCH_BYTES, Tokens, tokenise
-from dedup.weigh import LARGEST, RELATED, STORIES, Paragraphs, days, mark_navigation
+from dedup.spark.messages import Inbox, Message, arrays, column, divided, sizes_of
+from dedup.store import Elsewhere, Texts
+from dedup.tokens import BATCH_BYTES, Tokens
+from dedup.weigh import LARGEST, RELATED, STORIES, Paragraphs, days
 
 # Nothing, in the columns of what is made of a batch of texts: paragraphs, and what is known of each text.
 _PARAGRAPHS = (np.empty(0, np.uint64), *np.empty((3, 0), np.int32))
@@ -47,20 +49,19 @@ class Home:
 
     @cached_property
     def table(self) -> pa.Table:
-        """The articles, of `schema.INPUT`, sorted by id, as `reading.settle` wrote them; one chunk."""
+        """The articles, of `schema.READ`, sorted by id, as `reading.settle` wrote them; one chunk."""
         found = self.job.folder.read_batches(f"home-{self.part}")
-        return pa.Table.from_batches(found, INPUT).combine_chunks()
+        return pa.Table.from_batches(found, READ).combine_chunks()
 
     def column(self, name: str) -> pa.Array:
-        """One column of `schema.INPUT`."""
+        """One column of `schema.READ`."""
         chunked = self.table[name]
         return chunked.chunk(0) if chunked.num_chunks else pa.array([], chunked.type)
 
     @cached_property
     def batches(self) -> list[tuple[int, int]]:
         """Bounds of the texts that are handled in one go."""
-        sizes = pc.binary_length(self.column("text")).to_numpy(zero_copy_only=False).astype(np.int64)
-        return batches(sizes, self.job.settings.batch_size, BATCH_BYTES)
+        return batches(sizes_of(self.table), self.job.settings.batch_size, BATCH_BYTES)
 
     def state(self, name: str) -> dict[str, NDArray[Any]]:
         """What an earlier step kept here."""
@@ -72,12 +73,27 @@ class Home:
 
     def tokens(self, first: int, stop: int, marks: NDArray[np.int32] | None = None) -> Tokens:
         """The tokens of some texts; `marks` int32 (n, 3): rows, first tokens and lengths of boilerplate."""
-        found = tokenise(self.column("text").slice(first, stop - first))
-        mark_navigation(found)
+        found = tokens_of(*self._some(first, stop))
         if marks is not None:
             own = slice(*np.searchsorted(marks[:, 0], (first, stop)))
             mark(found, marks[own] - np.array([first, 0, 0], np.int32))
         return found
+
+    def sketches(self, first: int, stop: int) -> Sketches:
+        """The sketches of some texts."""
+        return sketches_of(*self._some(first, stop))
+
+    def _some(self, first: int, stop: int) -> tuple[pa.Array, pa.RecordBatch]:
+        """Some texts, and the sketches of those that were kept."""
+        columns = [self.column(name).slice(first, stop - first) for name in SKETCH.names]
+        return self.column("text").slice(first, stop - first), pa.record_batch(columns, SKETCH)
+
+    @property
+    def texts(self) -> Texts:
+        """The texts; those that an earlier report kept are read from there."""
+        places = self.column("kept").fill_null(-1).to_numpy()
+        elsewhere = Elsewhere(Kept(self.job.earlier), places, self.column("id"))
+        return Texts.of(self.column("text"), self.job.settings.memory * 10**6, elsewhere)
 
 
 def mark(tokens: Tokens, marks: NDArray[np.int32]) -> None:
@@ -92,17 +108,16 @@ def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     parts: list[tuple[NDArray[Any], ...]] = []
     facts, said = [], [pa.record_batch([pa.array([], field.type) for field in CREDITS], CREDITS)]
     for first, stop in home.batches:
-        texts = home.column("text").slice(first, stop - first)
-        tokens = home.tokens(first, stop)
+        tokens, characters, credits = home.sketches(first, stop)
         found = Paragraphs.of(tokens)
         places = (found.firsts - tokens.offsets[found.texts]).astype(np.int32)
         parts.append((found.keys, found.texts + np.int32(first), places, found.lengths))
-        said.append(credit_rows(texts, mentions(tokens), first))
+        own = pa.array(credits["article"].to_numpy() + first)
+        said.append(credits.set_column(0, CREDITS.field("article"), own))
         there = tokens.lengths > 0
         starts, ends = np.zeros((2, len(tokens)), np.int32)
         starts[there] = tokens.starts[tokens.offsets[:-1][there]]
         ends[there] = tokens.ends[tokens.offsets[1:][there] - 1]
-        characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
         facts.append((tokens.lengths, characters, digests(tokens), starts, ends))
     keys, texts, firsts, sizes = _joined(parts, _PARAGRAPHS)
     lengths, characters, keys_of, starts, ends = _joined(facts, _FACTS)

@@ -27,7 +27,9 @@ class Job:
     settings: Settings
     bases: NDArray[np.int64]  # (parts + 1,), zeros before articles are numbered
     derives: bool = False  # whether an article says that it derives from another
-    keep: bool = False  # whether the report keeps the articles as they were read
+    keep: bool = False  # whether the report keeps the articles as they were read, with their sketches
+    back: bool = False  # whether they are handed back to the driver instead
+    earlier: tuple[str, ...] = ()  # files in which earlier reports kept articles
 
     @property
     def parts(self) -> int:

@@ -21,7 +21,7 @@ from dedup.csr import offsets_of, taken
 from dedup.families import families
 from dedup.resume import aligned_of_arrays, aligned_to_arrays
 from dedup.seen import Seen
-from dedup.spark.groups import Group, among, tokens_of
+from dedup.spark.groups import TEXT, Group, among, tokens_of
 from dedup.spark.homes import Home
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
@@ -89,7 +89,7 @@ def lend(home: Home, described: pa.Table) -> Iterator[Message]:
     if not home.job.folder.has(f"lend-{home.part}"):
         return
     asked = home.state("lend")
-    table = described.select(["number", "marks", "sizes", "text"])
+    table = described.select(["number", "marks", "sizes", *TEXT])
     for helper, rows in divided(asked["helper"], home.job.parts):
         own = np.sort(asked["row"][rows])
         yield from (Message(helper, "lent", batch) for batch in texts_in(table.take(pa.array(own))))

@@ -95,10 +95,15 @@ def column(table: pa.Table | pa.RecordBatch, name: str) -> NDArray[Any]:
     return own if own.flags.writeable and own.flags.c_contiguous else own.copy()
 
 
+def sizes_of(table: pa.Table) -> NDArray[np.int64]:
+    """The bytes of each row's text, wherever it is, int64 (n,); `table` has columns of `schema.READ`."""
+    sizes = pc.coalesce(table["bytes"], pc.binary_length(table["text"]))
+    return np.concatenate([np.empty(0, np.int64), sizes.to_numpy()])
+
+
 def texts_in(table: pa.Table) -> Iterator[pa.RecordBatch]:
-    """Rows with a `text`, in batches that are small enough for messages."""
-    sizes = pc.binary_length(table["text"]).to_numpy().astype(np.int64)
-    for first, stop in cut(sizes, _ROWS, _AT_ONCE):
+    """Rows with a `text` or its sketch, in batches that are small enough for messages."""
+    for first, stop in cut(sizes_of(table), _ROWS, _AT_ONCE):
         yield from table.slice(first, stop - first).combine_chunks().to_batches()
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dedup.csr import offsets_of, taken
 from dedup.spark import large
+from dedup.spark.groups import TEXT
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import GUEST, OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
@@ -224,8 +225,8 @@ def _described(home: Home, at: NDArray[np.int64], roots: NDArray[np.int64]) -> p
     made = {name: pa.array(values) for name, values in columns.items()}
     made["marks"] = pa.ListArray.from_arrays(bounds, pa.array(marks[:, 1].copy()))
     made["sizes"] = pa.ListArray.from_arrays(bounds, pa.array(marks[:, 2].copy()))
-    given = {name: home.column(name) for name in ("id", "outlet", "url", "published", "derived_from", "text")}
-    return pa.table(made | given)
+    given = {name: home.column(name) for name in ("id", "outlet", "url", "published", "derived_from")}
+    return pa.table(made | given | {name: home.column(name) for name in TEXT})
 
 
 def _pairs(job: Job, home: Home) -> Iterator[Message]:

@@ -23,7 +23,7 @@ from dedup.io.collect import Zoneless, gathered, repeated
 from dedup.io.file import File
 from dedup.io.files import listed, read_file
 from dedup.io.formats import EXPECTED, NAMES
-from dedup.io.kept import opened, read_groups
+from dedup.io.kept import Kept
 from dedup.io.pages import resolved
 from dedup.io.parquet import read as read_parquet
 from dedup.io.place import Found, Place
@@ -31,10 +31,10 @@ from dedup.io.reading import Reading
 from dedup.io.record import names_of
 from dedup.io.remote import is_remote, remote
 from dedup.report.model import Inputs, Problem
-from dedup.schema import INPUT
+from dedup.schema import READ
 from dedup.spark.cluster import task
 from dedup.spark.job import Job
-from dedup.spark.messages import Inbox, Message, arrays
+from dedup.spark.messages import Inbox, Message, arrays, sizes_of
 from dedup.spark.storage import Folder
 from dedup.tokens import BATCH_BYTES
 
@@ -42,7 +42,7 @@ _CHUNK = 2**25  # bytes of text that are sorted and sent in one go
 _GROUPS = 2**26  # bytes of decoded row groups of a Parquet file that are one task
 _SAMPLED = 64  # ids of each chunk from which the ranges are chosen
 _BY_ID = [("id", "ascending"), ("order", "ascending")]
-_ORDERED = INPUT.append(pa.field("order", pa.int64()))  # tasks, then rows, in the order of reading
+_ORDERED = READ.append(pa.field("order", pa.int64()))  # tasks, then rows, in the order of reading
 
 RESULT = "task int, kind string, data string"
 _RESULT = pa.schema([("task", pa.int32()), ("kind", pa.string()), ("data", pa.string())])
@@ -53,7 +53,7 @@ class Piece(NamedTuple):
 
     where: str
     name: str
-    path: int  # which of the paths given led there
+    path: int  # which of the paths given led there, or of the files of earlier reports it is
     named: bool
     first: int = -1  # row groups, if not all
     stop: int = -1
@@ -108,16 +108,13 @@ def pieces(paths: Sequence[str | os.PathLike[str]], options: Options, problems: 
     return found
 
 
-def kept_pieces(files: Sequence[str]) -> list[Piece]:
+def kept_pieces(kept: Kept) -> list[Piece]:
     """Pieces of the files in which earlier reports kept their articles."""
-    from pyarrow import parquet
-
     found = []
-    for file in files:
-        with parquet.ParquetFile(opened(file)) as whole:
-            sizes = [whole.metadata.row_group(group).total_byte_size for group in range(whole.num_row_groups)]
-        for first, stop in cut(np.array(sizes, np.int64), max(len(sizes), 1), _GROUPS):
-            found.append(Piece(file, file, -1, True, first, stop, True))
+    for number, file in enumerate(kept.files):
+        sizes = np.array(kept.sizes(number), np.int64)
+        for first, stop in cut(sizes, max(sizes.size, 1), _GROUPS):
+            found.append(Piece(file, file, number, True, first, stop, True))
     return found
 
 
@@ -143,13 +140,13 @@ def read_pieces(job: Job, options: Options, batches: Iterable[pa.RecordBatch]) -
     rows = [row for batch in batches for row in batch.to_pylist()]
     pieces_ = [Piece(**{name: row[name] for name in Piece._fields}) for row in rows]
     full: set[int] = set()
-    found = chain.from_iterable(_noted(_of_piece(piece, reading), piece.path, full) for piece in pieces_)
+    found = chain.from_iterable(_noted(_of_piece(piece, reading, job), piece.path, full) for piece in pieces_)
     yield from _chunks(job, found, reading, full, options.after)
 
 
-def _of_piece(piece: Piece, reading: Reading) -> Iterator[Found]:
+def _of_piece(piece: Piece, reading: Reading, job: Job) -> Iterator[Found]:
     if piece.kept:
-        return read_groups(piece.where, reading.rows, range(piece.first, piece.stop))
+        return Kept(job.earlier).groups(piece.path, reading.rows, groups=range(piece.first, piece.stop))
     name = PurePath(piece.name)
     if is_remote(piece.where):
         [file] = remote(piece.where, False)
@@ -217,12 +214,12 @@ class Chunks:
         self._rows = self._count = 0
 
     def written(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
-        """Write batches of `schema.INPUT`."""
+        """Write batches of `schema.INPUT` or `READ`."""
         held: list[pa.RecordBatch] = []
         size = 0
         for batch in batches:
             held.append(batch)
-            size += batch["text"].nbytes
+            size += batch.nbytes
             if size >= _CHUNK:
                 yield self._write(held)
                 held, size = [], 0
@@ -230,7 +227,8 @@ class Chunks:
             yield self._write(held)
 
     def _write(self, held: list[pa.RecordBatch]) -> Chunk:
-        table = pa.Table.from_batches(held, INPUT)
+        tables = [READ.empty_table(), *(pa.Table.from_batches([batch]) for batch in held)]
+        table = pa.concat_tables(tables, promote_options="default")
         order = pa.array((np.int64(self._task) << 40) + self._rows + np.arange(table.num_rows))
         table = table.append_column(_ORDERED.field("order"), order).sort_by(_BY_ID)
         name = f"chunk-{self._task}-{self._count}-{self._attempt}"
@@ -284,13 +282,11 @@ def settle(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     if table.num_rows > 1:
         again[1:] = column_equal(ids)
     problems = [_taken(table, row) for row in np.flatnonzero(again).tolist()]
-    kept = table.filter(pa.array(~again)).select(INPUT.names).combine_chunks()
-    sizes = (
-        pc.binary_length(kept["text"]).to_numpy().astype(np.int64) if kept.num_rows else np.empty(0, np.int64)
-    )
+    kept = table.filter(pa.array(~again)).select(READ.names).combine_chunks()
+    sizes = sizes_of(kept)
     pieces_ = [kept.slice(first, stop - first) for first, stop in cut(sizes, 2**16, BATCH_BYTES * 8)]
     job.folder.write_batches(
-        f"home-{part}", INPUT, [batch for piece in pieces_ for batch in piece.combine_chunks().to_batches()]
+        f"home-{part}", READ, [batch for piece in pieces_ for batch in piece.combine_chunks().to_batches()]
     )
     yield Message(part, "settled", arrays(rows=np.array([kept.num_rows]), bytes=np.array([int(sizes.sum())])))
     if problems:

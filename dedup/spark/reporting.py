@@ -13,34 +13,41 @@ from numpy.typing import NDArray
 from dedup import tables
 from dedup.align import Aligned
 from dedup.compose import compose
-from dedup.csr import Offsets, offsets_of
+from dedup.csr import Offsets, batches, offsets_of
 from dedup.families import Families
+from dedup.io.kept import OPTIONS, ROWS, schema
 from dedup.kernels import compose as parts_of
 from dedup.kernels.align import FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
-from dedup.places import Places, pack
+from dedup.places import Places, pack, spread
 from dedup.provenance import Origins, Sources
-from dedup.schema import ARTICLES, COPYING, FAMILIES, INPUT, PAIRS, PASSAGES, TEXTS
+from dedup.schema import ARTICLES, COPYING, FAMILIES, KEPT, PAIRS, PASSAGES, READ, SKETCH, TEXTS
 from dedup.scratch import Scratch
+from dedup.sketch import packed
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import Job
-from dedup.spark.messages import Inbox, Message, arrays, column, divided
+from dedup.spark.messages import Inbox, Message, arrays, column, divided, sizes_of
 from dedup.spark.storage import Folder
-from dedup.store import Articles, Texts
+from dedup.store import DETAILS, Articles
 from dedup.tokens import Tokens
 
+BACK = "read"  # the name of what is handed back to the driver
+_BACK = pa.schema([field for field in READ if field.name == "bytes" or field.name not in SKETCH.names])
 _ROWS = 2**17  # of a row group
+_AT_ONCE = 2**25  # bytes of texts that are written in one go
 NOWHERE = Origins(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
 
 
-def write_part(folder: Folder, name: str, part: int, kind: pa.Schema, pieces: Iterable[pa.Table]) -> int:
-    """Write the rows of one table in one partition as Parquet; how many there are."""
+def write_part(
+    folder: Folder, name: str, part: int, kind: pa.Schema, pieces: Iterable[pa.Table], rows: int = _ROWS
+) -> int:
+    """Write the rows of one table in one partition as Parquet, so many in a row group; how many there are."""
     from pyarrow import parquet
 
     sink, count = pa.BufferOutputStream(), 0
-    with parquet.ParquetWriter(sink, kind, compression="zstd") as writer:
+    with parquet.ParquetWriter(sink, kind, **OPTIONS) as writer:
         for piece in pieces:
             count += piece.num_rows
-            writer.write_table(piece.cast(kind), row_group_size=_ROWS)
+            writer.write_table(piece.cast(kind), row_group_size=rows)
     folder.inside(f"{name}.parquet").write(f"part-{part:06}.parquet", sink.getvalue())
     return count
 
@@ -64,9 +71,31 @@ def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Messa
     shown[made.members.texts] = True
     write_part(out, "articles", part, ARTICLES, made.rows())
     if job.keep:
-        write_part(out, "kept", part, INPUT, [home.table])
-    write_part(out, "texts", part, TEXTS, [home.table.select(TEXTS.names).filter(pa.array(shown))])
+        write_part(out, "kept", part, schema(), _kept(home), ROWS)
+    if job.back:
+        write_part(out, BACK, part, _BACK, [home.table.select(_BACK.names)])
+        shown[:] = False  # the driver has all texts
+    write_part(out, "texts", part, TEXTS, _shown(home, np.flatnonzero(shown)))
     yield Message(part, "written", arrays(pairs=np.array([counts["pairs"]]), copies=np.array([copies])))
+
+
+def _kept(home: Home) -> Iterator[pa.Table]:
+    """The articles of a home as they are kept."""
+    texts, sizes = home.texts, sizes_of(home.table)
+    for first, stop in home.batches:
+        own = home.table.slice(first, stop - first)
+        sketches = packed(home.sketches(first, stop), sizes[first:stop])
+        columns = {name: own[name] for name in DETAILS.names} | {"text": texts.batch(first, stop)}
+        columns |= dict(zip(SKETCH.names, sketches.columns, strict=True))
+        yield pa.table([columns[name] for name in KEPT.names], KEPT)
+
+
+def _shown(home: Home, rows: NDArray[np.int64]) -> Iterator[pa.Table]:
+    """The texts of some articles of a home."""
+    texts = home.texts
+    for first, stop in batches(sizes_of(home.table)[rows], _ROWS, _AT_ONCE):
+        own = rows[first:stop]
+        yield pa.table([home.column("id").take(pa.array(own)), texts.taken(own)], TEXTS)
 
 
 def _in_order(table: pa.Table) -> pa.Table:
@@ -213,7 +242,7 @@ class _Composed:
         details = {name: home.column(name) for name in ("id", "outlet", "url", "published")}
         sources = Sources.of({**details, "derived_from": pa.nulls(len(home), pa.string())}, credits_of(home))
         found = tables.Found(
-            Articles(home.table.drop_columns(["text"]), places.texts), facts["characters"], facts["lengths"],
+            Articles.without_texts(home.table.select(DETAILS.names)), facts["characters"], facts["lengths"],
             facts["lengths"] >= home.job.settings.min_tokens, labels(firsts), facts["digests"], aligned,
             np.empty(0, np.int64), families, NOWHERE, np.empty(0, np.bool_), sources, parts, labels.ids,
         )  # fmt: skip
@@ -272,7 +301,7 @@ def _tokens(home: Home, count: int) -> tuple[Tokens, Places]:
     """The flags of all tokens of a home, as of `count` texts, and their places."""
     marks = home.state("marks")["marks"].reshape(-1, 3)
     flags, packed, odd = [np.empty(0, np.uint8)], [np.empty(0, np.uint16)], [np.empty(0, np.bool_)]
-    lengths = [np.empty(0, np.int64)]
+    lengths, wide = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
     for first, stop in home.batches:
         tokens = home.tokens(first, stop, marks)
         own, strange = pack(tokens)
@@ -280,10 +309,11 @@ def _tokens(home: Home, count: int) -> tuple[Tokens, Places]:
         lengths.append(tokens.lengths)
         packed.append(own)
         odd.append(strange)
+        wide.append(spread(tokens, strange))
     offsets = offsets_of(np.concatenate(lengths))
-    memory = home.job.settings.memory * 10**6
-    texts = Texts.of(home.column("text"), memory)
-    places = Places(Scratch(memory).given(np.concatenate(packed)), offsets, np.concatenate(odd), texts)
+    scratch = Scratch(home.job.settings.memory * 10**6)
+    of_tokens, of_odd = (scratch.given(np.concatenate(some)) for some in (packed, wide))
+    places = Places(of_tokens, offsets, np.concatenate(odd), of_odd)
     nowhere = np.empty(0, np.int32)
     padded = np.append(offsets, np.full(count - len(home), offsets[-1]))
     return Tokens(np.empty(0, np.uint32), nowhere, nowhere, np.concatenate(flags), padded), places

@@ -16,22 +16,25 @@ import pyarrow as pa
 
 from dedup.errors import DedupError, EngineError, InputError, OutputError
 from dedup.io.arrow import columns_of
+from dedup.io.kept import Kept
 from dedup.io.record import names_of
 from dedup.io.remote import is_remote
 from dedup.lsh import bands_for
 from dedup.report.atomic import replaced_folder
 from dedup.report.encode import head
 from dedup.report.model import Inputs, Report
-from dedup.report.saved import FILES, HEADER, KEPT, kept, load
-from dedup.report.texts import SortedTexts
+from dedup.report.saved import FILES, HEADER, kept, load
 from dedup.report.write import check as check_local
 from dedup.schema import TABLES
+from dedup.scratch import Scratch
 from dedup.settings import Settings
 from dedup.spark import reading
 from dedup.spark.cluster import Cluster
 from dedup.spark.engine import Engine, is_frame, paths_of
+from dedup.spark.reporting import BACK
 from dedup.spark.session import check_executors, failed, lent, session, session_of
 from dedup.spark.storage import Folder
+from dedup.store import Articles
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -72,20 +75,23 @@ def scan(
     `source`: a Spark DataFrame with columns as those of `schema.INPUT`, or all that `dedup.scan` takes. The
     rest is as for `scan_to`.
     """
-    from pyarrow import parquet
+    from pyarrow import dataset
 
+    chosen, earlier = Settings.of(settings), _kept(against)
     with tempfile.TemporaryDirectory(prefix="dedup-", dir=None if _is_away(temp_dir) else temp_dir) as folder:
         path = Path(folder) / "report"
-        scan_to(
-            source, path, settings, master=master, fields=fields, temp_dir=temp_dir or folder,
-            progress=progress, input_format=input_format, against=against, keep=True, parts=parts,
+        _scan_to(
+            source, path, chosen, master=master, fields=fields, temp_dir=temp_dir or folder,
+            progress=progress, input_format=input_format, earlier=earlier, back=True, parts=parts,
         )  # fmt: skip
-        whole = parquet.read_table(path / KEPT).combine_chunks()
-        texts = whole["text"].combine_chunks()
+        scratch = Scratch(chosen.memory * 10**6, folder)
+        batches = dataset.dataset(path / f"{BACK}.parquet").to_batches()
+        articles = Articles.stored(batches, scratch, kept=earlier)
         return replace(
             load(path),
-            texts=SortedTexts(whole["id"].combine_chunks(), lambda rows: texts.take(pa.array(rows))),
-            details=whole.drop_columns(["text"]),
+            texts=articles.texts_by_id(),
+            details=articles.details,
+            sketches=articles.packed_sketches,
         )
 
 
@@ -115,11 +121,36 @@ def scan_to(
     Raises `SettingsError`, `InputError`, `OutputError`, `ScratchError`, and `EngineError` where Spark cannot
     be used or a job failed.
     """
-    chosen = Settings.of(settings)
+    return _scan_to(
+        source, output, Settings.of(settings), master=master, fields=fields, temp_dir=temp_dir,
+        progress=progress, input_format=input_format, earlier=_kept(against), keep=keep, parts=parts,
+    )  # fmt: skip
+
+
+def _kept(against: Sequence[str | os.PathLike[str]]) -> Kept | None:
+    """The articles of earlier reports, if there are any reports."""
+    return Kept([file for folder in against for file in kept(os.fspath(folder))]) if against else None
+
+
+def _scan_to(
+    source: Any,
+    output: str | os.PathLike[str],
+    chosen: Settings,
+    *,
+    master: str | None,
+    fields: Mapping[str, str] | None,
+    temp_dir: str | os.PathLike[str] | None,
+    progress: Progress | None,
+    input_format: str | None,
+    earlier: Kept | None,
+    parts: int | None,
+    keep: bool = False,
+    back: bool = False,
+) -> Written:
+    """The same; `back`: the report has all articles, as the driver reads them, in place of texts."""
     bands_for(chosen.num_perm, chosen.resemblance, chosen.recall)
     options = reading.Options(dict(fields or {}), input_format)
     reading.check(options)
-    earlier = [file for folder in against for file in kept(os.fspath(folder))]
     if "-" in paths_of(source):
         raise InputError("standard input is read by engine=local only; write it to a file first")
     target = os.fspath(output)
@@ -133,7 +164,7 @@ def scan_to(
     with _temporary(spark, temp_dir, target) as folder, _committed(target) as out, lent(spark):
         engine = Engine(Cluster(spark), chosen, folder, options, progress or _silent, parts)
         try:
-            counts = engine.run(source, inputs, out, earlier=earlier, keep=keep)
+            counts = engine.run(source, inputs, out, earlier=earlier, keep=keep, back=back)
         except DedupError:
             raise
         except Exception as error:
