@@ -109,7 +109,7 @@ class _Finished:
         clusters = with_duplicates(clusters, first_of, lengths)
         sources = _sources(group)
         traced = origins(clusters, sources, lengths)
-        told_of = credited(clusters, traced, sources, partial(_named, group, sources))
+        told_of = credited(clusters, traced, sources, partial(_named, group, tokens, sources))
         missing = missing_of(aligned, clusters, traced.texts, first_of)
         aligned = Aligned.merged([aligned, aligner(missing), copies_of(first_of, lengths), apart])
         digests = np.stack([group.column("low"), group.column("high")], axis=1).view(np.uint8)
@@ -229,12 +229,16 @@ def _sources(group: Group) -> Sources:
 
 
 def _named(
-    group: Group, sources: Sources, texts: NDArray[np.int32], outlets: NDArray[np.int64]
+    group: Group, tokens: Tokens, sources: Sources, texts: NDArray[np.int32], outlets: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Which of some texts, each with an outlet, name it; repeats are looked at as they are themselves."""
-    wanted, which = np.unique(texts, return_inverse=True)
-    tokens = tokens_of(group.table.take(pa.array(wanted)))
-    return named(tokens, which.astype(np.int32), sources.outlet_names, outlets)
+    """Which of some texts, each with an outlet, name it; repeats, which have no `tokens`, by their own."""
+    again = group.column("what")[texts] == REPEAT
+    wanted, which = np.unique(texts[again], return_inverse=True)
+    of_repeats = tokens_of(group.table.take(pa.array(wanted)))
+    out = np.empty(texts.size, np.bool_)
+    out[~again] = named(tokens, texts[~again], sources.outlet_names, outlets[~again])
+    out[again] = named(of_repeats, which.astype(np.int32), sources.outlet_names, outlets[again])
+    return out
 
 
 def _articles(group: Group) -> Articles:

@@ -79,7 +79,7 @@ class Group:
 def tokens_of(table: pa.Table, without: NDArray[np.bool_] | None = None) -> Tokens:
     """The tokens of the texts of a table, with their boilerplate; those `without` have none."""
     columns = [table[name].combine_chunks() for name in TEXT]
-    if without is not None:
+    if without is not None and without.any():
         rows = pa.array(np.arange(table.num_rows), mask=without)
         columns = [column.take(rows) for column in columns]
     texts = columns[0].fill_null("")

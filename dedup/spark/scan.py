@@ -129,7 +129,11 @@ def scan_to(
 
 def _kept(against: Sequence[str | os.PathLike[str]]) -> Kept | None:
     """The articles of earlier reports, if there are any reports."""
-    return Kept([file for folder in against for file in kept(os.fspath(folder))]) if against else None
+    if not against:
+        return None
+    paths = [os.fspath(folder) for folder in against]  # whole ones, wherever a task runs
+    whole = [path if is_remote(path) else str(Path(path).absolute()) for path in paths]
+    return Kept([file for path in whole for file in kept(path)])
 
 
 def _scan_to(
