@@ -171,8 +171,7 @@ def test_texts_that_are_told_apart(scan, tmp_path):
     same(scan(new, against=[report]), expected)
 
 
-@pytest.mark.parametrize("memory", [64, 4000])
-def test_kept_articles_may_stand_in_many_reports_in_any_order(days, tmp_path, memory):
+def test_kept_articles_may_stand_in_many_reports_in_any_order(days, tmp_path):
     folder, _ = days
     whole = pq.read_table(folder / "all.parquet")
     reports = []
@@ -186,7 +185,7 @@ def test_kept_articles_may_stand_in_many_reports_in_any_order(days, tmp_path, me
     pq.write_table(table, file, row_group_size=10)  # as somebody else may have sorted it
     found = dedup.scan(
         whole.take(list(range(5, whole.num_rows, 6))),
-        {"memory": memory, "threads": 2, "batch_size": 50},
+        {"threads": 2, "batch_size": 50},
         against=reports[::-1],
     )
     same(found, dedup.scan(folder / "all.parquet"))
