@@ -86,6 +86,7 @@ def scan(
 
     `against`: folders of earlier reports that kept their articles (`report.write` with `keep`). The report is
     of those articles too, as if all had been read at once; where ids are the same the earlier article stays.
+    Their sketches are compared; their texts stay in those folders, and are read when they are asked for.
 
     `engine`: "local" is this process, "spark" a cluster (see `dedup.spark.scan`) whose address is `master`;
     there the source may be a Spark DataFrame too, and neither `checkpoint` nor `profile` is to be had.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dedup.agencies import CREDITS, KINDS, credit_rows, mentions, names
 from dedup.csr import Offsets, offsets_of, owners
 from dedup.errors import InputError
-from dedup.kernels.places import unpack_all
+from dedup.kernels.places import unpack_all, within
 from dedup.places import pack, spread
 from dedup.schema import CREDIT, SKETCH
 from dedup.tokens import Tokens, tokenise
@@ -53,23 +53,21 @@ def tokens_of(texts: pa.Array, kept: pa.RecordBatch | None = None) -> Tokens:
     `kept` has a row for each text, null where the text is to be tokenised.
     """
     there = _there(len(texts), kept)
-    if kept is None or not there.any():
-        return _tokenised(texts)
-    theirs = _unpacked(kept.filter(pa.array(there)))
-    if there.all():
-        return theirs
-    both = Tokens.concatenated([_tokenised(texts.filter(pa.array(~there))), theirs])
-    return both.taken(np.argsort(np.argsort(there, kind="stable")))
+    return _together(_tokenised(_fresh(texts, there)), kept, there)
 
 
 def sketches_of(texts: pa.Array, kept: pa.RecordBatch | None = None) -> Sketches:
     """The sketches of a large string array; `kept` as for `tokens_of`."""
-    tokens, there = tokens_of(texts, kept), _there(len(texts), kept)
+    there = _there(len(texts), kept)
+    fresh = _fresh(texts, there)
+    tokens = _tokenised(fresh)
+    credits = credit_rows(fresh, mentions(tokens), 0)
     characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
-    named = {text: places for text, places in mentions(tokens).items() if not there[text]}
-    credits = credit_rows(texts, named, 0)
     if kept is not None and there.any():
+        tokens = _together(tokens, kept, there)
         characters[there] = kept["characters"].drop_null().to_numpy()
+        numbers = np.flatnonzero(~there)[credits["article"].to_numpy()]
+        credits = credits.set_column(0, CREDITS.field("article"), pa.array(numbers))
         whole = pa.Table.from_batches([credits, _credits(kept)]).sort_by("article").combine_chunks()
         credits = pa.RecordBatch.from_arrays([_whole(column) for column in whole.columns], schema=CREDITS)
     return Sketches(tokens, characters, credits)
@@ -112,11 +110,7 @@ def check(kept: pa.RecordBatch) -> None:
     if (_bytes(kept["flags"])[0] >= _FLAGS).any():
         raise InputError("a flag within a sketch is none")
     found = _unpacked(kept)
-    limits = np.repeat(characters, found.lengths)
-    before = np.concatenate([np.zeros(1, np.int32), found.ends])[:-1]
-    first = found.offsets[:-1][found.lengths > 0]
-    before[first] = 0
-    if (found.starts < before).any() or (found.ends < found.starts).any() or (found.ends > limits).any():
+    if not within(found.starts, found.ends, found.offsets, characters):
         raise InputError("a token within a sketch stands outside its text")
     _check_credits(_credits(kept), characters)
 
@@ -140,10 +134,26 @@ def _there(count: int, kept: pa.RecordBatch | None) -> NDArray[np.bool_]:
     return there
 
 
+def _fresh(texts: pa.Array, there: NDArray[np.bool_]) -> pa.Array:
+    """The texts that have no kept sketches."""
+    return texts.filter(pa.array(~there)) if there.any() else texts
+
+
 def _tokenised(texts: pa.Array) -> Tokens:
     tokens = tokenise(texts)
     mark_navigation(tokens)
     return tokens
+
+
+def _together(fresh: Tokens, kept: pa.RecordBatch | None, there: NDArray[np.bool_]) -> Tokens:
+    """The tokens of all texts, in their order."""
+    if kept is None or not there.any():
+        return fresh
+    theirs = _unpacked(kept.filter(pa.array(there)))
+    if there.all():
+        return theirs
+    places = np.argsort(np.argsort(there, kind="stable"))  # of each text, fresh ones first
+    return Tokens.concatenated([fresh, theirs]).taken(places)
 
 
 def _unpacked(kept: pa.RecordBatch) -> Tokens:

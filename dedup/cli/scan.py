@@ -98,15 +98,15 @@ limit_option = click.option(
 @click.option(
     "--keep",
     is_flag=True,
-    help="Also keep the articles as they were read, in the folder of tables, for a later scan --against it.",
+    help="Also keep the articles and their sketches, in the folder of tables, for a later scan --against it.",
 )
 @click.option(
     "--against",
     metavar="TABLES_DIR",
     multiple=True,
     callback=saved_folders,
-    help="Scan together with the articles that an earlier report kept; their sources need not be there. "
-    "Repeatable.",
+    help="Scan together with the articles that an earlier report kept, without their sources, and without "
+    "reading texts that are not shown. Repeatable.",
 )
 @click.option("--profile", is_flag=True, help="Show where the time went, stage by stage.")
 @color_option

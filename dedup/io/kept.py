@@ -102,7 +102,8 @@ class Kept:
 
     def _decoded(self, file: int, group: int, columns: tuple[str, ...]) -> pa.Table:
         whole, _ = self._open(file)
-        found = _checked(whole.read_row_group(group, columns=list(columns)).combine_chunks().to_batches()[0])
+        table = whole.read_row_group(group, columns=list(columns), use_threads=False)
+        found = _checked(table.combine_chunks().to_batches()[0])
         if set(SKETCH.names) <= set(columns):
             check(found.select(SKETCH.names))
         return pa.Table.from_batches([found])

@@ -85,3 +85,17 @@ def unpack_all(places: Any, bounds: Any, wide: Any, offsets: Any, starts: Any, e
             place += np.int32(places[at + 1])
             ends[token] = place
             at += 2
+
+
+@kernel
+def within(starts: Any, ends: Any, offsets: Any, characters: Any) -> bool:
+    """Do the tokens of each text stand one behind another, none beyond its `characters` int64 (texts,)?"""
+    for text in range(offsets.size - 1):
+        before = 0
+        for token in range(offsets[text], offsets[text + 1]):
+            if starts[token] < before or ends[token] < starts[token]:
+                return False
+            before = ends[token]
+        if before > characters[text]:
+            return False
+    return True

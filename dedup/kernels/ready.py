@@ -208,7 +208,7 @@ def _compile_there() -> None:
     from dedup.candidates import candidate_pairs
     from dedup.cover import cover
     from dedup.kernels.align import assemble
-    from dedup.kernels.places import unpack, unpack_all
+    from dedup.kernels.places import unpack, unpack_all, within
     from dedup.kernels.rows import dictionary, gather
     from dedup.kernels.shingle import unite
     from dedup.lsh import Bands
@@ -234,6 +234,7 @@ def _compile_there() -> None:
         packed.view(np.uint8), 2 * tokens.offsets, np.zeros(40, np.bool_), tokens.offsets, tokens.starts,
         tokens.ends,
     )  # fmt: skip
+    within(tokens.starts, tokens.ends, tokens.offsets, tokens.lengths)
     mark_navigation(tokens)
     mentions(tokens)
     weights(tokens)
