@@ -26,6 +26,7 @@ from dedup.report.circulation import circulation
 from dedup.report.encode import head, rows
 from dedup.report.figures import overview
 from dedup.report.model import Report
+from dedup.report.texts import SortedTexts
 from dedup.report.visible import visible
 from dedup.schema import PASSAGE_KINDS, ROLES
 
@@ -33,6 +34,7 @@ FAMILIES = 5_000  # in a page
 ARTICLES = 120_000  # in the families of a page, from which on no further family is taken in
 TEXTS = 40_000_000  # bytes, as embedded, of texts and passages
 _BLOCK = 400_000  # characters of texts in a block
+_AT_ONCE = 30_000_000  # characters of texts that are looked up in one go
 _TITLE, _LEAD, _NAME = 300, 240, 120  # characters that are shown
 _PARTS = ("own", "boilerplate", "copy", "quotation")
 _SCRIPTS = ("data.js", "words.js", "families.js", "sides.js", "page.js")
@@ -118,6 +120,7 @@ class _Shown:
     articles: dict[str, dict[str, Any]]
     numbers: dict[str, int]
     block_of: list[int]  # of each article, -1: its text is not in the page
+    texts: SortedTexts
 
     @classmethod
     def of(cls, report: Report, limit: int) -> _Shown:
@@ -132,7 +135,7 @@ class _Shown:
         wanted = pc.is_in(report.articles.column("id"), pa.array(list(seen), pa.string()))
         articles = {row["id"]: row for row in rows(report.articles.filter(wanted))}
         numbers = {id: number for number, id in enumerate(seen)}
-        return cls(report, families, articles, numbers, [-1] * len(numbers))
+        return cls(report, families, articles, numbers, [-1] * len(numbers), SortedTexts.of(report.texts))
 
     @property
     def families_left_out(self) -> int:
@@ -149,6 +152,10 @@ class _Shown:
         articles = [self.articles[id] for id in self.numbers]
         outlets = _Numbers()
         places = {family["family"]: number for number, family in enumerate(self.families)}
+        origins = pa.array(
+            sorted({family["origin"] for family in self.families if family["origin"]}), pa.string()
+        )
+        leads = {id: text[: 4 * _LEAD] for id, text in self._texts(origins)}
         return {
             "roles": ROLES,
             "parts": _PARTS,
@@ -164,7 +171,7 @@ class _Shown:
             "credits": [[_clipped(name, _NAME) for name in row["agencies"] or ()] for row in articles],
             "composition": [[self._part(part, places) for part in row["composition"]] for row in articles],
             "block": self.block_of,
-            "families": [self._family(family) for family in self.families],
+            "families": [self._family(family, leads) for family in self.families],
         }
 
     def _part(self, part: Mapping[str, Any], places: Mapping[str, int]) -> list[Any]:
@@ -173,15 +180,15 @@ class _Shown:
             _PARTS.index(part["kind"]), part["start"], part["end"], round(part["share"], 4), family, source,
         ]  # fmt: skip
 
-    def _family(self, family: Mapping[str, Any]) -> dict[str, Any]:
+    def _family(self, family: Mapping[str, Any], leads: Mapping[str, str]) -> dict[str, Any]:
         origin = self.numbers.get(family["origin"] or "", -1)
-        text = self.report.texts.get(family["origin"] or "", "")
+        lead = leads.get(family["origin"] or "", "")
         return {
             "name": visible(family["family"]),
             "origin": origin,
             "agency": _clipped(family["agency"], _NAME),
             "confidence": None if family["confidence"] is None else round(family["confidence"], 3),
-            "lead": _clipped(" ".join(text[: 4 * _LEAD].split()), _LEAD),
+            "lead": _clipped(" ".join(lead.split()), _LEAD),
             "evidence": [self._evidence(piece) for piece in (family["evidence"] or [])[:12]],
             "members": [
                 [
@@ -203,11 +210,13 @@ class _Shown:
         left, number = TEXTS, 0
         texts: dict[int, str] = {}
         found: list[list[int]] = []
-        size = 0
+        size = known = 0
         for place, family in enumerate(self.families):
+            if place == known:
+                known, told = self._ahead(place)
             for member in family["members"]:
                 own = self.numbers[member["article"]]
-                text = self.report.texts.get(member["article"])
+                text = told.get(member["article"])
                 if text is not None and self.block_of[own] < 0:
                     self.block_of[own] = number
                     texts[own] = text
@@ -222,6 +231,21 @@ class _Shown:
                     return
                 yield block
                 number, texts, found, size = number + 1, {}, [], 0
+
+    def _ahead(self, first: int) -> tuple[int, dict[str, str]]:
+        """The first family whose texts are not looked up, and the texts of those from `first` to there."""
+        ids, size, stop = dict[str, None](), 0, first
+        while stop < len(self.families) and size < _AT_ONCE:
+            new = [member["article"] for member in self.families[stop]["members"]]
+            ids.update(dict.fromkeys(new))
+            size += sum(self.articles[id]["characters"] for id in new)
+            stop += 1
+        return stop, dict(self._texts(pa.array(list(ids), pa.string())))
+
+    def _texts(self, ids: pa.Array) -> Iterator[tuple[str, str]]:
+        """Those of some texts that the report has, by id; many at once, as they stand together."""
+        for table in self.texts.some(ids):
+            yield from zip(*(table[name].to_pylist() for name in ("id", "text")), strict=True)
 
     def _passages(self) -> dict[int, list[list[int]]]:
         """Passages between members, by the first family that both are in."""
