@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,43 +13,26 @@ from numpy.typing import NDArray
 from dedup import tables
 from dedup.align import Aligned
 from dedup.compose import compose
-from dedup.csr import Offsets, batches, offsets_of
+from dedup.csr import Offsets, offsets_of
 from dedup.families import Families
-from dedup.io.kept import OPTIONS, ROWS, schema
+from dedup.io import kept
 from dedup.kernels import compose as parts_of
 from dedup.kernels.align import FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.places import Places, pack, spread
 from dedup.provenance import Origins, Sources
-from dedup.schema import ARTICLES, COPYING, FAMILIES, KEPT, PAIRS, PASSAGES, READ, SKETCH, TEXTS
+from dedup.schema import ARTICLES, COPYING, FAMILIES, PAIRS, PASSAGES, READ, SKETCH, TEXTS
 from dedup.scratch import Scratch
-from dedup.sketch import packed
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import Job
-from dedup.spark.messages import Inbox, Message, arrays, column, divided, sizes_of
+from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import Folder
+from dedup.spark.writing import ROWS, kept_rows, shown_texts, write_part
 from dedup.store import DETAILS, Articles
 from dedup.tokens import Tokens
 
 BACK = "read"  # the name of what is handed back to the driver
 _BACK = pa.schema([field for field in READ if field.name == "bytes" or field.name not in SKETCH.names])
-_ROWS = 2**17  # of a row group
-_AT_ONCE = 2**25  # bytes of texts that are written in one go
 NOWHERE = Origins(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
-
-
-def write_part(
-    folder: Folder, name: str, part: int, kind: pa.Schema, pieces: Iterable[pa.Table], rows: int = _ROWS
-) -> int:
-    """Write the rows of one table in one partition as Parquet, so many in a row group; how many there are."""
-    from pyarrow import parquet
-
-    sink, count = pa.BufferOutputStream(), 0
-    with parquet.ParquetWriter(sink, kind, **OPTIONS) as writer:
-        for piece in pieces:
-            count += piece.num_rows
-            writer.write_table(piece.cast(kind), row_group_size=rows)
-    folder.inside(f"{name}.parquet").write(f"part-{part:06}.parquet", sink.getvalue())
-    return count
 
 
 def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -71,31 +54,12 @@ def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Messa
     shown[made.members.texts] = True
     write_part(out, "articles", part, ARTICLES, made.rows())
     if job.keep:
-        write_part(out, "kept", part, schema(), _kept(home), ROWS)
+        write_part(out, "kept", part, kept.schema(), kept_rows(home), kept.ROWS)
     if job.back:
         write_part(out, BACK, part, _BACK, [home.table.select(_BACK.names)])
         shown[:] = False  # the driver has all texts
-    write_part(out, "texts", part, TEXTS, _shown(home, np.flatnonzero(shown)))
+    write_part(out, "texts", part, TEXTS, shown_texts(home, np.flatnonzero(shown)))
     yield Message(part, "written", arrays(pairs=np.array([counts["pairs"]]), copies=np.array([copies])))
-
-
-def _kept(home: Home) -> Iterator[pa.Table]:
-    """The articles of a home as they are kept."""
-    texts, sizes = home.texts, sizes_of(home.table)
-    for first, stop in home.batches:
-        own = home.table.slice(first, stop - first)
-        sketches = packed(home.sketches(first, stop), sizes[first:stop])
-        columns = {name: own[name] for name in DETAILS.names} | {"text": texts.batch(first, stop)}
-        columns |= dict(zip(SKETCH.names, sketches.columns, strict=True))
-        yield pa.table([columns[name] for name in KEPT.names], KEPT)
-
-
-def _shown(home: Home, rows: NDArray[np.int64]) -> Iterator[pa.Table]:
-    """The texts of some articles of a home."""
-    texts = home.texts
-    for first, stop in batches(sizes_of(home.table)[rows], _ROWS, _AT_ONCE):
-        own = rows[first:stop]
-        yield pa.table([home.column("id").take(pa.array(own)), texts.taken(own)], TEXTS)
 
 
 def _in_order(table: pa.Table) -> pa.Table:
@@ -258,8 +222,8 @@ class _Composed:
         """The rows of the articles' table."""
         count = len(self.found.articles)
         make = tables.article_rows(self.found, self.names, self.members, *self.spans)
-        for first in range(0, count, _ROWS):
-            yield make(first, min(first + _ROWS, count))
+        for first in range(0, count, ROWS):
+            yield make(first, min(first + ROWS, count))
 
 
 def _families(

@@ -59,6 +59,20 @@ def test_from_a_bucket_into_it(store, s3_server, scan_to, tmp_path):
         scan_to(source, f"s3://desk{options}", temp_dir=tmp_path)
 
 
+def test_articles_kept_in_a_bucket_are_compared(store, s3_server, scan_to, tmp_path):
+    options = f"?endpoint_override={s3_server}&scheme=http&region=us-east-1&allow_bucket_creation=true"
+    kept = f"s3://desk/kept{options}"
+    scan_to(ROWS[:4], kept, temp_dir=tmp_path, parts=2, keep=True)
+    expected = dedup.scan(ROWS)
+    here = dedup.scan(ROWS[4:], against=[kept])
+    scan_to(ROWS[4:], f"s3://desk/both{options}", temp_dir=tmp_path, parts=2, against=[kept], keep=True)
+    again = dedup.scan([], against=[f"s3://desk/both{options}"])
+    for found in (here, load(f"s3://desk/both{options}"), again):
+        for name in schema.TABLES:
+            assert getattr(found, name).equals(getattr(expected, name)), name
+    assert dict(here.texts) == dict(again.texts) == dict(expected.texts)
+
+
 def test_stages_hand_on_by_the_bucket(store, s3_server, scan_to):
     options = f"?endpoint_override={s3_server}&scheme=http&region=us-east-1&allow_bucket_creation=true"
     scan_to(ROWS, f"s3://desk/other{options}", temp_dir=f"s3://desk/scratch{options}", parts=2)
