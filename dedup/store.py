@@ -142,27 +142,28 @@ class Articles:
     ) -> Articles:
         """Take in batches of `schema.INPUT` (`READ` if some are `kept`) in any order; ids must be unique."""
         data = scratch.spool(np.uint8)
-        details, held, places, sizes = [], *([np.empty(0, np.int64)] for _ in range(3))
+        columns: dict[str, list[pa.Array]] = {name: [] for name in DETAILS.names}
+        held, places, sizes = ([np.empty(0, np.int64)] for _ in range(3))
         for batch in ahead(batches) if threads > 1 else batches:
             raw, bounds = utf8(batch["text"])
             data.append(raw[bounds[0] : bounds[-1]])
             held.append(np.diff(bounds))
-            details.append(batch.select(DETAILS.names))
+            for name, column in columns.items():
+                column.append(batch[name])
             if kept is not None:
                 places.append(_numbers(batch, "kept", -1))
                 sizes.append(np.where(places[-1] >= 0, _numbers(batch, "bytes", 0), held[-1]))
             scratch.let_go()
-        table = pa.Table.from_batches(details, DETAILS)
-        order = pc.sort_indices(table["id"])
+        order = pc.sort_indices(pa.chunked_array(columns["id"], DETAILS.field("id").type))
         numbers = order.to_numpy()
-        sorted_ = table.combine_chunks().take(order).combine_chunks()
+        details = _ordered(columns, order)
         here = np.concatenate(held)
         starts = offsets_of(here)[:-1]
         elsewhere = None
-        if kept is not None and len(sorted_):
-            elsewhere = Elsewhere(kept, np.concatenate(places)[numbers], sorted_["id"].chunk(0))
+        if kept is not None and len(details):
+            elsewhere = Elsewhere(kept, np.concatenate(places)[numbers], details["id"].chunk(0))
         texts = Texts(data, scratch.let_go, starts[numbers], here[numbers], elsewhere)
-        return cls(sorted_, texts, np.concatenate(sizes)[numbers] if elsewhere else texts.sizes)
+        return cls(details, texts, np.concatenate(sizes)[numbers] if elsewhere else texts.sizes)
 
     @classmethod
     def without_texts(cls, details: pa.Table) -> Articles:
@@ -192,6 +193,15 @@ class Articles:
     def texts_by_id(self) -> SortedTexts:
         """The original texts by article id, read when they are asked for."""
         return SortedTexts(self.column("id"), self.texts.taken)
+
+
+def _ordered(columns: dict[str, list[pa.Array]], order: pa.Array) -> pa.Table:
+    """A table of details, in one piece, from the pieces of its columns, which are used up."""
+    taken = [
+        pa.concat_arrays([pa.array([], field.type), *columns.pop(field.name)]).take(order)
+        for field in DETAILS
+    ]
+    return pa.table(taken, DETAILS)
 
 
 def _numbers(batch: pa.RecordBatch, name: str, missing: int) -> NDArray[np.int64]:

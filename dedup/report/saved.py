@@ -24,18 +24,19 @@ def write_texts(report: Report, stream: BinaryIO) -> None:
     """Write the texts of all articles that share a passage or are in a family, by id."""
     from pyarrow import parquet
 
-    articles = report.articles
-    told = pa.concat_tables(
-        [
-            report.passages.select(["left"]).rename_columns(["id"]),
-            report.passages.select(["right"]).rename_columns(["id"]),
-            articles.filter(pc.greater(pc.list_value_length(articles.column("families")), 0)).select(["id"]),
-        ]
-    )
+    articles, passages = report.articles, report.passages
+    members = pc.greater(pc.list_value_length(articles["families"]), 0)
+    told = [articles["id"].filter(members), pc.unique(passages["left"]), pc.unique(passages["right"])]
+    report.let_go()
+    ids = pc.unique(pa.chunked_array([piece for column in told for piece in _pieces(column)], pa.string()))
     with parquet.ParquetWriter(stream, TEXTS, compression="zstd") as writer:
-        for table in SortedTexts.of(report.texts).some(pc.unique(told.column("id"))):
+        for table in SortedTexts.of(report.texts).some(ids):
             writer.write_table(table)
             report.let_go()
+
+
+def _pieces(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
 
 
 def write_kept(report: Report, stream: BinaryIO) -> None:
