@@ -39,8 +39,8 @@ def write(
     `format` goes before the path's ending; a folder takes Parquet unless told. `table` is the one table
     that a single CSV or Parquet file carries, `limit` how many families a text report or a page shows (None:
     all, or as many as a page can hold). `keep`: a folder also takes the articles as they were read, and their
-    sketches, for a later scan against them. Raises `OutputError`, and `InputError` where
-    texts that an earlier report kept cannot be read; what stood at `path` is then untouched.
+    sketches, for a later scan against them. Raises `OutputError`, and `InputError` where texts that
+    an earlier report kept cannot be read; what stood at `path` is then untouched.
     """
     chosen = check(path, format=format, table=table)
     if is_folder(path):
