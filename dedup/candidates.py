@@ -69,14 +69,16 @@ def candidate_pairs(
     bands: Bands,
     scratch: Scratch,
     *,
+    on_disk: bool = False,
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Candidates:
     """Candidate pairs of the `compared` texts (bool (n,)), not yet verified.
 
-    `batches` bound the texts handled in one go. `progress` is called with texts done and texts in all.
+    `on_disk`: tokens are mapped from there, and are looked up in their order. `batches` bound the texts
+    handled in one go. `progress` is called with texts done and texts in all.
     """
-    work = _Work(tokens, batches, settings, scratch, threads)
+    work = _Work(tokens, on_disk, batches, settings, scratch, threads)
 
     def sketched(batch: tuple[int, int]) -> Postings:
         return postings(tokens.some(*batch, compared[slice(*batch)]), settings, bands)
@@ -159,6 +161,7 @@ class _Work:
     """The steps that go over all texts, and what they have in common."""
 
     tokens: Tokens
+    on_disk: bool
     batches: Sequence[tuple[int, int]]
     settings: Settings
     scratch: Scratch
@@ -236,14 +239,14 @@ class _Work:
             found = Postings(*(np.concatenate(column) for column in columns))
             pairs, crowded = meet(
                 found, self.tokens, ranks, self.settings, reach, few,
-                self.scratch.let_go if self.scratch.spilled else None,
+                self.scratch.let_go if self.on_disk else None,
             )  # fmt: skip
             bounds, scattered = np.empty(_PARTS + 1, np.int64), np.empty_like(pairs)
             kernels.scatter_pairs(pairs, shift, bounds, scattered)
             return scattered, bounds, crowded
 
         at_once = 1
-        if self.scratch.spilled:
+        if self.on_disk:
             size = self.scratch.memory // (_LOT * _EACH * self.threads)
             at_once = max(1, len(parts) * size // max(parts.size, 1))
         lots = [range(len(parts))[first : first + at_once] for first in range(0, len(parts), at_once)]

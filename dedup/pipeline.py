@@ -343,7 +343,8 @@ class _Run:
             else:
                 pairs = candidate_pairs(
                     digested.stored.whole(), compared, digested.batches, settings, bands, self.scratch,
-                    threads=self.threads, progress=lambda done, total: self.tell("pair", done, total),
+                    on_disk=not digested.stored.held, threads=self.threads,
+                    progress=lambda done, total: self.tell("pair", done, total),
                 )  # fmt: skip
                 self.keep("pairs", pairs._asdict)
             stage.rows_in, stage.rows_out, stage.unit_out = int(compared.sum()), len(pairs.pairs), "pairs"

@@ -27,7 +27,7 @@ def paired(texts, compared, chosen, batches=None, threads=1, memory=2**30):
     with Scratch(memory) as scratch:
         found = candidate_pairs(
             tokens_of(texts), np.array(compared, np.bool_), batches or [(0, len(texts))], chosen, bands,
-            scratch, threads=threads,
+            scratch, on_disk=memory < 2**30, threads=threads,
         )  # fmt: skip
     return list(
         zip(map(tuple, found.pairs.tolist()), found.buckets.tolist(), found.needed.tolist(), strict=True)
