@@ -22,6 +22,7 @@ from dedup.threads import in_order
 from dedup.verify import Verified, clusters, numbered, verified
 
 _TOKENS = 2**20  # in the texts that are looked at together; a larger cluster is looked at by itself
+_MUCH = 1 / 8  # of all tokens, in those texts, of which no copy is made then
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,23 @@ class Verifier:
 
         def run(group: tuple[int, int], threads: int) -> tuple[int, Verified]:
             rows = order[bounds[group[0]] : bounds[group[1]]]
-            numbers, places = np.unique(close.pairs[rows], return_inverse=True)
-            pairs = places.reshape(-1, 2).astype(np.int32)
-            some = Candidates(pairs, close.buckets[rows], close.needed[rows])
+            some = Candidates(close.pairs[rows], close.buckets[rows], close.needed[rows])
+            if sizes[slice(*group)].sum() > _MUCH * self.tokens.offsets[-1]:
+                everything = self.tokens.whole()
+                numbers = np.arange(len(everything))
+                return rows.size, verified(everything, some, numbers, self.settings, threads=threads)
+            numbers, places = np.unique(some.pairs, return_inverse=True)
+            some = some._replace(pairs=places.reshape(-1, 2).astype(np.int32))
             tokens = self.tokens.some(numbers)
             told = verified(tokens, some, numbers.astype(np.int64), self.settings, threads=threads)
             return rows.size, numbered(told, numbers)
 
         groups = batches(sizes, sizes.size, _TOKENS)
-        large = [group for group in groups if sizes[slice(*group)].sum() > _TOKENS]
-        small = [group for group in groups if group not in large]
+        is_large = [sizes[slice(*group)].sum() > _TOKENS for group in groups]
+        small, large = (
+            [group for group, is_ in zip(groups, is_large, strict=True) if is_ == wanted]
+            for wanted in (False, True)
+        )
         together = in_order(partial(run, threads=1), small, self.threads)
         for count, told in chain(together, map(partial(run, threads=self.threads), large)):
             yield told
