@@ -141,6 +141,11 @@ def credit_rows(texts: pa.Array, named: Mapping[int, Sequence[int]], first: int)
     )
 
 
+def renumbered(credits: Any, articles: NDArray[np.int64]) -> Any:
+    """The same batch or table of `CREDITS`, of other `articles`: their numbers, int64 (credits,)."""
+    return credits.set_column(0, CREDITS.field("article"), pa.array(articles))
+
+
 def declared(fields: Mapping[str, Any]) -> list[Credit]:
     """The agencies that an article's sender declares in the fields of `DECLARED`; they have no place: -1."""
     found = {agency for name in DECLARED if fields.get(name) for agency in _in(fields[name])}

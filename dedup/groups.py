@@ -52,7 +52,7 @@ class Verifier:
 
     def aligned(self, pairs: NDArray[np.int32]) -> Aligned:
         """Align `pairs` int32 (n, 2), all of them."""
-        none = align(self.tokens.some(np.empty(0, np.int64)), pairs[:0], self.settings)
+        none = align(self.tokens.taken(np.empty(0, np.int64)), pairs[:0], self.settings)
         return Aligned.concatenated([none, *self._parts(pairs)])
 
     def _of_clusters(self, close: Candidates, roots: NDArray[np.int32]) -> Iterator[Verified]:
@@ -64,25 +64,25 @@ class Verifier:
         sizes = np.bincount(roots[texts], self.tokens.lengths[texts], roots.size)[owners[order[heads]]]
         bounds = np.append(heads, order.size)
 
+        def tokens_of(group: tuple[int, int]) -> float:
+            return float(sizes[slice(*group)].sum())
+
         def run(group: tuple[int, int], threads: int) -> tuple[int, Verified]:
             rows = order[bounds[group[0]] : bounds[group[1]]]
             some = Candidates(close.pairs[rows], close.buckets[rows], close.needed[rows])
-            if sizes[slice(*group)].sum() > _MUCH * self.tokens.offsets[-1]:
+            if tokens_of(group) > _MUCH * self.tokens.offsets[-1]:
                 everything = self.tokens.whole()
                 numbers = np.arange(len(everything))
                 return rows.size, verified(everything, some, numbers, self.settings, threads=threads)
             numbers, places = np.unique(some.pairs, return_inverse=True)
             some = some._replace(pairs=places.reshape(-1, 2).astype(np.int32))
-            tokens = self.tokens.some(numbers)
+            tokens = self.tokens.taken(numbers)
             told = verified(tokens, some, numbers.astype(np.int64), self.settings, threads=threads)
             return rows.size, numbered(told, numbers)
 
         groups = batches(sizes, sizes.size, _TOKENS)
-        is_large = [sizes[slice(*group)].sum() > _TOKENS for group in groups]
-        small, large = (
-            [group for group, is_ in zip(groups, is_large, strict=True) if is_ == wanted]
-            for wanted in (False, True)
-        )
+        small = [group for group in groups if tokens_of(group) <= _TOKENS]
+        large = [group for group in groups if tokens_of(group) > _TOKENS]
         together = in_order(partial(run, threads=1), small, self.threads)
         for count, told in chain(together, map(partial(run, threads=self.threads), large)):
             yield told
@@ -97,7 +97,7 @@ class Verifier:
             if whole is not None:
                 return align(whole, own, self.settings)
             texts, places = np.unique(own, return_inverse=True)
-            part = align(self.tokens.some(texts), places.reshape(-1, 2).astype(np.int32), self.settings)
+            part = align(self.tokens.taken(texts), places.reshape(-1, 2).astype(np.int32), self.settings)
             return replace(part, pairs=texts[part.pairs])
 
         cuts = batches(self.tokens.lengths[pairs].sum(axis=1), len(pairs), _TOKENS)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup import tables
-from dedup.agencies import CREDITS, declared_rows
+from dedup.agencies import CREDITS, declared_rows, renumbered
 from dedup.candidates import Candidates, candidate_pairs
 from dedup.checkpoint import Arrays, Checkpoint
 from dedup.compose import compose
@@ -455,7 +455,6 @@ def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:
     tokens, characters, said = articles.sketches(*batch)
     paragraphs = Paragraphs.of(tokens)
     paragraphs.texts[:] += np.int32(batch[0])
-    own = pa.array(said["article"].to_numpy() + batch[0])
-    said = said.set_column(0, CREDITS.field("article"), own)
+    said = renumbered(said, said["article"].to_numpy() + batch[0])
     places, odd = pack(tokens)
     return _Batch(tokens, places, odd, spread(tokens, odd), characters, digests(tokens), said, paragraphs)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-from dedup.agencies import CREDITS, KINDS, credit_rows, mentions, names
+from dedup.agencies import CREDITS, KINDS, credit_rows, mentions, names, renumbered
 from dedup.csr import Offsets, offsets_of, owners
 from dedup.errors import InputError
 from dedup.kernels.places import unpack_all, within
@@ -66,8 +66,7 @@ def sketches_of(texts: pa.Array, kept: pa.RecordBatch | None = None) -> Sketches
     if kept is not None and there.any():
         tokens = _together(tokens, kept, there)
         characters[there] = kept["characters"].drop_null().to_numpy()
-        numbers = np.flatnonzero(~there)[credits["article"].to_numpy()]
-        credits = credits.set_column(0, CREDITS.field("article"), pa.array(numbers))
+        credits = renumbered(credits, np.flatnonzero(~there)[credits["article"].to_numpy()])
         whole = pa.Table.from_batches([credits, _credits(kept)]).sort_by("article").combine_chunks()
         credits = pa.RecordBatch.from_arrays([_whole(column) for column in whole.columns], schema=CREDITS)
     return Sketches(tokens, characters, credits)

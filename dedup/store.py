@@ -112,7 +112,7 @@ class StoredTokens:
         none = np.empty(0, np.int32)
         return Tokens(self.hashes.array(), none, none, self.flags.array(), self.offsets)
 
-    def some(self, texts: NDArray[Any]) -> Tokens:
+    def taken(self, texts: NDArray[Any]) -> Tokens:
         """Those of some texts, in memory."""
         bounds, none = offsets_of(self.lengths[texts]), np.empty(0, np.int32)
         hashes, flags = np.empty(bounds[-1], np.uint32), np.empty(bounds[-1], np.uint8)

@@ -26,17 +26,13 @@ def write_texts(report: Report, stream: BinaryIO) -> None:
 
     articles, passages = report.articles, report.passages
     members = pc.greater(pc.list_value_length(articles["families"]), 0)
-    told = [articles["id"].filter(members), pc.unique(passages["left"]), pc.unique(passages["right"])]
+    told = [articles["id"].filter(members), passages["left"], passages["right"]]
+    ids = pc.unique(pa.chunked_array([pc.unique(column) for column in told], pa.string()))
     report.let_go()
-    ids = pc.unique(pa.chunked_array([piece for column in told for piece in _pieces(column)], pa.string()))
     with parquet.ParquetWriter(stream, TEXTS, compression="zstd") as writer:
         for table in SortedTexts.of(report.texts).some(ids):
             writer.write_table(table)
             report.let_go()
-
-
-def _pieces(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
-    return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
 
 
 def write_kept(report: Report, stream: BinaryIO) -> None:

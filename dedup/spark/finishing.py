@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup import tables
+from dedup.agencies import renumbered
 from dedup.align import Aligned, align
 from dedup.csr import Offsets, offsets_of, sums, taken
 from dedup.families import Families, with_duplicates
@@ -220,7 +221,7 @@ def _sources(group: Group) -> Sources:
     """What is known of the articles besides their texts."""
     numbers, credits = group.column("number"), group.credits
     rows = np.searchsorted(numbers, credits["article"].to_numpy())
-    some = credits.set_column(0, "article", pa.array(rows))
+    some = renumbered(credits, rows)
     details = {name: group.table[name].combine_chunks() for name in ("id", "outlet", "url", "published")}
     details["derived_from"] = pa.nulls(len(group), pa.string())  # resolved already, among all articles
     derived = group.column("derived")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from dedup.agencies import CREDITS, declared_rows
+from dedup.agencies import CREDITS, declared_rows, renumbered
 from dedup.csr import batches, offsets_of
 from dedup.io.hosts import plain
 from dedup.io.kept import Kept
@@ -112,8 +112,7 @@ def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         found = Paragraphs.of(tokens)
         places = (found.firsts - tokens.offsets[found.texts]).astype(np.int32)
         parts.append((found.keys, found.texts + np.int32(first), places, found.lengths))
-        own = pa.array(credits["article"].to_numpy() + first)
-        said.append(credits.set_column(0, CREDITS.field("article"), own))
+        said.append(renumbered(credits, credits["article"].to_numpy() + first))
         there = tokens.lengths > 0
         starts, ends = np.zeros((2, len(tokens)), np.int32)
         starts[there] = tokens.starts[tokens.offsets[:-1][there]]

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dedup.agencies import renumbered
 from dedup.csr import offsets_of, taken
 from dedup.spark import large
 from dedup.spark.groups import TEXT
@@ -199,8 +200,7 @@ def _named(leads: dict[int, str]) -> pa.Buffer:
 def _lines(credited: pa.Table, lines: NDArray[np.int64], first: int) -> pa.RecordBatch:
     """Some credits, by the articles' numbers."""
     some = credited.take(pa.array(lines))
-    numbers = some["article"].to_numpy() + first
-    return some.set_column(0, "article", pa.array(numbers)).combine_chunks().to_batches()[0]
+    return renumbered(some, some["article"].to_numpy() + first).combine_chunks().to_batches()[0]
 
 
 def _described(home: Home, at: NDArray[np.int64], roots: NDArray[np.int64]) -> pa.Table:
