@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -20,10 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from dedup.kernels.lines import HEAD, TAIL, lines_with
 from dedup.kernels.names import find_names
 from dedup.kernels.tokenise import CAPITAL
 from dedup.schema import CREDIT
-from dedup.tokens import Tokens, tokenise
+from dedup.tokens import Tokens, tokenise, utf8
 
 _HEAD, _TAIL = 4, 12  # lines at either end of an article where credits stand
 _LINE = 240  # characters of a line that are looked at, from its start in the head, to its end in the tail
@@ -51,11 +52,13 @@ KINDS = ("credit", "dateline", "byline", "picture")  # of credits in texts
 
 DECLARED = ("credit", "provider", "source", "copyright", "dateline", "byline")  # fields that name agencies
 
-# What may stand behind a name and an apostrophe: the English and the Turkish cases.
+# What may stand behind a name and an apostrophe: the English and the Turkish cases. Anything else is another
+# word, and so is what goes on with a letter: then what stands before is no name.
 _ENDINGS = (
     "s", "a", "e", "ya", "ye", "da", "de", "ta", "te", "dan", "den", "tan", "ten", "ı", "i", "u", "ü", "yı",
     "yi", "yu", "yü", "ın", "in", "un", "ün", "nın", "nin", "nun", "nün", "la", "le", "yla", "yle",
 )  # fmt: skip
+_GOES_ON = re.compile(rf"[^\W_]|['’](?!(?:{'|'.join(_ENDINGS)})(?![^\W_]))[^\W_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +84,12 @@ def names() -> dict[str, str]:
 
 
 @cache
-def _names_pattern() -> re.Pattern[str]:
-    longest_first = sorted(names(), key=lambda name: (-len(name), name))
-    unspaced = "|".join(re.escape(name) for name in longest_first if _UNSPACED.search(name))
-    spaced = "|".join(re.escape(name) for name in longest_first if not _UNSPACED.search(name))
-    ended = (
-        rf"['’](?!(?:{'|'.join(_ENDINGS)})(?![^\W_]))[^\W_]"  # another word: what stands before is no name
-    )
-    return re.compile(rf"(?<![^\W_])(?:{spaced})(?!{ended}|[^\W_])|{unspaced}")
+def _by_initial() -> dict[str, list[str]]:
+    """Aliases by their first character: those of scripts with spaces first, the longest of them first."""
+    out: dict[str, list[str]] = {}
+    for alias in sorted(names(), key=lambda name: (bool(_UNSPACED.search(name)), -len(name), name)):
+        out.setdefault(alias[0], []).append(alias)
+    return out
 
 
 def spellings(name: str) -> list[str]:
@@ -104,36 +105,25 @@ def _name_tokens() -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.bo
     return tokens.hashes, tokens.offsets, (tokens.flags[tokens.offsets[:-1]] & CAPITAL) != 0
 
 
-def mentions(tokens: Tokens) -> dict[int, list[int]]:
-    """The characters where agencies are named, credited or not, by text number.
-
-    Only there can `credits` find any; most articles name none.
-    """
+def mentions(tokens: Tokens) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Where agencies are named, credited or not: text numbers and characters, int32 (n,), in order."""
     found = find_names(tokens.hashes, tokens.flags, tokens.offsets, *_name_tokens())
-    places = tokens.starts[tokens.offsets[found[:, 0]] + found[:, 1]]
-    out: dict[int, list[int]] = {}
-    for text, place in zip(found[:, 0].tolist(), places.tolist(), strict=True):
-        out.setdefault(text, []).append(place)
-    return out
+    return found[:, 0].copy(), tokens.starts[tokens.offsets[found[:, 0]] + found[:, 1]]
 
 
-def credit_rows(texts: pa.Array, named: Mapping[int, Sequence[int]], first: int) -> pa.RecordBatch:
-    """The credits, `CREDITS`, of texts in which agencies are `named` (see `mentions`), in text order.
-
-    `first`: the number of the first text.
-    """
+def credit_rows(texts: pa.Array, tokens: Tokens) -> pa.RecordBatch:
+    """The credits, `CREDITS`, of a large string array with its `tokens`, in text order."""
+    data, bounds = utf8(texts)
+    numbers, places = mentions(tokens)
+    lines = lines_with(data, bounds, numbers, places, _HEAD, _TAIL, _LINE)
+    whole, starts, told = memoryview(data.data), bounds[lines[:, 0]], places.tolist()
     columns: list[list[Any]] = [[] for _ in CREDITS]
-    for text, places in named.items():
-        body = texts[text].as_py()
-        for found in credits(body, places):
-            row = (
-                first + text,
-                found.kind,
-                found.agency,
-                found.start,
-                found.end,
-                body[found.start : found.end],
-            )
+    for (text, start, begin, end, where, first, stop), base in zip(
+        lines.tolist(), starts.tolist(), strict=True
+    ):
+        line = str(whole[base + begin : base + end], "utf-8").rstrip()
+        for kind, agency, at, to in _credits(line, [place - start for place in told[first:stop]], where):
+            row = text, kind, agency, start + at, start + to, line[at:to]
             for column, value in zip(columns, row, strict=True):
                 column.append(value)
     return pa.record_batch(
@@ -168,45 +158,56 @@ def declared_rows(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
 
 def _in(value: str) -> set[str]:
     """The agencies that a field names."""
-    return {names()[match[0]] for match in _names_pattern().finditer(value)}
+    return {agency for _, _, agency in _named(value, range(len(value)))}
 
 
-def credits(text: str, places: Sequence[int] | None = None) -> list[Credit]:
+def credits(text: str, tokens: Tokens | None = None) -> list[Credit]:
     """Agencies that `text` credits, in text order; agencies of pictures have the kind "picture".
 
-    `places`: the characters where agencies are named, if that is known.
+    `tokens` of the text, if they are known.
     """
-    found = []
-    for start, line, head, tail in _lines(text) if places is None else _lines_at(text, places):
-        own = (
-            None
-            if places is None
-            else [place - start for place in places if start <= place < start + len(line)]
-        )
-        named = _named(line, own)
-        if not named:
-            continue
-        masked = line
-        for first, stop, _ in named:
-            masked = f"{masked[:first]}{_NAME * (stop - first)}{masked[stop:]}"
-        kind, span = _kind(masked, head, tail)
-        if kind:
-            said = {agency for first, stop, agency in named if span[0] <= first and stop <= span[1]}
-            found += [Credit(kind, agency, start + span[0], start + span[1]) for agency in sorted(said)]
-    return found
+    texts = pa.array([text], pa.large_string())
+    rows = credit_rows(texts, tokens or tokenise(texts)).select(["kind", "agency", "start", "end"])
+    return [Credit(**row) for row in rows.to_pylist()]
 
 
-def _named(line: str, places: Sequence[int] | None) -> list[tuple[int, int, str]]:
-    """The agencies named in a line, one behind another: place and agency; looked for at `places` if given."""
-    pattern = _names_pattern()
-    if places is None:
-        return [(*match.span(), names()[match[0]]) for match in pattern.finditer(line)]
+def _credits(line: str, places: Sequence[int], where: int) -> list[tuple[str, str, int, int]]:
+    """The credits in a line that stands `where` (`kernels.lines`), agencies named at `places`."""
+    named = _named(line, places)
+    if not named:
+        return []
+    masked = line
+    for first, stop, _ in named:
+        masked = f"{masked[:first]}{_NAME * (stop - first)}{masked[stop:]}"
+    kind, span = _kind(masked, bool(where & HEAD), bool(where & TAIL))
+    if kind is None:
+        return []
+    said = {agency for first, stop, agency in named if span[0] <= first and stop <= span[1]}
+    return [(kind, agency, *span) for agency in sorted(said)]
+
+
+def _named(line: str, places: Iterable[int]) -> list[tuple[int, int, str]]:
+    """The agencies named at `places` of a line, rising, one behind another: where, and which."""
     found: list[tuple[int, int, str]] = []
+    behind = 0
     for place in places:
-        match = None if found and place < found[-1][1] else pattern.match(line, place)
-        if match:
-            found.append((*match.span(), names()[match[0]]))
+        alias = _alias_at(line, place) if place >= behind else None
+        if alias:
+            behind = place + len(alias)
+            found.append((place, behind, names()[alias]))
     return found
+
+
+def _alias_at(line: str, place: int) -> str | None:
+    """The alias that stands at `place` as a name of its own."""
+    for alias in _by_initial().get(line[place], ()):
+        if line.startswith(alias, place):
+            if _UNSPACED.search(alias):
+                return alias
+            inside = place > 0 and line[place - 1].isalnum()
+            if not inside and not _GOES_ON.match(line, place + len(alias)):
+                return alias
+    return None
 
 
 def _kind(masked: str, head: bool, tail: bool) -> tuple[str | None, tuple[int, int]]:
@@ -222,65 +223,3 @@ def _kind(masked: str, head: bool, tail: bool) -> tuple[str | None, tuple[int, i
     if len(masked) <= _ALONE and not re.search(r"\w", _CREDIT_WORDS.sub("", masked)):
         return "credit", (len(masked) - len(masked.lstrip()), len(masked))
     return None, (0, 0)
-
-
-def _lines(text: str) -> Iterator[tuple[int, str, bool, bool]]:
-    """The first and last lines that are not blank: place, words, whether in the head, whether in the tail."""
-    heads, tails = _first_lines(text), _last_lines(text)
-    spans = {(at, min(end, at + _LINE)): [True, False] for at, end in heads}
-    for at, end in tails:
-        spans.setdefault((max(at, end - _LINE), end), [False, False])[1] = True
-    yield from _cut(text, spans)
-
-
-def _lines_at(text: str, places: Sequence[int]) -> Iterator[tuple[int, str, bool, bool]]:
-    """Those of `_lines` in which one of `places`, rising, may lie, found from there."""
-    heads = _first_lines(text)
-    head_ends = heads[-1][1] if len(heads) == _HEAD else len(text)
-    tail_starts = 0
-    if text.count("\n") - text.count("\n\n") >= _TAIL:  # so many lines are not blank, at most, but for one
-        tails = _last_lines(text)
-        tail_starts = tails[-1][0] if len(tails) == _TAIL else 0
-    spans: dict[tuple[int, int], list[bool]] = {}
-    end = -1  # of the line at hand
-    for place in places:
-        if place < end or head_ends <= place < tail_starts:
-            continue
-        at = text.rfind("\n", 0, place) + 1
-        end = text.find("\n", place)
-        end = len(text) if end < 0 else end
-        if at < head_ends:
-            spans.setdefault((at, min(end, at + _LINE)), [False, False])[0] = True
-        if end > tail_starts:
-            spans.setdefault((max(at, end - _LINE), end), [False, False])[1] = True
-    yield from _cut(text, spans)
-
-
-def _cut(text: str, spans: Mapping[tuple[int, int], list[bool]]) -> Iterator[tuple[int, str, bool, bool]]:
-    for (start, stop), (head, tail) in sorted(spans.items()):
-        yield start, text[start:stop].rstrip(), head, tail
-
-
-def _first_lines(text: str) -> list[tuple[int, int]]:
-    """The first lines that are not blank, up to `_HEAD`."""
-    found: list[tuple[int, int]] = []
-    at = 0
-    while at < len(text) and len(found) < _HEAD:
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        if not text[at:end].isspace() and end > at:
-            found.append((at, end))
-        at = end + 1
-    return found
-
-
-def _last_lines(text: str) -> list[tuple[int, int]]:
-    """The last lines that are not blank, up to `_TAIL`, the last one first."""
-    found: list[tuple[int, int]] = []
-    end = len(text)
-    while end > 0 and len(found) < _TAIL:
-        at = text.rfind("\n", 0, end) + 1
-        if not text[at:end].isspace() and end > at:
-            found.append((at, end))
-        end = at - 1
-    return found

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-from dedup.agencies import CREDITS, KINDS, credit_rows, mentions, names, renumbered
+from dedup.agencies import CREDITS, KINDS, credit_rows, names, renumbered
 from dedup.csr import Offsets, offsets_of, owners
 from dedup.errors import InputError
 from dedup.kernels.places import unpack_all, within
@@ -61,7 +61,7 @@ def sketches_of(texts: pa.Array, kept: pa.RecordBatch | None = None) -> Sketches
     there = _there(len(texts), kept)
     fresh = _fresh(texts, there)
     tokens = _tokenised(fresh)
-    credits = credit_rows(fresh, mentions(tokens), 0)
+    credits = credit_rows(fresh, tokens)
     characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
     if kept is not None and there.any():
         tokens = _together(tokens, kept, there)

@@ -140,13 +140,14 @@ def _pair() -> tuple[Any, ...]:
 
 
 def _crowd() -> Any:
-    """The tokens of 40 texts that share a run between words of their own, so that every step has work."""
+    """40 texts and their tokens, that share a run between words of their own, so that every step has work."""
     import pyarrow as pa
 
     from dedup.tokens import tokenise
 
     texts = [f"{n} {n} one two three four five six {n} {n}" for n in range(40)]
-    return tokenise(pa.array(texts, pa.large_string()))
+    whole = pa.array(texts, pa.large_string())
+    return whole, tokenise(whole)
 
 
 def _meet() -> None:
@@ -204,7 +205,7 @@ def _compile_here() -> None:
 
 def _compile_there() -> None:
     """Compile the rest."""
-    from dedup.agencies import mentions
+    from dedup.agencies import credit_rows
     from dedup.candidates import candidate_pairs
     from dedup.cover import cover
     from dedup.kernels.align import assemble
@@ -226,7 +227,7 @@ def _compile_there() -> None:
         np.zeros(1, np.uint32), np.full(2, -1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.uint32)
     )
     unite(np.zeros((2, 2), np.uint32), np.array([0, 2]), bounds[:1], np.zeros((1, 2), np.uint32))
-    tokens, batches = _crowd(), [(0, 40)]
+    (texts, tokens), batches = _crowd(), [(0, 40)]
     packed, _ = pack(tokens)
     some = np.zeros(1, np.int32)
     unpack(packed, tokens.offsets, some, some, some + np.int32(1), some.copy(), some.copy())
@@ -236,7 +237,7 @@ def _compile_there() -> None:
     )  # fmt: skip
     within(tokens.starts, tokens.ends, tokens.offsets, tokens.lengths)
     mark_navigation(tokens)
-    mentions(tokens)
+    credit_rows(texts, tokens)
     weights(tokens)
     named(tokens, some, ["One"], np.zeros(1, np.int64))
     compared = np.ones(40, np.bool_)

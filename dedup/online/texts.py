@@ -32,14 +32,14 @@ class Known:
     paragraphs: Paragraphs
     keys: list[int]  # of its outlet's paragraphs (`mixed`), none without an outlet
     digest: bytes  # of the tokens
-    named: list[int]  # characters where agencies are named
+    names: bool  # any agency
     _credits: list[Credit] | None = None
 
     @property
     def credits(self) -> list[Credit]:
         """The agencies that it credits."""
         if self._credits is None:
-            self._credits = credits(self.facts["text"], self.named) if self.named else []
+            self._credits = credits(self.facts["text"], self.tokens) if self.names else []
             self._credits += declared(self.facts)
         return self._credits
 
@@ -48,7 +48,8 @@ def known(many: list[Facts]) -> list[Known]:
     """Tokenise articles."""
     tokens = tokenise(pa.array([facts["text"] for facts in many], pa.large_string()))
     mark_navigation(tokens)
-    cut, digested, named = Paragraphs.of(tokens), digests(tokens), mentions(tokens)
+    cut, digested = Paragraphs.of(tokens), digests(tokens)
+    named = set(mentions(tokens)[0].tolist())
     bounds = np.searchsorted(cut.texts, np.arange(len(many) + 1)).tolist()
     outlets = [xxhash.xxh3_64_intdigest((facts["outlet"] or "").encode()) for facts in many]
     keys = mixed(np.array(outlets, np.uint64)[cut.texts], cut.keys).tolist()
@@ -67,7 +68,7 @@ def known(many: list[Facts]) -> list[Known]:
         )
         known_by = keys[own] if facts["outlet"] is not None else []
         digest = digested[number].tobytes()
-        out.append(Known(facts, alone, paragraphs, known_by, digest, named.get(number, [])))
+        out.append(Known(facts, alone, paragraphs, known_by, digest, number in named))
     return out
 
 
