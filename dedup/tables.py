@@ -28,6 +28,7 @@ from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_S
 from dedup.places import Places
 from dedup.provenance import CREDITS, NEVER, UNKNOWN, Origins, Sources, agencies, relations, roles
 from dedup.store import Articles
+from dedup.threads import in_order
 
 _PARTS = ("own", "boilerplate", "copy", "quotation")  # in the order of `kernels.compose`
 _EVIDENCE = (*CREDITS, "first published", "derived from")  # kinds of evidence for a family's origin
@@ -90,9 +91,13 @@ def build(
     built = {}
     for name, (count, step) in steps.items():
         found.articles.texts.let_go()
-        pieces = (step(first, min(first + _ROWS, count)) for first in range(0, count, _ROWS))
-        built[name] = keep(schema.TABLES[name], pieces)
+        spans = [(first, min(first + _ROWS, count)) for first in range(0, count, _ROWS)]
+        built[name] = keep(schema.TABLES[name], in_order(partial(_piece, step), spans, threads))
     return built
+
+
+def _piece(step: Callable[[int, int], pa.Table], rows: tuple[int, int]) -> pa.Table:
+    return step(*rows)
 
 
 def family_names(found: Found) -> list[str]:

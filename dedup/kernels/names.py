@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from dedup.kernels import kernel
+from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
 from dedup.kernels.tokenise import CAPITAL
 
 _LOW = np.uint32(0xFFFF)
 _SOME = np.uint32(0x1FFFF)
+_FEW = np.uint32(0xFFF)
 
 
 @kernel
@@ -56,6 +57,18 @@ def find_names(hashes: Any, flags: Any, offsets: Any, names: Any, bounds: Any, c
     return found[:count]
 
 
+@inner
+def _stands(hashes: Any, flags: Any, token: int, stop: int, name: Any, capitals: Any) -> bool:
+    """Does a name stand at a token, before `stop`? One without any word stands nowhere."""
+    if not 0 < name.size <= stop - token:
+        return False
+    for word in range(name.size):
+        at = token + word
+        if hashes[at] != name[word] or (capitals[word] != 0 and flags[at] & CAPITAL == 0):
+            return False
+    return True
+
+
 @kernel
 def hold_names(
     hashes: Any, flags: Any, offsets: Any, texts: Any, names: Any, capitals: Any, bounds: Any, groups: Any,
@@ -66,21 +79,28 @@ def hold_names(
     `hashes`, `flags`, `offsets` as in `Tokens`; name i is `names[bounds[i]:bounds[i + 1]]`, token hashes,
     whose `capitals` are not 0 where it must be capitalised; group g are the names `groups[g]:groups[g + 1]`.
     """
+    begins = np.zeros(1 << 12, np.bool_)  # by a few bits of a token's hash: may it begin a name?
     for place in range(texts.size):
         stop = offsets[texts[place] + 1]
         token = offsets[texts[place]]
+        own = range(groups[which[place]], groups[which[place] + 1])
+        for name in own:
+            if bounds[name] < bounds[name + 1]:
+                begins[names[bounds[name]] & _FEW] = True
         while token < stop and not out[place]:
-            for name in range(groups[which[place]], groups[which[place] + 1]):
-                length = bounds[name + 1] - bounds[name]
-                same = 0
-                while (
-                    same < length
-                    and token + same < stop
-                    and hashes[token + same] == names[bounds[name] + same]
-                    and (capitals[bounds[name] + same] == 0 or flags[token + same] & CAPITAL)
-                ):
-                    same += 1
-                if same == length and length > 0:
-                    out[place] = True
-                    break
+            if begins[hashes[token] & _FEW]:
+                for name in own:
+                    if _stands(
+                        hashes,
+                        flags,
+                        token,
+                        stop,
+                        names[bounds[name] : bounds[name + 1]],
+                        capitals[bounds[name] : bounds[name + 1]],
+                    ):
+                        out[place] = True
+                        break
             token += 1
+        for name in own:
+            if bounds[name] < bounds[name + 1]:
+                begins[names[bounds[name]] & _FEW] = False
