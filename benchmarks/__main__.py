@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.cores import second_core, start
 from benchmarks.endtoend import endtoend
-from benchmarks.growth import growth
+from benchmarks.growth import growth, ten_million
 from benchmarks.measure import measured
 from benchmarks.options import Options
 from benchmarks.peers import PEERS
@@ -31,6 +31,7 @@ PARTS: dict[str, Callable[[Options], Part | list[Part]]] = {
     "endtoend": endtoend,
     "core2": second_core,
     "growth": growth,
+    "ten_million": ten_million,
     "worst": worstcases,
 }
 

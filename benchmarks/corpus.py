@@ -54,6 +54,7 @@ _FAMILY_POWER = 1.5  # Pareto's: a story is taken n times or more with a chance 
 _TEMPLATES, _AGENCY_OWN = 0.05, 0.1  # of the articles that carry no copy: forms, agency stories nobody took
 _FORMS, _FORM_SHIFT = 200, 3.0  # the form of rank n is taken with a chance of 1 / (n + 3)
 _A_DAY = 20_000  # articles of all outlets
+LENGTH = (8, 14)  # paragraphs of a story, of 38 words each
 BATCH = 8_000  # articles planned together, in any order; more where a family is larger
 _SLICE = 2_000  # articles that become text together
 _BEGUN = 1_704_067_200  # 2024-01-01, seconds since 1970
@@ -162,8 +163,10 @@ class Newsroom:
 class Desk:
     """Plans a batch: which paragraphs each article has. Their words are drawn later, all at once."""
 
-    def __init__(self, room: Newsroom, number: int, boilerplate: float = 0.5) -> None:
-        self.room, self.choose = room, room.choose
+    def __init__(
+        self, room: Newsroom, number: int, boilerplate: float = 0.5, length: tuple[int, int] = LENGTH
+    ) -> None:
+        self.room, self.choose, self.length = room, room.choose, length
         self.begun = _BEGUN + number * 86_400 // _A_DAY  # `number` articles came before
         self.boilerplate = boilerplate
         self.rows: list[Row] = []
@@ -192,15 +195,15 @@ class Desk:
             self.rows.append(Row(paragraphs, AGENCIES[agency], self.when(), "template"))
         elif chance < _TEMPLATES + _AGENCY_OWN:
             agency = self.agency()
-            paragraphs = [self.dateline(agency), *self.story(self.choose.randint(*_LENGTH))]
+            paragraphs = [self.dateline(agency), *self.story(self.choose.randint(*self.length))]
             self.rows.append(Row(paragraphs, AGENCIES[agency], self.when()))
         else:
             outlet, box = self.outlet()
-            self.rows.append(Row([*self.story(self.choose.randint(*_LENGTH)), *box], outlet, self.when()))
+            self.rows.append(Row([*self.story(self.choose.randint(*self.length)), *box], outlet, self.when()))
 
     def family(self, number: int, size: int) -> None:
         """Add an agency's story and the articles of outlets that take it."""
-        agency, story, when = self.agency(), self.story(self.choose.randint(*_LENGTH)), self.when()
+        agency, story, when = self.agency(), self.story(self.choose.randint(*self.length)), self.when()
         head = self.dateline(agency)
         self.rows.append(Row([head, *story], AGENCIES[agency], when, "origin", number))
         self.copies(number, story, head, when, size - 1)
@@ -241,9 +244,6 @@ class Desk:
         return self.room.datelines + agency * len(_CITIES) + self.choose.randrange(len(_CITIES))
 
 
-_LENGTH = (8, 14)  # paragraphs of a story, of 38 words each
-
-
 def _whole(_desk: Desk, story: range) -> list[int]:
     return list(story)
 
@@ -253,7 +253,7 @@ def _translated(_desk: Desk, story: range) -> list[int]:
 
 
 def _trimmed(desk: Desk, story: range) -> list[int]:
-    return list(story[: desk.choose.randint(len(story) // 4, len(story) * 3 // 4)])
+    return list(story[: desk.choose.randint(max(1, len(story) // 4), len(story) * 3 // 4)])
 
 
 def _extended(desk: Desk, story: range) -> list[int]:
@@ -295,19 +295,25 @@ _CHANCES = [2, 3, 5, 7, 9, 11, 13, 17, 19, 21, 22]
 
 
 def generate(
-    articles: int, seed: int = 1, *, copying: float = 0.35, boilerplate: float = 0.5
+    articles: int,
+    seed: int = 1,
+    *,
+    copying: float = 0.35,
+    boilerplate: float = 0.5,
+    length: tuple[int, int] = LENGTH,
 ) -> Iterator[Facts]:
     """Batches of articles (schema `ARTICLES`) and of the truth about them (`TRUTH`).
 
     `copying` is the share of articles that are members of families, origins included; `boilerplate` the
-    share of an outlet's articles that end in its paragraph.
+    share of an outlet's articles that end in its paragraph; `length` is the least and the most paragraphs
+    of a story.
     """
     room = Newsroom(seed)
     largest = max(2, min(_LARGEST, int(articles * _LARGEST_SHARE)))
     least = largest**-_FAMILY_POWER
     number = families = carrying = 0
     while number < articles:
-        desk = Desk(room, number, boilerplate)
+        desk = Desk(room, number, boilerplate, length)
         while (made := number + len(desk.rows)) < articles and len(desk.rows) < BATCH:
             if carrying < copying * made and articles - made > 1:
                 copies = int(room.choose.uniform(least, 1) ** (-1 / _FAMILY_POWER))
@@ -320,17 +326,17 @@ def generate(
         number += len(desk.rows)
 
 
-def write(path: Path, articles: int, seed: int = 1) -> None:
+def write(path: Path, articles: int, seed: int = 1, length: tuple[int, int] = LENGTH) -> None:
     """Write the corpus (Parquet, or JSON Lines by its ending) and the truth beside it."""
     with pq.ParquetWriter(path.with_suffix(".truth.parquet"), TRUTH) as truth:
         if path.suffix == ".jsonl":
             with path.open("w", encoding="utf-8") as stream:
-                for batch, facts in generate(articles, seed):
+                for batch, facts in generate(articles, seed, length=length):
                     stream.writelines(json.dumps(row) + "\n" for row in batch.to_pylist())
                     truth.write_batch(facts)
         else:
             with pq.ParquetWriter(path, ARTICLES, compression="zstd", use_dictionary=["outlet"]) as out:
-                for batch, facts in generate(articles, seed):
+                for batch, facts in generate(articles, seed, length=length):
                     out.write_batch(batch)
                     truth.write_batch(facts)
 
@@ -387,12 +393,15 @@ def main() -> None:
     )
     parser.add_argument("--articles", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--length", type=int, nargs=2, default=LENGTH, help="least (2 or more) and most paragraphs of a story"
+    )
     parser.add_argument("--out", type=Path, help="a .parquet or .jsonl file")
     parser.add_argument("--plot", type=Path, help="draw shingle frequencies to this file; needs --data")
     parser.add_argument("--data", type=Path, help="folder that holds reuters21578/")
     options = parser.parse_args()
     if options.out:
-        write(options.out, options.articles, options.seed)
+        write(options.out, options.articles, options.seed, tuple(options.length))
     if options.plot:
         plot(options.data, options.plot)
 

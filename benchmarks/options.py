@@ -23,15 +23,16 @@ class Options:
         """Where processes have their temporary folders."""
         return self.work / "tmp"
 
-    def corpus(self, articles: int, seed: int = 1) -> Path:
-        """A generated corpus; made once."""
-        from benchmarks.corpus import write
+    def corpus(self, articles: int, seed: int = 1, length: tuple[int, int] | None = None) -> Path:
+        """A generated corpus; made once. `length`: the least and the most paragraphs of a story."""
+        from benchmarks.corpus import LENGTH, write
 
-        path = self.work / f"{articles}-{seed}.parquet"
+        name = f"{articles}-{seed}" + ("" if length is None else f"-{length[0]}-{length[1]}")
+        path = self.work / f"{name}.parquet"
         if not path.exists():
             self.work.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_name(f"unfinished-{path.name}")
-            write(unfinished, articles, seed)
+            write(unfinished, articles, seed, length or LENGTH)
             unfinished.with_suffix(".truth.parquet").replace(path.with_suffix(".truth.parquet"))
             unfinished.replace(path)
         return path

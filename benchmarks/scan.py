@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from benchmarks.child import Answer, Finish
 
@@ -26,6 +27,21 @@ def scan(path: str, **settings: Any) -> Finish:
     def told() -> Answer:
         rows = {name: getattr(report, name).num_rows for name in TABLES}
         return {"rows": rows, "digest": digest(report), "problems": len(report.inputs.problems)}
+
+    return told
+
+
+def scan_to(path: str, folder: str, **settings: Any) -> Finish:
+    """Scan, and write the report to `folder`, as the command does; afterwards tell its sizes."""
+    from dedup.report.write import write
+
+    report = scanned(path, settings)
+    problems = len(report.inputs.problems)
+    write(report, f"{folder}/")
+
+    def told() -> Answer:
+        rows = {name: pq.ParquetFile(f"{folder}/{name}.parquet").metadata.num_rows for name in TABLES}
+        return {"rows": rows, "problems": problems}
 
     return told
 
