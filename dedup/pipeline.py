@@ -13,11 +13,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup import tables
-from dedup.agencies import CREDITS, declared_rows, renumbered
+from dedup.agencies import declared_rows
 from dedup.candidates import Candidates, candidate_pairs
 from dedup.checkpoint import Arrays, Checkpoint
 from dedup.compose import compose
-from dedup.csr import batches, offsets_of
+from dedup.csr import batches
+from dedup.digest import digest
 from dedup.errors import SettingsError
 from dedup.families import Families, with_duplicates
 from dedup.groups import Verifier
@@ -29,10 +30,10 @@ from dedup.kernels.ready import load, ready
 from dedup.lsh import bands_for
 from dedup.outlets import named
 from dedup.pile import Pile
-from dedup.places import Places, pack, spread
+from dedup.places import Places
 from dedup.profile import Profile, Stage
 from dedup.provenance import Sources, coded, credited, origins
-from dedup.repeats import digests, first_of
+from dedup.repeats import first_of
 from dedup.report.model import Inputs, Report
 from dedup.report.saved import kept
 from dedup.resume import (
@@ -47,7 +48,6 @@ from dedup.resume import (
 from dedup.scratch import Scratch, Spool
 from dedup.settings import Settings
 from dedup.store import Articles, StoredTokens
-from dedup.threads import in_order
 from dedup.tokens import BATCH_BYTES, Tokens
 from dedup.verify import copies_of, missing_of, settled
 from dedup.weigh import Paragraphs, days, mark_repeated, weights
@@ -166,19 +166,6 @@ class Digested(NamedTuple):
     batches: Batches
 
 
-class _Batch(NamedTuple):
-    """What is made of a batch of texts at once."""
-
-    tokens: Tokens
-    places: NDArray[np.uint16]  # `places.packed`
-    odd: NDArray[np.bool_]
-    spread: NDArray[np.int32]  # `places.spread`
-    characters: NDArray[np.int64]
-    keys: NDArray[np.uint8]
-    credits: pa.RecordBatch  # of `agencies.CREDITS`
-    paragraphs: Paragraphs
-
-
 class _Run:
     """The stages of one scan, and what they have in common."""
 
@@ -272,63 +259,38 @@ class _Run:
 
     def _tokenised(self, articles: Articles) -> tuple[Arrays, Spool, Spool]:
         """What later stages need of the texts, and their tokens' places, packed, and spread where odd."""
-        count, own = len(articles), self._batches(articles)
+        count = len(articles)
         self.scratch.reserved = _RESERVED + _EACH * count
-        hashes = self.scratch.spool(np.uint32, at_random=True)
-        flags = self.scratch.spool(np.uint8, at_random=True)
-        self.looked_up = [hashes, flags]
-        places, wide = self.scratch.spool(np.uint16), self.scratch.spool(np.int32)
-        columns = [self.scratch.spool(dtype) for dtype in (np.uint64, np.int32, np.int64, np.int32)]
-        lengths, characters = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        keys, odd, said = [np.empty((0, 16), np.uint8)], [np.empty(0, np.bool_)], []
         with self.stage("tokenise") as stage:
-            made = in_order(partial(_digested, articles), own, self.threads)
-            for (_, stop), batch in zip(own, made, strict=True):
-                part = batch.paragraphs
-                placed: tuple[NDArray[Any], ...] = (
-                    part.keys,
-                    part.texts,
-                    part.firsts + hashes.size,
-                    part.lengths,
-                )
-                for spool, column in zip(columns, placed, strict=True):
-                    spool.append(column)
-                hashes.append(batch.tokens.hashes)
-                flags.append(batch.tokens.flags)
-                places.append(batch.places)
-                odd.append(batch.odd)
-                wide.append(batch.spread)
-                lengths.append(batch.tokens.lengths)
-                characters.append(batch.characters)
-                keys.append(batch.keys)
-                said.append(batch.credits)
-                self.scratch.let_go()
-                self.tell("tokenise", stop, count)
-            offsets = offsets_of(np.concatenate(lengths))
-            stage.rows_in, stage.rows_out, stage.unit_out = count, hashes.size, "tokens"
+            made = digest(
+                articles, self._batches(articles), self.scratch, threads=self.threads,
+                progress=lambda done: self.tell("tokenise", done, count),
+            )  # fmt: skip
+            self.looked_up = [made.hashes, made.flags]
+            stage.rows_in, stage.rows_out, stage.unit_out = count, made.hashes.size, "tokens"
         with self.stage("weigh") as stage:
             none = np.empty(0, np.int32)
-            tokens = Tokens(hashes.array(), none, none, flags.array(), offsets)
+            tokens = Tokens(made.hashes.array(), none, none, made.flags.array(), made.offsets)
             outlets, _ = coded(articles.column("outlet"))
-            paragraphs = Paragraphs(*(spool.array() for spool in columns))
+            paragraphs = Paragraphs(*(spool.array() for spool in made.paragraphs))
             mark_repeated(
                 tokens, paragraphs, outlets, days(articles.column("published")), self.scratch.memory,
                 self.scratch.let_go,
             )  # fmt: skip
             stage.rows_in, stage.unit_in, stage.rows_out = paragraphs.keys.size, "paragraphs", count
-            for spool in columns:
+            for spool in made.paragraphs:
                 spool.clear()
             self.scratch.let_go()
         arrays: Arrays = {
             "hashes": tokens.hashes,
             "flags": tokens.flags,
-            "offsets": offsets,
-            "odd": np.concatenate(odd),
-            "characters": np.concatenate(characters),
-            "keys": np.concatenate(keys),
-            "credits": table_to_array(pa.Table.from_batches(said, CREDITS)),
+            "offsets": made.offsets,
+            "odd": made.odd,
+            "characters": made.characters,
+            "keys": made.keys,
+            "credits": table_to_array(made.credits),
         }
-        return arrays, places, wide
+        return arrays, made.places, made.spread
 
     def pair(self, digested: Digested) -> Candidates:
         """Find the pairs of articles to compare; of exact repeats only the first is compared."""
@@ -448,13 +410,3 @@ class _Run:
         with self.profile.stage(name, self.scratch) as stage:
             yield stage
             self.scratch.let_go()
-
-
-def _digested(articles: Articles, batch: tuple[int, int]) -> _Batch:
-    """Everything that is made of a batch of texts by themselves."""
-    tokens, characters, said = articles.sketches(*batch)
-    paragraphs = Paragraphs.of(tokens)
-    paragraphs.texts[:] += np.int32(batch[0])
-    said = renumbered(said, said["article"].to_numpy() + batch[0])
-    places, odd = pack(tokens)
-    return _Batch(tokens, places, odd, spread(tokens, odd), characters, digests(tokens), said, paragraphs)
