@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,17 @@ class Peer:
             return ""
 
 
+# What numba and pyarrow import when they are first used, where it is installed.
+_WHEN_USED = tuple(name for name in ("numba.np.arraymath", "pandas") if find_spec(name.partition(".")[0]))
+
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("dedup", "newsdedup", ("numpy", "pyarrow.parquet", "dedup.minhash", "dedup.pipeline")),
+        Peer(
+            "dedup",
+            "newsdedup",
+            ("numpy", "pyarrow.parquet", "dedup.minhash", "dedup.pipeline", *_WHEN_USED),
+        ),
         Peer("datasketch", "datasketch", ("numpy", "pyarrow.parquet", "datasketch", "xxhash")),
         Peer("rensa", "rensa", ("numpy", "pyarrow.parquet", "rensa")),
         Peer("gaoya", "gaoya", ("numpy", "pyarrow.parquet", "gaoya.minhash")),

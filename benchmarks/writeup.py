@@ -128,7 +128,8 @@ def write(folder: Path, parts: Sequence[Part], facts: Row) -> None:
         "",
         (
             "Every figure is of a process of its own. `start` is the interpreter and the import of "
-            "libraries, and is not in the other times. Memory is the peak RSS summed over the process tree, "
+            "libraries, also of those that libraries import when they are first used, and is not in the "
+            "other times. Memory is the peak RSS summed over the process tree, "
             "sampled every 50 ms. Compiling kernels, once for a processor, is in no figure."
         ),
         "",
