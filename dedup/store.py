@@ -114,10 +114,11 @@ class StoredTokens:
 
     def taken(self, texts: NDArray[Any]) -> Tokens:
         """Those of some texts, in memory."""
-        bounds, none = offsets_of(self.lengths[texts]), np.empty(0, np.int32)
+        starts, none = self.offsets[texts], np.empty(0, np.int32)
+        bounds = offsets_of(self.offsets[texts + 1] - starts)
         hashes, flags = np.empty(bounds[-1], np.uint32), np.empty(bounds[-1], np.uint8)
         for spool, out in ((self.hashes, hashes), (self.flags, flags)):
-            spool.gather(self.offsets[texts], bounds, out)
+            spool.gather(starts, bounds, out)
         return Tokens(hashes, none, none, flags, bounds)
 
 
