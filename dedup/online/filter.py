@@ -163,7 +163,7 @@ class Filter:
                 changes = boilerplate.changes() + judged.kin.changes()
                 for kept in map(_kept, arrivals, judged.verdicts, digests):  # as many as were judged
                     changes += kept
-                self.index.rocks.write(changes, judged.puts)
+                self.index.write(changes, judged.posted)
                 boilerplate.settled()
         finally:
             boilerplate.forgotten()

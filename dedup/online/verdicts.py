@@ -14,7 +14,7 @@ from dedup.csr import owners, taken
 from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.online.index import Spot
 from dedup.online.kin import Kept, Kin, Link, Spans
-from dedup.online.rocks import Puts
+from dedup.online.segments import Postings
 from dedup.online.texts import Known
 from dedup.online.verdict import Match, Shared, Verdict, named
 from dedup.provenance import relations
@@ -44,7 +44,7 @@ class Judged:
     """Verdicts on a batch, and what has to be written to keep them true."""
 
     verdicts: list[Verdict]
-    puts: list[Puts]
+    posted: dict[int, Postings]  # by partition
     kin: Kin
 
 
@@ -60,7 +60,10 @@ class Verdicts:
         self.sizes = self.weights.tolist()
 
     def given(
-        self, met: list[tuple[list[Spot], list[Spot]]], firsts: list[Spot | None], puts: list[Puts]
+        self,
+        met: list[tuple[list[Spot], list[Spot]]],
+        firsts: list[Spot | None],
+        posted: dict[int, Postings],
     ) -> Judged:
         """The verdicts, in order."""
         self.found = found = self._aligned(met)
@@ -77,7 +80,7 @@ class Verdicts:
                 out.append(self._repeated(arrival, self.known[first], first, kin))
             else:
                 out.append(self._judged(arrival, by_text[arrival.spot], kin))
-        return Judged(out, puts, kin)
+        return Judged(out, posted, kin)
 
     def _aligned(self, met: list[tuple[list[Spot], list[Spot]]]) -> _Oriented:
         """All pairs that share copy; of runs that not the closest hold, only those with words not seen."""
