@@ -91,6 +91,7 @@ class Index:
             own = {"format": FORMAT, "settings": settings.answer(), "days": days}
             if not read_only:
                 self.rocks.write([("default", _ABOUT, json.dumps(own).encode())])
+                self.rocks.sync()
             return settings, days
         own = json.loads(about)
         if own["format"] != FORMAT:
@@ -167,7 +168,7 @@ class Index:
         return offsets_of(counts), Postings.joined([postings for _, postings in found])
 
     def write(self, changes: Changes, posted: Mapping[int, Postings]) -> None:
-        """Make changes and add to the lists of partitions, all or nothing, durable when this returns."""
+        """Make changes and add to the lists of partitions, all or none, durable once `rocks.sync` returns."""
         for day in posted:
             self._lists[day].settle()
             changes += self._lists[day].log(posted[day])

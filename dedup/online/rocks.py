@@ -139,11 +139,8 @@ class Rocks:
             key: bytes | None = cursor.key() if cursor.valid() else None
         return key if key is not None and key.startswith(prefix) else None
 
-    def write(self, changes: Changes, *, ranges: Ranges | None = None, durable: bool = True) -> None:
-        """Make changes and delete what is in `ranges`, all or nothing.
-
-        When this returns it is durable, or if it is not to be so, once something later is.
-        """
+    def write(self, changes: Changes, *, ranges: Ranges | None = None) -> None:
+        """Make changes and delete what is in `ranges`, all or nothing; durable once `sync` returns."""
         from rocksdict import WriteBatch
 
         with telling(self.folder):
@@ -156,9 +153,12 @@ class Rocks:
                     batch.delete(key, handles[family])
                 else:
                     batch.put(key, value, handles[family])
-            self._db.write(batch)  # which holds Python's global lock, while to wait for the disk does not
-            if durable:
-                self._db.flush_wal(True)
+            self._db.write(batch)  # which holds Python's global lock; to wait for the disk does not
+
+    def sync(self) -> None:
+        """Wait until all that was written is durable."""
+        with telling(self.folder):
+            self._db.flush_wal(True)
 
     def sizes(self) -> dict[str, int]:
         """Bytes on disk by kind of file."""

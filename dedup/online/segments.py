@@ -172,7 +172,7 @@ class Store:
         """
         first = joined[0].first if joined else recent.first
         new = Segment.blank(first, last, sum(segment.count for segment in joined) + recent.count)
-        self.rocks.write([(self.family, b"u" + new.name, b"")], durable=False)
+        self.rocks.write([(self.family, b"u" + new.name, b"")])
         keys = recent.there.keys
         late = recent.there.some(np.argsort(keys, kind="stable"))
         bounds = np.linspace(0, new.blocks, 1 + -(-new.count // _PART)).astype(np.uint64)
@@ -188,7 +188,7 @@ class Store:
             self._write(new, own, np.arange(start, stop, dtype=np.uint64))
         lines = [new.lines[at : at + _PIECE] for at in range(0, len(new.lines), _PIECE)]
         for name, piece in zip(new.names(np.arange(len(lines)), b"f"), lines, strict=True):
-            self.rocks.write([(self.family, name, piece.tobytes())], durable=False)
+            self.rocks.write([(self.family, name, piece.tobytes())])
         return new
 
     def _between(self, segment: Segment, low: np.uint64, high: np.uint64) -> Postings:
@@ -212,7 +212,7 @@ class Store:
             if places[place] < places[place + 1]
         ]
         for at in range(0, len(changes), _AT_ONCE):
-            self.rocks.write(changes[at : at + _AT_ONCE], durable=False)
+            self.rocks.write(changes[at : at + _AT_ONCE])
 
     def replace(self, gone: list[Segment], new: Segment) -> None:
         """Have a segment in place of others and of its logs, from now on."""

@@ -58,6 +58,7 @@ class Verdicts:
         self.tokens = judge.tokens(list(known.values()))
         self.weights = weights(self.tokens)
         self.sizes = self.weights.tolist()
+        self.kept: dict[Spot, Kept] = {}
 
     def given(
         self,
@@ -117,7 +118,7 @@ class Verdicts:
         rows.sort(key=lambda row: (-found.covered[row], self.known[found.oriented[row][0]].facts["order"]))
         matches = tuple(self._match(row) for row in rows)
         links = [self._link(row) for row in rows]
-        families = kin.join(self._kept(arrival.spot), links)
+        families = kin.join(self._kept(arrival.spot), links) if links else []
         newer = arrival.latest is not None
         verdict = named([match.relation for match in matches], newer=newer)
         return self._verdict(arrival, verdict, matches, families, kin)
@@ -162,12 +163,14 @@ class Verdicts:
         )
 
     def _kept(self, spot: Spot) -> Kept:
-        text = self.known[spot]
-        return Kept(
-            spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
-            self.sizes[self.numbers[spot]], text.digest, text.credits, text.facts["url"],
-            text.facts["derived_from"],
-        )  # fmt: skip
+        if spot not in self.kept:
+            text = self.known[spot]
+            self.kept[spot] = Kept(
+                spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
+                self.sizes[self.numbers[spot]], text.digest, text.credits, text.facts["url"],
+                text.facts["derived_from"],
+            )  # fmt: skip
+        return self.kept[spot]
 
     def _shares(self, spot: Spot) -> Spans | None:
         """What the article at hand shares with one that it may not have met, in that one's tokens."""
