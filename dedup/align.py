@@ -105,19 +105,18 @@ def align(
     `seen` takes in which tokens copies account for. `progress` is called with pairs done and pairs in all.
     The result does not depend on `threads`.
     """
-
     at_once = min(_AT_ONCE, max(_LEAST, -(-len(pairs) // threads)))
 
     def run(first: int) -> Aligned:
         return _align(tokens, pairs[first : first + at_once], settings, seen)
 
-    parts = [_align(tokens, pairs[:0], settings)]
+    parts = []
     work = in_order(run, range(0, len(pairs), at_once), threads)
     for number, part in enumerate(work, 1):
         parts.append(part)
         if progress:
             progress(min(number * at_once, len(pairs)), len(pairs))
-    return Aligned.concatenated(parts)
+    return Aligned.concatenated(parts or [_align(tokens, pairs, settings)])
 
 
 def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, seen: Seen | None = None) -> Aligned:

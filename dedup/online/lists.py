@@ -19,7 +19,7 @@ from dedup.csr import Offsets, offsets_of
 from dedup.kernels import lists as kernels
 from dedup.kernels.lists import KEY_BITS
 from dedup.online.rocks import Changes, Rocks
-from dedup.online.segments import LOG, Postings, Recent, Segment, Store
+from dedup.online.segments import LOG, Postings, Recent, Segment, Store, named
 
 MOST = 2**20  # postings in memory that become a segment
 ALIKE = 4  # segments of like size that become one
@@ -69,11 +69,9 @@ class Lists:
         for number, segment in enumerate(latest):
             kernels.recall(wanted, segment.lines, asked[number])
         numbers, rows = np.nonzero(asked)
-        names = []
-        for number, segment in enumerate(latest):
-            own = wanted[rows[slice(*np.searchsorted(numbers, (number, number + 1)))]]
-            names += segment.names(own * np.uint64(segment.blocks) >> np.uint64(KEY_BITS))
-        bounds, data = self._store.blocks(names)
+        ranges = np.array([segment.blocks for segment in latest], np.uint64)[numbers]
+        blocks = wanted[rows] * ranges >> np.uint64(KEY_BITS)
+        bounds, data = self._store.blocks(named(latest, numbers, blocks))
         return rows, bounds, data
 
     def log(self, postings: Postings) -> Changes:

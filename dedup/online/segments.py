@@ -27,7 +27,7 @@ from dedup.kernels.lists import KEY_BITS, LINE, RECORD
 from dedup.online.rocks import Changes, Rocks
 
 LOG, _NAME, _COUNT = struct.Struct(">I"), struct.Struct(">II"), struct.Struct(">Q")
-_KEY = np.dtype([("kind", "S1"), ("first", ">u4"), ("last", ">u4"), ("part", ">u4")])
+_KEY = np.dtype([("segment", "V9"), ("part", ">u4")])
 _BLOCK = 128  # postings in a block, on average
 _FEWEST = 256  # blocks of a segment: so the lower four bytes of a key tell it from all others in a block
 _BITS = 12  # of a Bloom filter for a posting: of keys that are not there, 1 in 200 seems to be
@@ -121,15 +121,23 @@ class Segment:
 
     def names(self, parts: NDArray[Any], kind: bytes = b"b") -> list[bytes]:
         """The keys of some of its blocks, or of pieces of its Bloom filter."""
-        keys = np.empty(parts.size, _KEY)
-        keys["kind"], keys["first"], keys["last"], keys["part"] = kind, self.first, self.last, parts
-        names: list[bytes] = keys.view(f"V{_KEY.itemsize}").tolist()
-        return names
+        return named([self], np.zeros(parts.size, np.int64), parts, kind)
 
     def least(self, blocks: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """The least key of each of some blocks."""
         count = np.uint64(self.blocks)
         return ((blocks << np.uint64(KEY_BITS)) + count - np.uint64(1)) // count
+
+
+def named(
+    segments: list[Segment], numbers: NDArray[np.int64], parts: NDArray[Any], kind: bytes = b"b"
+) -> list[bytes]:
+    """The keys of blocks, or of pieces of Bloom filters, each of the segment of a number."""
+    names = np.array([kind + segment.name for segment in segments], f"V{1 + _NAME.size}")
+    keys = np.empty(parts.size, _KEY)
+    keys["segment"], keys["part"] = names[numbers], parts
+    whole: list[bytes] = keys.view(f"V{_KEY.itemsize}").tolist()
+    return whole
 
 
 @dataclass(frozen=True, slots=True)
