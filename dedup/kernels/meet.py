@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dedup.kernels import inner, kernel
-from dedup.kernels.buckets import NEEDED, OF_BAND, STRONG, WEAK, _ways
+from dedup.kernels.buckets import MOST, NEEDED, OF_BAND, STRONG, WEAK, _ways
 
 DEPTH = 7  # tokens on each side of a fingerprint that its context tells of
 BITS = 2  # for each of them
@@ -151,3 +151,29 @@ def _chain(cell: int, posting: int, nexts: Any, heads: Any) -> None:
     while nexts[entry] >= 0:
         entry = nexts[entry]
     nexts[entry] = posting
+
+
+@kernel
+def rank(meetings: Any, least: int, bounds: Any, out: Any) -> None:
+    """Fill `out` uint64 with the pairs among sorted `meetings` (`meet`) that are worth comparing.
+
+    Those that meet on more than weak evidence, or `least` times. Text t's are `bounds[t]:bounds[t + 1]` of
+    int64, those that meet most often first: MOST - times << 43 | partition << 33 | number << 1, and 1 more if
+    the pair is needed.
+    """
+    kept, first = 0, 0
+    bounds[:] = 0
+    for m in range(1, meetings.size + 1):
+        if m < meetings.size and meetings[m] >> np.uint64(2) == meetings[first] >> np.uint64(2):
+            continue
+        evidence, times = meetings[m - 1] & np.uint64(3), min(m - first, MOST)
+        if evidence != WEAK or times >= least:
+            place = np.uint64(meetings[first] >> np.uint64(2)) & np.uint64((1 << 42) - 1)
+            needed = np.uint64(evidence == NEEDED)
+            out[kept] = np.uint64(MOST - times) << np.uint64(43) | place << np.uint64(1) | needed
+            kept += 1
+            bounds[np.int64(meetings[first] >> np.uint64(44)) + 1] = kept
+        first = m
+    for text in range(bounds.size - 1):
+        bounds[text + 1] = max(bounds[text], bounds[text + 1])
+        out[bounds[text] : bounds[text + 1]].sort()

@@ -54,6 +54,12 @@ def load() -> None:
         Thread(target=_load, name="dedup-load").start()
 
 
+def loaded() -> None:
+    """Load the kernels before this returns: nobody has to wait for them later."""
+    if compiled():
+        _load()
+
+
 def _load() -> None:
     try:
         _compile_there()
@@ -166,6 +172,7 @@ def _meet() -> None:
         bounds, none(np.int64), none(np.int32), context, known, none(np.bool_), 7, reach, one, numbers,
         posted, *lists, 16, 64, *chained, none(np.int32), none(np.uint64),
     )  # fmt: skip
+    meet.rank(none(np.uint64), 3, bounds, none(np.uint64))
 
 
 def _keep() -> None:

@@ -110,7 +110,7 @@ class Judge:
         spots = [Spot(days[column], number) for column, number in places]
         needed = met.needed.tolist()
         out = []
-        for first, stop in pairwise(np.searchsorted(met.articles, np.arange(len(arrivals) + 1)).tolist()):
+        for first, stop in pairwise(met.bounds.tolist()):
             cut = min(first + _FIRST, stop)
             out.append((spots[first:cut], [spots[row] for row in range(cut, stop) if needed[row]]))
         return out, posted

@@ -36,9 +36,9 @@ class Places(NamedTuple):
 
 
 class Met(NamedTuple):
-    """Pairs worth comparing, by article; within one, those that share most come first."""
+    """Pairs worth comparing; those of text i are `bounds[i]:bounds[i + 1]`, who shares most with it first."""
 
-    articles: NDArray[np.int64]
+    bounds: NDArray[np.int64]  # (texts + 1,)
     columns: NDArray[np.int64]  # partition of the earlier article
     numbers: NDArray[np.int64]  # its number there
     needed: NDArray[np.bool_]  # may they share a run of the guaranteed length that is news?
@@ -90,23 +90,17 @@ class Meetings:
         new = nexts != _ABSENT
         columns = places.own[self.found.texts]
         posted = {}
-        for column in np.unique(columns[new]).tolist():
+        for column in set(places.own.tolist()):
             own = new & (columns == column)
-            posted[places.days[column]] = Posted(self.keys[self.cells[own]], added[own], self.contexts[own])
-        return _worth_comparing(np.sort(out[:filled])), posted
+            if own.any():
+                cells = self.cells[own]
+                posted[places.days[column]] = Posted(self.keys[cells], added[own], self.contexts[own])
+        return _worth_comparing(np.sort(out[:filled]), places.own.size), posted
 
 
-def _worth_comparing(meetings: NDArray[np.uint64]) -> Met:
+def _worth_comparing(meetings: NDArray[np.uint64], texts: int) -> Met:
     """Of sorted meetings, as `kernels.meet.meet` has them, the pairs that may share copy."""
-    pairs = meetings >> np.uint64(2)
-    firsts = np.flatnonzero(np.diff(pairs, prepend=np.uint64(2**63)))
-    often = np.diff(np.append(firsts, pairs.size))
-    evidence = (meetings[firsts + often - 1] & np.uint64(3)).astype(np.int64)
-    kept = (evidence != buckets.WEAK) | (often >= _BUCKETS)
-    pairs, often, evidence = pairs[firsts[kept]], often[kept], evidence[kept]
-    order = np.lexsort((pairs, -often, pairs >> np.uint64(42)))
-    articles, columns, numbers = (
-        (pairs[order] >> np.uint64(shift) & np.uint64(mask)).astype(np.int64)
-        for shift, mask in ((42, 2**22 - 1), (32, 1023), (0, 2**32 - 1))
-    )
-    return Met(articles, columns, numbers, evidence[order] == buckets.NEEDED)
+    bounds, pairs = np.empty(texts + 1, np.int64), np.empty(meetings.size, np.uint64)
+    meet.rank(meetings, _BUCKETS, bounds, pairs)
+    own = pairs[: bounds[-1]].astype(np.int64)
+    return Met(bounds, own >> 33 & 1023, own >> 1 & 0xFFFFFFFF, (own & 1).astype(np.bool_))

@@ -1,9 +1,13 @@
 """The kernel that lets articles meet, beside a slow one."""
 
 import random
+from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dedup
 from dedup.kernels import meet
@@ -112,6 +116,30 @@ def test_meeting(seed):
         after[own[owners[row]] * keys + flat[row][0]].append((added[row], flat[row][2]))
     assert counts.tolist() == [len(cell) for cell in after]
     assert after == [lists[key, part] for part in range(parts) for key in range(keys)]
+
+
+PAIRS = st.tuples(st.integers(0, 4), st.sampled_from([0, 1, 1023]), st.sampled_from([0, 7, 2**32 - 1]))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(PAIRS, st.sampled_from([WEAK, STRONG, NEEDED])), max_size=60), st.integers(1, 4))
+def test_ranks(meetings, least):
+    packed = sorted(t << 44 | q << 34 | number << 2 | evidence for (t, q, number), evidence in meetings)
+    bounds, out = np.empty(6, np.int64), np.empty(len(packed), np.uint64)
+    meet.rank(np.array(packed, np.uint64), least, bounds, out)
+    found = [
+        [(v >> 33 & 1023, v >> 1 & 0xFFFFFFFF, v & 1) for v in out[a:b].tolist()] for a, b in pairwise(bounds)
+    ]
+    expected = []
+    for text in range(5):
+        told = defaultdict(list)
+        for (t, *place), evidence in meetings:
+            if t == text:
+                told[tuple(place)].append(evidence)
+        kept = [place for place, all_ in told.items() if max(all_) != WEAK or len(all_) >= least]
+        kept.sort(key=lambda place: (-len(told[place]), place))
+        expected.append([(*place, int(max(told[place]) == NEEDED)) for place in kept])
+    assert found == expected
 
 
 def test_contexts():
