@@ -61,7 +61,7 @@ window_option = click.option(
 
 
 def collect_rarely() -> None:
-    """Look for cycles of objects now and then only: what is here by now stays, and there are few among texts."""
+    """Look for cycles of objects now and then only: what is here by now stays, and few come to be."""
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
 

@@ -127,5 +127,5 @@ class Lists:
     def close(self) -> None:
         """Leave the column family alone; a segment that is not finished is written another time."""
         self._is_closing.set()
-        if self._work is not None:
+        if self._work is not None and not self._work.cancel():
             self._work.exception()

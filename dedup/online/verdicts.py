@@ -167,7 +167,7 @@ class Verdicts:
             text = self.known[spot]
             self.kept[spot] = Kept(
                 spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
-                self.sizes[self.numbers[spot]], text.digest, text.credits, text.facts["url"],
+                self.sizes[self.numbers[spot]], text.digest, lambda: text.credits, text.facts["url"],
                 text.facts["derived_from"],
             )  # fmt: skip
         return self.kept[spot]

@@ -12,6 +12,7 @@ import pytest
 
 import dedup
 from dedup.errors import IndexStoreError, InputError, SettingsError
+from dedup.online import lists
 from dedup.online.index import Index
 from dedup.online.segments import Store
 from dedup.online.upkeep import exported, stats, verify
@@ -123,10 +124,12 @@ def test_deleted_articles_are_matched_no_more(index, story):
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
-def test_the_size_of_batches_makes_no_difference(tmp_path, example, size):
+@pytest.mark.parametrize("most", [300, 2**20])
+def test_the_size_of_batches_and_segments_makes_no_difference(tmp_path, example, monkeypatch, size, most):
     articles = example.stories(60, copies=4)
     with dedup.Filter(tmp_path / "one") as own:
         whole = own.check_many(articles)
+    monkeypatch.setattr(lists, "MOST", most)
     with dedup.Filter(tmp_path / "other") as own:
         parts = [own.check_many(articles[at : at + size]) for at in range(0, len(articles), size)]
     assert [verdict for part in parts for verdict in part] == whole
