@@ -29,9 +29,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from dedup.csr import Offsets, offsets_of
 from dedup.errors import IndexStoreError
-from dedup.online.lists import Lists
+from dedup.online.lists import Found, Lists
 from dedup.online.rocks import Changes, Rocks
 from dedup.online.segments import Postings
 from dedup.settings import Settings
@@ -161,18 +160,20 @@ class Index:
             if name.startswith("p") and int(name[1:]) not in there:
                 self.rocks.drop(name)
 
-    def lists(self, days: list[int], keys: NDArray[np.uint64]) -> tuple[Offsets, Postings]:
-        """The lists of different keys, rising, in one partition after another: bounds, and postings."""
-        found = [self._lists[day].find(keys) if day in self._lists else _nothing(keys.size) for day in days]
-        counts = np.concatenate([np.diff(bounds) for bounds, _ in found])
-        return offsets_of(counts), Postings.joined([postings for _, postings in found])
+    def lists(self, days: list[int], keys: NDArray[np.uint64]) -> Found:
+        """The lists of different keys, rising, in one partition after another."""
+        there = self._lists
+        return Found.joined(
+            [there[day].find(keys) if day in there else Found.nothing(keys.size) for day in days]
+        )
 
     def write(self, changes: Changes, posted: Mapping[int, Postings]) -> None:
         """Make changes and add to the lists of partitions, all or none, durable once `rocks.sync` returns."""
+        logs: Changes = []
         for day in posted:
             self._lists[day].settle()
-            changes += self._lists[day].log(posted[day])
-        self.rocks.write(changes)
+            logs += self._lists[day].log(posted[day])
+        self.rocks.write(changes + logs)
         for day, postings in posted.items():
             self._lists[day].added(postings)
 
@@ -284,11 +285,6 @@ class Index:
 def _days(window: int | None) -> int:
     """Days in a partition for a window."""
     return _A_MONTH if window is None else max(1, -(-window // (DAY * _REACHED)))
-
-
-def _nothing(count: int) -> tuple[Offsets, Postings]:
-    """No lists of so many keys."""
-    return np.zeros(count + 1, np.int64), Postings.room(0)
 
 
 def articles_of(day: int) -> str:

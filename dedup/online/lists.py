@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,28 @@ from dedup.online.rocks import Changes, Rocks
 from dedup.online.segments import LOG, Postings, Recent, Segment, Store, named
 
 MOST = 2**20  # postings in memory that become a segment
+FULL = 4 * MOST  # for which whoever posts more waits until an earlier segment is written
 ALIKE = 4  # segments of like size that become one
+
+
+class Found(NamedTuple):
+    """The postings of keys, as they came; those of key i are `bounds[i]:bounds[i + 1]`."""
+
+    bounds: Offsets
+    numbers: NDArray[np.uint32]
+    contexts: NDArray[np.uint32]
+
+    @classmethod
+    def nothing(cls, keys: int) -> Found:
+        """No postings of so many keys."""
+        return cls(np.zeros(keys + 1, np.int64), np.empty(0, np.uint32), np.empty(0, np.uint32))
+
+    @classmethod
+    def joined(cls, parts: list[Found]) -> Found:
+        """Several, one after another."""
+        counts = np.concatenate([np.diff(part.bounds) for part in parts])
+        numbers = np.concatenate([part.numbers for part in parts])
+        return cls(offsets_of(counts), numbers, np.concatenate([part.contexts for part in parts]))
 
 
 class Lists:
@@ -45,22 +67,22 @@ class Lists:
         self._work: Future[Segment] | None = None
         self._is_closing = Event()
 
-    def find(self, wanted: NDArray[np.uint64]) -> tuple[Offsets, Postings]:
-        """The lists of different keys, rising: bounds int64 (keys + 1), and postings as they came."""
+    def find(self, wanted: NDArray[np.uint64]) -> Found:
+        """The lists of different keys, rising."""
         rows, bounds, data = self._kept(wanted)
         counts = np.zeros(wanted.size, np.int64)
         kernels.count_kept(wanted, rows, bounds, data, counts)
         for recent in (self._full, self._recent):
             kernels.count_chained(wanted, recent.postings.keys, recent.nexts, recent.heads, counts)
         offsets = offsets_of(counts)
-        ends, keys = offsets[1:].copy(), np.repeat(wanted, counts)
-        numbers, contexts = np.empty(keys.size, np.uint32), np.empty(keys.size, np.uint32)
+        ends, count = offsets[1:].copy(), offsets[-1]
+        numbers, contexts = np.empty(count, np.uint32), np.empty(count, np.uint32)
         for recent in (self._recent, self._full):
             kernels.take_chained(
                 wanted, *recent.postings, recent.nexts, recent.heads, ends, numbers, contexts
             )
         kernels.take_kept(wanted, rows, bounds, data, ends, numbers, contexts)
-        return offsets, Postings(keys, numbers, contexts)
+        return Found(offsets, numbers, contexts)
 
     def _kept(self, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], Offsets, NDArray[np.uint8]]:
         """The blocks that keys may be in, those of the latest segments first: key, bounds, and bytes."""
@@ -77,13 +99,8 @@ class Lists:
     def log(self, postings: Postings) -> Changes:
         """What is to be written for postings to be durable, before they are `added`."""
         self._next += 1  # whatever becomes of it, no other log has this number
-        return [
-            (
-                self._store.family,
-                b"l" + LOG.pack(self._next - 1),
-                b"".join(column.tobytes() for column in postings),
-            )
-        ]
+        value = b"".join(column.tobytes() for column in postings)
+        return [(self._store.family, b"l" + LOG.pack(self._next - 1), value)]
 
     def added(self, postings: Postings) -> None:
         """These postings are written."""
@@ -91,7 +108,7 @@ class Lists:
 
     def settle(self) -> None:
         """See to it that what is in memory becomes a segment once it is much, and that those stay few."""
-        if self._work is not None and (self._work.done() or self._recent.count > 2 * MOST):
+        if self._work is not None and (self._work.done() or self._recent.count > FULL):
             work, self._work = self._work, None
             self._take_over(work.result())
         if self._work is None and max(self._recent.count, self._full.count) >= MOST:

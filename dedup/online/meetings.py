@@ -75,8 +75,8 @@ class Meetings:
 
     def held(self, index: Index, places: Places) -> tuple[Met, dict[int, Posted]]:
         """Whom each text meets, and by partition the postings to add to the lists."""
-        bounds, listed = index.lists(places.days, self.keys)
-        counts = np.diff(bounds).astype(np.int32)
+        listed = index.lists(places.days, self.keys)
+        counts = np.diff(listed.bounds).astype(np.int32)
         rows, heads = self.cells.size, np.full(counts.size, -1, np.int32)
         added, nexts = np.empty(rows, np.uint32), np.full(rows, _ABSENT, np.int32)
         more = np.minimum(np.bincount(self.cells, minlength=self.keys.size), _MOST)
@@ -84,7 +84,7 @@ class Meetings:
         out = np.empty(int(longest[self.cells].sum()), np.uint64)
         filled = meet.meet(
             self.offsets, self.cells, self.found.spots, self.contexts, self.known, self.brief, self.beside,
-            places.reach, places.own, places.numbers, places.posted, bounds, listed.numbers, listed.contexts,
+            places.reach, places.own, places.numbers, places.posted, *listed,
             _FEW, _MOST, added, nexts, heads, counts, out,
         )  # fmt: skip
         new = nexts != _ABSENT

@@ -5,7 +5,7 @@ The keys of the family begin with a letter; numbers in them are big-endian:
     l + log (uint32)                  postings of one batch: their keys uint64, numbers and contexts uint32
     s + first and last log            that there is a segment of these logs: how many postings it has, uint64
     b + first and last log + block    a block of a segment (`kernels.lists.pack`)
-    f + first and last log + piece    a piece of its Bloom filter, LINE * PIECE words of 64 bits
+    f + first and last log + piece    a piece of its Bloom filter: words of 64 bits, lowest byte first
     u + first and last log            that a segment is being written
 """
 
@@ -181,8 +181,7 @@ class Store:
         first = joined[0].first if joined else recent.first
         new = Segment.blank(first, last, sum(segment.count for segment in joined) + recent.count)
         self.rocks.write([(self.family, b"u" + new.name, b"")])
-        keys = recent.there.keys
-        late = recent.there.some(np.argsort(keys, kind="stable"))
+        late = recent.there.some(np.argsort(recent.there.keys, kind="stable"))
         bounds = np.linspace(0, new.blocks, 1 + -(-new.count // _PART)).astype(np.uint64)
         for start, stop in pairwise(bounds):
             if stopping.is_set():

@@ -194,8 +194,7 @@ def test_a_story_in_many_copies_stays_cheap(index, story):
             )
         [day] = own.index.partitions
         keys = np.concatenate([log.keys for _, log in Store(own.index.rocks, f"p{day}").logs()])
-        bounds, _ = own.index.lists([day], np.unique(keys))
-        assert np.diff(bounds).max() <= 64
+        assert np.diff(own.index.lists([day], np.unique(keys)).bounds).max() <= 64
         assert own.check(article("last", " ".join(words[:60]))).verdict == "copy"
 
 

@@ -48,8 +48,8 @@ class Opened:
             self.there[key].append(tuple(posting))
 
     def found(self, keys):
-        bounds, own = self.lists.find(np.array(keys, np.uint64))
-        rows = list(zip(own.numbers.tolist(), own.contexts.tolist(), strict=True))
+        bounds, numbers, contexts = self.lists.find(np.array(keys, np.uint64))
+        rows = list(zip(numbers.tolist(), contexts.tolist(), strict=True))
         return {key: rows[first:stop] for key, (first, stop) in zip(keys, pairwise(bounds), strict=True)}
 
     def fill(self, keys):
