@@ -14,6 +14,7 @@ import dedup
 from dedup.errors import IndexStoreError, InputError, SettingsError
 from dedup.online import lists
 from dedup.online.index import Index
+from dedup.online.rocks import Rocks
 from dedup.online.segments import Store
 from dedup.online.upkeep import exported, stats, verify
 from dedup.schema import COPYING
@@ -267,6 +268,30 @@ def test_another_version_is_refused_with_both_values(index):
     own.close()
     with pytest.raises(IndexStoreError, match="format 99, this version of dedup reads 2"):
         dedup.Filter(index)
+
+
+def test_nothing_is_told_before_it_is_durable(index, story, monkeypatch):
+    done = []
+
+    def spied(name, plain):
+        def spy(self, *given, **named):
+            done.append(name)
+            return plain(self, *given, **named)
+
+        monkeypatch.setattr(Rocks, name, spy)
+
+    spied("write", Rocks.write)
+    spied("sync", Rocks.sync)
+    with dedup.Filter(index) as own:
+        for step in (
+            lambda: own.check(article("1", story[0])),
+            lambda: own.check_many(article(str(n), f"{n} {story[1]}") for n in range(2, 400)),
+            lambda: own.delete("1"),
+        ):
+            done.clear()
+            step()
+            assert "write" in done
+            assert done[-1] == "sync"
 
 
 def test_one_writer_at_a_time(index):
