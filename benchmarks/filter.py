@@ -8,7 +8,6 @@ same run. What is said to repeat an earlier article is compared with a scan of t
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import queue
 import resource
@@ -207,11 +206,12 @@ def agreement(path: Path, count: int, verdicts: dict[str, str]) -> tuple[float, 
 def lines(path: Path, count: int, folder: Path) -> Iterator[tuple[str, str, str]]:
     """What was measured: name, value, bar."""
     import dedup
+    from dedup.cli.filter import collect_rarely
 
     shutil.rmtree(folder, ignore_errors=True)
     own = dedup.Filter(folder)
     own.check_many(rows(path, 0, 16))
-    gc.freeze()  # as `dedup filter` and `dedup serve` do
+    collect_rarely()  # as `dedup filter` and `dedup serve` do
     rate, counts, verdicts = filled(own, path, count)
     yield f"`check_many`, batches of {_BATCH}, {count:,} articles, articles/s", f"{rate:,.0f}", "2,000"
     yield "verdicts", ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())), ""

@@ -24,7 +24,7 @@ from dedup.settings import Settings
 from dedup.threads import in_order
 from dedup.tokens import Tokens
 
-_AT_ONCE = 256  # pairs
+_AT_ONCE, _LEAST = 256, 64  # pairs that a thread aligns in one go, of many and of few
 SEED = 3  # tokens in the shortest run that counts as matched
 FOLLOWED = 8  # places on the right that a run is followed to
 LONG = 64  # tokens in a run inside which no other is looked for
@@ -105,17 +105,18 @@ def align(
     `seen` takes in which tokens copies account for. `progress` is called with pairs done and pairs in all.
     The result does not depend on `threads`.
     """
+    at_once = min(_AT_ONCE, max(_LEAST, -(-len(pairs) // threads)))
 
     def run(first: int) -> Aligned:
-        return _align(tokens, pairs[first : first + _AT_ONCE], settings, seen)
+        return _align(tokens, pairs[first : first + at_once], settings, seen)
 
-    parts = [_align(tokens, pairs[:0], settings)]
-    work = in_order(run, range(0, len(pairs), _AT_ONCE), threads)
+    parts = []
+    work = in_order(run, range(0, len(pairs), at_once), threads)
     for number, part in enumerate(work, 1):
         parts.append(part)
         if progress:
-            progress(min(number * _AT_ONCE, len(pairs)), len(pairs))
-    return Aligned.concatenated(parts)
+            progress(min(number * at_once, len(pairs)), len(pairs))
+    return Aligned.concatenated(parts or [_align(tokens, pairs, settings)])
 
 
 def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, seen: Seen | None = None) -> Aligned:

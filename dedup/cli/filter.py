@@ -60,6 +60,12 @@ window_option = click.option(
 )
 
 
+def collect_rarely() -> None:
+    """Look for cycles of objects now and then only: what is here by now stays, and few come to be."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+
+
 @click.command(cls=Command, epilog=exits.HELP)
 @click.argument("paths", metavar="[PATH]...", nargs=-1, callback=existing)
 @index_option
@@ -113,7 +119,7 @@ def filter(
     with ExitStack() as stack:
         stack.enter_context(telling_compilation(quiet=quiet))
         judge = stack.enter_context(Filter(folder, window=window, settings=settings))
-        gc.freeze()  # what is here by now stays; nobody need look for cycles in it
+        collect_rarely()
         streams = Streams(
             sys.stdout.buffer,
             stack.enter_context(Path(rejects).open("ab")) if rejects else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from pathlib import Path
@@ -64,13 +63,15 @@ def serve(
         from dedup.online.service import Limits, application
     except ImportError as error:
         raise click.UsageError(f"{error.name} is not installed; pip install 'newsdedup[serve]'") from error
-    from dedup.cli.filter import given_settings
+    from dedup.cli.filter import collect_rarely, given_settings
+    from dedup.kernels.ready import loaded
     from dedup.online.filter import Filter
 
     settings = given_settings(ctx, values)
     with telling_compilation(quiet=quiet):
         own = Filter(folder, window=window, settings=settings)
-        gc.freeze()  # what is here by now stays; nobody need look for cycles in it
+        loaded()
+        collect_rarely()
     most = min(own.index.settings.max_bytes, Limits().text)
     app = application(own, token=token or None, limits=Limits(text=most, waiting=max_waiting))
     signal.signal(signal.SIGTERM, lambda *_: None)  # the server sends it on when it has stopped in order

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dedup.kernels import inner, kernel
-from dedup.kernels.buckets import NEEDED, OF_BAND, STRONG, WEAK, _ways
+from dedup.kernels.buckets import MOST, NEEDED, OF_BAND, STRONG, WEAK, _ways
 
 DEPTH = 7  # tokens on each side of a fingerprint that its context tells of
 BITS = 2  # for each of them
@@ -50,40 +50,43 @@ def _told(context: int, known: Any, other: int, beside: int) -> int:
 def meet(
     offsets: Any, cells: Any, spots: Any, context: Any, known: Any, brief: Any, beside: int, reach: Any,
     own: Any, numbers: Any, posted: Any, bounds: Any, listed: Any, listed_context: Any, few: int, most: int,
-    added: Any, added_context: Any, nexts: Any, heads: Any, counts: Any, out: Any,
+    added: Any, nexts: Any, heads: Any, counts: Any, out: Any,
 ) -> int:  # fmt: skip
     """Let texts meet, one after another, those that stand in their buckets already, and post each of them.
 
     The postings of text t are `offsets[t]:offsets[t + 1]`: `cells` int64 its keys' numbers, `spots`, `known`
-    and `brief` as in `buckets`, `context` uint32. A key has a list in each of n partitions, that of key c and
-    partition p at c * n + p: `bounds` int64, `listed` uint32 the numbers of articles, and `listed_context`.
-    Text t looks into the partitions in which `reach` bool (texts, n) is true; if it is `posted` bool
-    (texts,), it gets the number `numbers` uint32 (texts,) in the partition `own` int64 (texts,).
+    and `brief` as in `buckets`, `context` uint32. Each of n keys has a list in each partition, that of key c
+    in partition p at p * n + c: `bounds` int64, `listed` uint32 the numbers of articles, and
+    `listed_context`. Text t looks into the partitions in which `reach` bool (texts, partitions) is true; if
+    it is `posted` bool (texts,), it gets the number `numbers` uint32 (texts,) in the partition `own` int64
+    (texts,).
 
     A list takes in `few` postings, and up to `most` if no other has the same context: so every run of the
     guaranteed length around the fingerprint stays found, however many articles hold it. What is added to a
-    list is chained by `heads`, the first, and `nexts`, int32, into `added` and `added_context` uint32, all by
-    posting; `counts` int32 are the lists' lengths, kept up to date.
+    list is chained by `heads`, the first, and `nexts`, int32, with -1 behind the last; `added` uint32 is its
+    number, all by posting. Of what is not added, `nexts` stays as it is. `counts` int32 are the lists'
+    lengths, kept up to date.
 
     Fills `out` uint64, one for each posting and each on its lists, with text << 44 | partition << 34 |
     number << 2 | evidence. Returns how many there are.
     """
-    n = reach.shape[1]
+    partitions = reach.shape[1]
+    n = (bounds.size - 1) // partitions
     filled = 0
     for t in range(offsets.size - 1):
         for p in range(offsets[t], offsets[t + 1]):
             seen = 0  # ways that needed pairs have seen
-            for q in range(n):
+            for q in range(partitions):
                 if not reach[t, q]:
                     continue
-                cell = cells[p] * n + q
+                cell = q * n + cells[p]
                 listing, entry = bounds[cell], heads[cell]
                 while listing < bounds[cell + 1] or entry >= 0:
                     if listing < bounds[cell + 1]:
                         number, theirs = listed[listing], listed_context[listing]
                         listing += 1
                     else:
-                        number, theirs = added[entry], added_context[entry]
+                        number, theirs = added[entry], context[entry]
                         entry = nexts[entry]
                     if posted[t] and own[t] == q and number == numbers[t]:
                         continue
@@ -105,10 +108,10 @@ def meet(
                     )
                     filled += 1
             if posted[t]:
-                cell = cells[p] * n + own[t]
-                if _is_welcome(cell, context[p], numbers[t], bounds, listed, listed_context, few, most,
-                               added, added_context, nexts, heads, counts):  # fmt: skip
-                    added[p], added_context[p], nexts[p] = numbers[t], context[p], -1
+                cell = own[t] * n + cells[p]
+                if _is_welcome(cell, p, context, numbers[t], bounds, listed, listed_context, few, most,
+                               added, nexts, heads, counts):  # fmt: skip
+                    added[p], nexts[p] = numbers[t], -1
                     _chain(cell, p, nexts, heads)
                     counts[cell] += 1
     return filled
@@ -116,21 +119,21 @@ def meet(
 
 @inner
 def _is_welcome(
-    cell: int, context: Any, number: Any, bounds: Any, listed: Any, listed_context: Any, few: int, most: int,
-    added: Any, added_context: Any, nexts: Any, heads: Any, counts: Any,
+    cell: int, posting: int, context: Any, number: Any, bounds: Any, listed: Any, listed_context: Any,
+    few: int, most: int, added: Any, nexts: Any, heads: Any, counts: Any,
 ) -> bool:  # fmt: skip
     """Is there room for a posting in a list: for one with that context, or for any?"""
     if counts[cell] >= most:
         return False
     alike = False
     for listing in range(bounds[cell], bounds[cell + 1]):
-        if listed_context[listing] == context:
+        if listed_context[listing] == context[posting]:
             alike = True
             if listed[listing] == number:
                 return False
     entry = heads[cell]
     while entry >= 0:
-        if added_context[entry] == context:
+        if context[entry] == context[posting]:
             alike = True
             if added[entry] == number:
                 return False
@@ -151,24 +154,26 @@ def _chain(cell: int, posting: int, nexts: Any, heads: Any) -> None:
 
 
 @kernel
-def lists(
-    bounds: Any, listed: Any, listed_context: Any, added: Any, added_context: Any, nexts: Any, heads: Any,
-    cells: Any, out_bounds: Any, out: Any,
-) -> None:  # fmt: skip
-    """Fill `out` uint64 with the lists of `cells` int64: number, and context << 32.
+def rank(meetings: Any, least: int, bounds: Any, out: Any) -> None:
+    """Fill `out` uint64 with the pairs among sorted `meetings` (`meet`) that are worth comparing.
 
-    `out_bounds` int64 (cells + 1) takes in where each list begins. The rest as `meet` left it.
+    Those that meet on more than weak evidence, or `least` times. Text t's are `bounds[t]:bounds[t + 1]` of
+    int64, those that meet most often first: MOST - times << 43 | partition << 33 | number << 1, and 1 more if
+    the pair is needed.
     """
-    at = 0
-    out_bounds[0] = 0
-    for c in range(cells.size):
-        cell = cells[c]
-        for listing in range(bounds[cell], bounds[cell + 1]):
-            out[at] = np.uint64(listed[listing]) | np.uint64(listed_context[listing]) << np.uint64(32)
-            at += 1
-        entry = heads[cell]
-        while entry >= 0:
-            out[at] = np.uint64(added[entry]) | np.uint64(added_context[entry]) << np.uint64(32)
-            entry = nexts[entry]
-            at += 1
-        out_bounds[c + 1] = at
+    kept, first = 0, 0
+    bounds[:] = 0
+    for m in range(1, meetings.size + 1):
+        if m < meetings.size and meetings[m] >> np.uint64(2) == meetings[first] >> np.uint64(2):
+            continue
+        evidence, times = meetings[m - 1] & np.uint64(3), min(m - first, MOST)
+        if evidence != WEAK or times >= least:
+            place = np.uint64(meetings[first] >> np.uint64(2)) & np.uint64((1 << 42) - 1)
+            needed = np.uint64(evidence == NEEDED)
+            out[kept] = np.uint64(MOST - times) << np.uint64(43) | place << np.uint64(1) | needed
+            kept += 1
+            bounds[np.int64(meetings[first] >> np.uint64(44)) + 1] = kept
+        first = m
+    for text in range(bounds.size - 1):
+        bounds[text + 1] = max(bounds[text], bounds[text + 1])
+        out[bounds[text] : bounds[text + 1]].sort()

@@ -54,6 +54,12 @@ def load() -> None:
         Thread(target=_load, name="dedup-load").start()
 
 
+def loaded() -> None:
+    """Load the kernels before this returns: nobody has to wait for them later."""
+    if compiled():
+        _load()
+
+
 def _load() -> None:
     try:
         _compile_there()
@@ -161,13 +167,33 @@ def _meet() -> None:
     meet.contexts(around, known, context)
     bounds, one, numbers = np.zeros(2, np.int64), np.zeros(1, np.int64), np.zeros(1, np.uint32)
     lists = one, none(np.uint32), none(np.uint32)
-    chained = none(np.uint32), none(np.uint32), none(np.int32), none(np.int32)
+    chained = none(np.uint32), none(np.int32), none(np.int32)
     reach, posted = np.zeros((1, 1), np.bool_), np.zeros(1, np.bool_)
     meet.meet(
         bounds, none(np.int64), none(np.int32), context, known, none(np.bool_), 7, reach, one, numbers,
         posted, *lists, 16, 64, *chained, none(np.int32), none(np.uint64),
     )  # fmt: skip
-    meet.lists(*lists, *chained, none(np.int64), one, np.empty((0, 2), np.uint32))
+    meet.rank(none(np.uint64), 3, bounds, none(np.uint64))
+
+
+def _keep() -> None:
+    """No postings in memory, and none in blocks."""
+    from dedup.kernels import lists
+
+    bounds, keys, numbers = np.zeros(1, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint32)
+    # what is read is written in bytes, and cannot be written to
+    read, data = np.frombuffer(b"", np.uint8), np.empty(0, np.uint8)
+    postings, lines, counts = (keys, numbers, numbers), np.zeros((1, lists.LINE), np.uint64), bounds[:0]
+    chains = np.empty(0, np.int32), np.full(2, -1, np.int32)
+    lists.chain(keys, 0, 0, *chains)
+    lists.count_chained(keys, keys, *chains, counts)
+    lists.take_chained(keys, *postings, *chains, counts, numbers, numbers)
+    lists.remember(keys, lines)
+    lists.recall(keys, lines, np.empty(0, np.bool_))
+    lists.count_kept(keys, counts, bounds, read, counts)
+    lists.take_kept(keys, counts, bounds, read, counts, numbers, numbers)
+    lists.pack(*postings, bounds, data)
+    lists.unpack(read, bounds, keys, *postings)
 
 
 def _compile_here() -> None:
@@ -244,6 +270,7 @@ def _compile_there() -> None:
     found = candidate_pairs(tokens, compared, batches, Settings(), Bands(2, 2), Scratch(2**24))
     cover(found, 40)
     _meet()
+    _keep()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dedup.online.texts import Facts
 from dedup.online.verdict import Verdict
 
 _AT_ONCE = 256
+_PATIENCE = 0.005  # seconds that are waited for as many articles as came together before
 
 
 class Full(Exception):  # noqa: N818 - says how it stands, not that something broke
@@ -54,11 +55,25 @@ class Batcher:
         finally:
             self._pending -= 1
 
+    async def _gathered(self, about: int) -> list[tuple[Facts, asyncio.Future[Verdict]]]:
+        """Articles that wait; for a moment, until there are `about` so many.
+
+        Who got a verdict just now is likely to send another article. To judge the first one to come would
+        make all others wait.
+        """
+        batch = [await self._waiting.get()]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                while len(batch) < about:
+                    batch.append(await self._waiting.get())
+        while len(batch) < _AT_ONCE and not self._waiting.empty():
+            batch.append(self._waiting.get_nowait())
+        return batch
+
     async def _run(self) -> None:
+        batch: list[tuple[Facts, asyncio.Future[Verdict]]] = []
         while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < _AT_ONCE and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
+            batch = await self._gathered(len(batch))
             try:
                 verdicts = await asyncio.to_thread(self._judge, [facts for facts, _ in batch])
             except Exception as error:

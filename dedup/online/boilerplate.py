@@ -6,7 +6,7 @@ The rule is `weigh.mark_repeated`'s, one article after another: what is boilerpl
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from dedup.kernels.tokenise import BOILERPLATE
 from dedup.online.index import DAY, Index, Spot, articles_of
 from dedup.online.rocks import Changes
 from dedup.online.texts import Known
-from dedup.weigh import LARGEST, RELATED, STORIES, Paragraphs
+from dedup.weigh import LARGEST, RELATED, STORIES
 
 _State = tuple[int, int, int, int]
 _STATE = struct.Struct(">HiiI")  # unrelated stories, day of the first (-1: not known), where the last is kept
@@ -33,6 +33,7 @@ class Boilerplate:
     found: set[int]  # keys (`mixed`) of paragraphs that are boilerplate
     new: set[int] = field(default_factory=set)  # that a batch has shown to be
     states: dict[int, _State] = field(default_factory=dict)  # that a batch has changed
+    held: dict[int, dict[int, _State | None]] = field(default_factory=dict)  # by partition, as it is written
 
     @classmethod
     def of(cls, index: Index) -> Boilerplate:
@@ -65,25 +66,28 @@ class Boilerplate:
         yet. Returns how many were taken.
         """
         days = sorted({day for _, _, reach in texts for day in reach})
-        keys = list(dict.fromkeys(key for _, text, _ in texts for key in text.keys if not self.knows(key)))
-        names = [b"p" + key.to_bytes(8, "big") for key in keys]
-        held: dict[int, dict[int, _State]] = {}
-        for day in days:
-            values = self.index.rocks.several(articles_of(day), names)
-            column = zip(keys, values, strict=True)
-            held[day] = {key: _STATE.unpack(value) for key, value in column if value is not None}
-        lasts = {Spot(*state[2:]) for column in held.values() for state in column.values()}
+        keys = {key for _, text, _ in texts for key in text.keys} - self.found
+        lasts = {Spot(*state[2:]) for day in days for state in self._states(day, keys)}
         there = {**texts_of(sorted(lasts)), **{spot: text for spot, text, _ in texts}}
         for number, (spot, text, reach) in enumerate(texts):
-            states, new = self._seen(spot, text, [held[day] for day in reversed(reach)], there)
+            states, new = self._seen(spot, text, [self.held[day] for day in reversed(reach)], there)
             if new and number:
                 return number
             self.states |= states
             self.new |= new
         return len(texts)
 
+    def _states(self, day: int, keys: set[int]) -> Iterator[_State]:
+        """What a partition has of paragraphs, which is `held` from now on."""
+        held = self.held.setdefault(day, {})
+        asked = list(keys - held.keys())
+        values = self.index.rocks.several(articles_of(day), [_name(key) for key in asked])
+        for key, value in zip(asked, values, strict=True):
+            held[key] = None if value is None else _STATE.unpack(value)
+        return filter(None, map(held.__getitem__, keys))
+
     def _seen(
-        self, spot: Spot, text: Known, held: list[dict[int, _State]], there: Mapping[Spot, Known]
+        self, spot: Spot, text: Known, held: list[dict[int, _State | None]], there: Mapping[Spot, Known]
     ) -> tuple[dict[int, _State], set[int]]:
         """What is known of an article's paragraphs with it, and those that are boilerplate from now on."""
         day = -1 if text.facts["published"] is None else text.facts["time"] // DAY
@@ -93,7 +97,7 @@ class Boilerplate:
             if key in states or self.knows(key):
                 continue  # it stands here twice, or there is nothing more to learn of it
             stories, first = 1, day
-            state = self.states.get(key) or next((column[key] for column in held if key in column), None)
+            state = self.states.get(key) or next(filter(None, (column[key] for column in held)), None)
             if state is not None:
                 stories, first, *where = state
                 last = there.get(Spot(*where))
@@ -107,8 +111,7 @@ class Boilerplate:
     def changes(self) -> Changes:
         """What a batch changes."""
         states: Changes = [
-            (articles_of(state[2]), b"p" + key.to_bytes(8, "big"), _STATE.pack(*state))
-            for key, state in self.states.items()
+            (articles_of(state[2]), _name(key), _STATE.pack(*state)) for key, state in self.states.items()
         ]
         new: Changes = [("default", b"b" + key.to_bytes(8, "big"), b"") for key in self.new]
         return states + new
@@ -116,7 +119,13 @@ class Boilerplate:
     def settled(self) -> None:
         """What the batch showed is so from now on."""
         self.found |= self.new
+        for key, state in self.states.items():
+            self.held.setdefault(state[2], {})[key] = state
         self.forgotten()
+
+    def let_go(self) -> None:
+        """Hold nothing that others may change."""
+        self.held.clear()
 
     def forgotten(self) -> None:
         """As before the batch."""
@@ -129,10 +138,11 @@ def _related(one: Known, two: Known, place: int) -> bool:
     shortest = min(one.tokens.hashes.size, two.tokens.hashes.size)
     if two.paragraphs.lengths[place] > LARGEST * shortest:
         return True
-    common = np.isin(one.paragraphs.keys, _without(two.paragraphs, two.paragraphs.keys[place]))
-    return bool(one.paragraphs.lengths[common].sum() >= RELATED * shortest)
+    others = set(two.paragraphs.keys.tolist()) - {int(two.paragraphs.keys[place])}
+    lengths = zip(one.paragraphs.keys.tolist(), one.paragraphs.lengths.tolist(), strict=True)
+    common = sum(length for key, length in lengths if key in others)
+    return bool(common >= RELATED * shortest)
 
 
-def _without(paragraphs: Paragraphs, key: np.uint64) -> NDArray[np.uint64]:
-    kept: NDArray[np.uint64] = paragraphs.keys[paragraphs.keys != key]
-    return kept
+def _name(key: int) -> bytes:
+    return b"p" + key.to_bytes(8, "big")

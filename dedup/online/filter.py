@@ -133,10 +133,13 @@ class Filter:
                 batch, size = {}, 0
             batch[facts["id"]] = facts
             size += len(facts["text"])
-        return out + (self._batch(list(batch.values()), add=add) if batch else [])
+        out += self._batch(list(batch.values()), add=add) if batch else []
+        if add:
+            self.index.rocks.sync()  # also what was written for an article before, and not waited for
+        return out
 
     def _batch(self, many: list[Facts], *, add: bool) -> list[Verdict]:
-        """Verdicts on articles of different ids, those on new ones written down before they are told."""
+        """Verdicts on articles of different ids, those on new ones written down."""
         latest = self.index.latest([facts["id"] for facts in many])
         digests = [xxhash.xxh3_128_digest(facts["text"].encode()) for facts in many]
         new = [place for place, found in enumerate(latest) if found is None or found[1] != digests[place]]
@@ -144,6 +147,7 @@ class Filter:
         if new:
             arrivals = self._arrivals([many[place] for place in new], [latest[place] for place in new])
             given: list[Verdict] = []
+            self._judge.boilerplate.let_go()
             while len(given) < len(new):
                 own = [digests[place] for place in new[len(given) :]]
                 given += self._new(arrivals[len(given) :], own, add=add)
@@ -163,7 +167,7 @@ class Filter:
                 changes = boilerplate.changes() + judged.kin.changes()
                 for kept in map(_kept, arrivals, judged.verdicts, digests):  # as many as were judged
                     changes += kept
-                self.index.rocks.write(changes, judged.puts)
+                self.index.write(changes, judged.posted)
                 boilerplate.settled()
         finally:
             boilerplate.forgotten()
@@ -239,6 +243,7 @@ class Filter:
             self._judge.texts.forget(spot)
         if spots:
             self.index.rocks.write(changes)
+            self.index.rocks.sync()
         return bool(spots)
 
 

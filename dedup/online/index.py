@@ -1,8 +1,7 @@
 """The index: postings, articles and verdicts on disk, in partitions of some days that expire as a whole.
 
-A partition is two column families. In one, a key of five bytes (`postings`) leads to its list: eight bytes a
-posting, the article's number in the partition and the context of the fingerprint there (`kernels.meet`), both
-uint32, lowest byte first. In the other, the first byte of a key says what it leads to:
+A partition is two column families. One has the lists of postings (`lists`); in the other, the first byte of a
+key says what it leads to:
 
     a + number (uint32)           the article, JSON
     v + number                    its verdict, JSON
@@ -21,7 +20,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,10 +30,12 @@ import orjson
 from numpy.typing import NDArray
 
 from dedup.errors import IndexStoreError
-from dedup.online.rocks import Rocks
+from dedup.online.lists import Found, Lists
+from dedup.online.rocks import Changes, Rocks
+from dedup.online.segments import Postings
 from dedup.settings import Settings
 
-FORMAT = 1
+FORMAT = 2  # with postings in segments
 DAY = 86_400_000_000  # microseconds
 _A_MONTH, _REACHED = 30, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT = b"about"
@@ -64,6 +66,8 @@ class Index:
         read_only: bool = False,
     ) -> None:
         self.rocks = Rocks(Path(folder), read_only=read_only)
+        self._read_only, self._beside = read_only, ThreadPoolExecutor(1)
+        self._lists: dict[int, Lists] = {}
         try:
             self.settings, self.days = self._agreed(settings, _days(window), read_only)
             names = [name for name in self.rocks.families if name.startswith("a")]
@@ -71,6 +75,7 @@ class Index:
             self.order = 0
             for day in self._next:
                 self._go_on(day)
+                self._lists[day] = self._lists_of(day)
             if not read_only:
                 self._tidy()
         except BaseException:
@@ -85,6 +90,7 @@ class Index:
             own = {"format": FORMAT, "settings": settings.answer(), "days": days}
             if not read_only:
                 self.rocks.write([("default", _ABOUT, json.dumps(own).encode())])
+                self.rocks.sync()
             return settings, days
         own = json.loads(about)
         if own["format"] != FORMAT:
@@ -115,12 +121,16 @@ class Index:
         if day not in self._next:
             self.rocks.create(postings_of(day))
             self.rocks.create(articles_of(day))  # it is there from now on
-            self._next[day] = 0
+            self._next[day], self._lists[day] = 0, self._lists_of(day)
+
+    def _lists_of(self, day: int) -> Lists:
+        return Lists(self.rocks, postings_of(day), self._beside, read_only=self._read_only)
 
     def expire(self, day: int) -> list[int]:
         """Drop all partitions that end before `day`, days since 1970; the first days of those dropped."""
         gone = [first for first in self.partitions if first + self.days <= day]
         for first in gone:
+            self._lists.pop(first).close()
             self.rocks.drop(articles_of(first))
             self.rocks.drop(postings_of(first))
             self._next.pop(first, None)
@@ -150,13 +160,26 @@ class Index:
             if name.startswith("p") and int(name[1:]) not in there:
                 self.rocks.drop(name)
 
-    def lists(self, days: list[int], keys: list[bytes]) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """The lists of keys in each of some partitions: bounds int64 (keys * partitions + 1), postings."""
-        columns = [self.rocks.several(postings_of(day), keys) for day in days]
-        values = [value or b"" for row in zip(*columns, strict=True) for value in row]
-        sizes = np.fromiter(map(len, values), np.int64, len(values))
-        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]) // POSTING.itemsize
-        return bounds, np.frombuffer(b"".join(values), POSTING)
+    def lists(self, days: list[int], keys: NDArray[np.uint64]) -> Found:
+        """The lists of different keys, rising, in one partition after another."""
+        there = self._lists
+        return Found.joined(
+            [there[day].find(keys) if day in there else Found.nothing(keys.size) for day in days]
+        )
+
+    def write(self, changes: Changes, posted: Mapping[int, Postings]) -> None:
+        """Make changes and add to the lists of partitions, all or none, durable once `rocks.sync` returns."""
+        logs: Changes = []
+        for day in posted:
+            self._lists[day].settle()
+            logs += self._lists[day].log(posted[day])
+        self.rocks.write(changes + logs)
+        for day, postings in posted.items():
+            self._lists[day].added(postings)
+
+    def problems(self, day: int) -> Iterator[str]:
+        """What is wrong with the lists of a partition."""
+        return self._lists[day].problems(self.number(day))
 
     def article(self, spot: Spot) -> dict[str, Any] | None:
         """An article as it was kept."""
@@ -253,15 +276,15 @@ class Index:
 
     def close(self) -> None:
         """Let go of the folder."""
+        for lists in self._lists.values():
+            lists.close()
+        self._beside.shutdown()
         self.rocks.close()
 
 
 def _days(window: int | None) -> int:
     """Days in a partition for a window."""
     return _A_MONTH if window is None else max(1, -(-window // (DAY * _REACHED)))
-
-
-POSTING = np.dtype([("number", "<u4"), ("context", "<u4")])
 
 
 def articles_of(day: int) -> str:

@@ -17,7 +17,7 @@ from dedup.lsh import Bands, bands_for
 from dedup.online.boilerplate import Boilerplate
 from dedup.online.index import Index, Spot
 from dedup.online.meetings import Meetings, Places
-from dedup.online.rocks import Puts
+from dedup.online.segments import Postings
 from dedup.online.texts import Known, Texts
 from dedup.online.verdicts import Arrival, Judged, Verdicts
 from dedup.settings import Settings
@@ -54,12 +54,12 @@ class Judge:
         arrivals = arrivals[:count]
         batch = {arrival.spot: arrival.text for arrival in arrivals}
         firsts = self._firsts(arrivals)
-        met, puts = self._meet(arrivals, firsts)
+        met, posted = self._meet(arrivals, firsts)
         wanted = {spot for spots, _ in met for spot in spots} - batch.keys()
         wanted |= {first for first in firsts if first is not None} - batch.keys()
         wanted |= {arrival.latest for arrival in arrivals if arrival.latest is not None}
         known = {**self.texts.get(sorted(wanted)), **batch}
-        return Verdicts(self, arrivals, known).given(met, firsts, puts)
+        return Verdicts(self, arrivals, known).given(met, firsts, posted)
 
     def near(self, one: Known, other: Known) -> bool:
         """Are two articles within the window of each other?"""
@@ -88,32 +88,32 @@ class Judge:
 
     def _meet(
         self, arrivals: Sequence[Arrival], firsts: Sequence[Spot | None]
-    ) -> tuple[list[tuple[list[Spot], list[Spot]]], list[Puts]]:
-        """Whom each article meets: who shares most with it, and other holders of runs; and lists to write.
+    ) -> tuple[list[tuple[list[Spot], list[Spot]]], dict[int, Postings]]:
+        """Whom each article meets: who shares most with it, and other holders of runs; and what to post.
 
         A repeat meets nobody; it is posted if the first of its kind is in another partition.
         """
         days = sorted({day for arrival in arrivals for day in arrival.reach} | {a.spot.day for a in arrivals})
         columns = {day: column for column, day in enumerate(days)}
-        reach, posted = np.zeros((len(arrivals), len(days)), np.bool_), np.zeros(len(arrivals), np.bool_)
+        reach, is_posted = np.zeros((len(arrivals), len(days)), np.bool_), np.zeros(len(arrivals), np.bool_)
         for row, (arrival, first) in enumerate(zip(arrivals, firsts, strict=True)):
             judged = self._is_judged(arrival.text)
-            posted[row] = judged and (first is None or arrival.is_first)
+            is_posted[row] = judged and (first is None or arrival.is_first)
             if first is None and judged:
                 reach[row, [columns[day] for day in arrival.reach]] = True
         own = np.array([columns[arrival.spot.day] for arrival in arrivals], np.int64)
         numbers = np.array([arrival.spot.number for arrival in arrivals], np.uint32)
-        tokens = self.tokens([arrival.text for arrival in arrivals]).some(0, len(arrivals), posted)
+        tokens = self.tokens([arrival.text for arrival in arrivals]).some(0, len(arrivals), is_posted)
         meetings = Meetings.of(tokens, self.settings, self.bands)
-        met, puts = meetings.held(self.index, Places(days, reach, own, numbers, posted))
+        met, posted = meetings.held(self.index, Places(days, reach, own, numbers, is_posted))
         places = zip(met.columns.tolist(), met.numbers.tolist(), strict=True)
         spots = [Spot(days[column], number) for column, number in places]
         needed = met.needed.tolist()
         out = []
-        for first, stop in pairwise(np.searchsorted(met.articles, np.arange(len(arrivals) + 1)).tolist()):
+        for first, stop in pairwise(met.bounds.tolist()):
             cut = min(first + _FIRST, stop)
             out.append((spots[first:cut], [spots[row] for row in range(cut, stop) if needed[row]]))
-        return out, puts
+        return out, posted
 
     def tokens(self, texts: Sequence[Known]) -> Tokens:
         """The tokens of several texts, with the boilerplate known by now."""

@@ -34,7 +34,7 @@ class Kept:
     time: int
     tokens: int  # boilerplate aside, at least 1
     digest: bytes  # of its tokens
-    credits: Sequence[Credit]
+    credits: Callable[[], Sequence[Credit]]  # looked for when they are asked for
     url: str | None = None
     derived_from: str | None = None  # id or address of the article that it says it comes from
 
@@ -196,7 +196,7 @@ def _member(article: Kept, held: int) -> dict[str, Any]:
     """What tells how near a member is to the original."""
     return {
         "id": article.id, "held": held, "share": min(1.0, held / article.tokens), "time": article.time,
-        "agency": names().get(article.outlet or ""), "said": _said(article.credits),
+        "agency": names().get(article.outlet or ""), "said": _said(article.credits()),
     }  # fmt: skip
 
 

@@ -6,12 +6,12 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from dedup.errors import IndexStoreError
 
@@ -23,14 +23,7 @@ _MANY = 2048  # keys that are asked for in two threads
 
 
 Changes = list[tuple[str, bytes, bytes | None]]  # family, key, value; None deletes
-
-
-class Puts(NamedTuple):
-    """Many values of one family, best in the order of their keys."""
-
-    family: str
-    keys: list[bytes]
-    values: list[bytes]
+Ranges = list[tuple[str, bytes, bytes]]  # family, first key and the one behind the last
 
 
 class Rocks:
@@ -54,7 +47,7 @@ class Rocks:
             raise
 
     def _open(self, read_only: bool) -> None:
-        from rocksdict import AccessType, Cache, Rdict, WriteOptions
+        from rocksdict import AccessType, Cache, Rdict
 
         path, self._cache = str(self.folder), Cache(_CACHE)
         exists = (self.folder / "CURRENT").exists()
@@ -67,9 +60,6 @@ class Rocks:
         self._families = {name: self._db.get_column_family(name) for name in names}
         self._families["default"] = self._db
         self._handles = {name: self._db.get_column_family_handle(name) for name in self._families}
-        self._durable = WriteOptions()
-        self._durable.sync = True
-        self._durable.memtable_insert_hint_per_batch = True  # keys come in order, for the most part
 
     def _options(self) -> Any:
         from rocksdict import BlockBasedOptions, DBCompressionType, Options
@@ -149,23 +139,26 @@ class Rocks:
             key: bytes | None = cursor.key() if cursor.valid() else None
         return key if key is not None and key.startswith(prefix) else None
 
-    def write(self, changes: Changes, puts: Iterable[Puts] = ()) -> None:
-        """Make changes, all or none, durable when this returns."""
+    def write(self, changes: Changes, *, ranges: Ranges | None = None) -> None:
+        """Make changes and delete what is in `ranges`, all or nothing; durable once `sync` returns."""
         from rocksdict import WriteBatch
 
         with telling(self.folder):
             batch = WriteBatch(raw_mode=True)
             handles = self._handles
-            for many in puts:
-                handle = handles[many.family]
-                for key, put in zip(many.keys, many.values, strict=True):
-                    batch.put(key, put, handle)
+            for family, first, stop in ranges or ():
+                batch.delete_range(first, stop, handles[family])
             for family, key, value in changes:
                 if value is None:
                     batch.delete(key, handles[family])
                 else:
                     batch.put(key, value, handles[family])
-            self._db.write(batch, self._durable)
+            self._db.write(batch)  # which holds Python's global lock; to wait for the disk does not
+
+    def sync(self) -> None:
+        """Wait until all that was written is durable."""
+        with telling(self.folder):
+            self._db.flush_wal(True)
 
     def sizes(self) -> dict[str, int]:
         """Bytes on disk by kind of file."""

@@ -82,18 +82,21 @@ class Texts:
 
     def get(self, spots: list[Spot]) -> dict[Spot, Known]:
         """Some articles; those that are no longer there are left out."""
-        missing = [spot for spot in spots if spot not in self._held]
         out: dict[Spot, Known] = {}
+        missing = []
+        for spot in spots:
+            text = self._held.get(spot)
+            if text is None:
+                missing.append(spot)
+            else:
+                self._held.move_to_end(spot)
+                out[spot] = text
         if missing:
             found = zip(missing, self._index.articles(missing), strict=True)
             there = {spot: facts for spot, facts in found if facts is not None}
-            out = dict(zip(there, known(list(there.values())), strict=True))
-        for spot in spots:
-            if spot in self._held:
-                self._held.move_to_end(spot)
-                out[spot] = self._held[spot]
-        for spot, text in out.items():
-            self.put(spot, text)
+            for spot, text in zip(there, known(list(there.values())), strict=True):
+                out[spot] = text
+                self.put(spot, text)
         return out
 
     def put(self, spot: Spot, text: Known) -> None:

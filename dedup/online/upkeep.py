@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from dedup.online.index import Index, articles_of, key_of, postings_of
+from dedup.online.index import Index, articles_of, key_of
 from dedup.online.verdict import VERDICTS
 
 _EPOCH = date(1970, 1, 1)
@@ -38,7 +38,7 @@ def stats(index: Index) -> dict[str, Any]:
 def verify(index: Index) -> Iterator[str]:
     """Whatever is not as it should be: unreadable values, articles without verdict, lists to nowhere."""
     for day in index.partitions:
-        own, last = articles_of(day), index.number(day)
+        own = articles_of(day)
         for kind, what in ((b"a", "article"), (b"v", "verdict")):
             for key, value in index.rocks.range(own, kind):
                 try:
@@ -51,10 +51,7 @@ def verify(index: Index) -> Iterator[str]:
         for key, value in index.rocks.range(own, b"i"):
             if index.rocks.get(own, key_of(b"a", int.from_bytes(value[:4], "big"))) is None:
                 yield f"{own}: the id {key[1:]!r} leads nowhere"
-        for key, value in index.rocks.range(postings_of(day), b""):
-            numbers = [int.from_bytes(value[at : at + 4], "little") for at in range(0, len(value), 8)]
-            if len(value) % 8 or not numbers or max(numbers) >= last or len(key) != 5:
-                yield f"{postings_of(day)}: the list of {key.hex()} is damaged"
+        yield from index.problems(day)
 
 
 def exported(index: Index) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from dedup.csr import owners, taken
 from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.online.index import Spot
 from dedup.online.kin import Kept, Kin, Link, Spans
-from dedup.online.rocks import Puts
+from dedup.online.segments import Postings
 from dedup.online.texts import Known
 from dedup.online.verdict import Match, Shared, Verdict, named
 from dedup.provenance import relations
@@ -44,7 +44,7 @@ class Judged:
     """Verdicts on a batch, and what has to be written to keep them true."""
 
     verdicts: list[Verdict]
-    puts: list[Puts]
+    posted: dict[int, Postings]  # by partition
     kin: Kin
 
 
@@ -58,9 +58,13 @@ class Verdicts:
         self.tokens = judge.tokens(list(known.values()))
         self.weights = weights(self.tokens)
         self.sizes = self.weights.tolist()
+        self.kept: dict[Spot, Kept] = {}
 
     def given(
-        self, met: list[tuple[list[Spot], list[Spot]]], firsts: list[Spot | None], puts: list[Puts]
+        self,
+        met: list[tuple[list[Spot], list[Spot]]],
+        firsts: list[Spot | None],
+        posted: dict[int, Postings],
     ) -> Judged:
         """The verdicts, in order."""
         self.found = found = self._aligned(met)
@@ -77,7 +81,7 @@ class Verdicts:
                 out.append(self._repeated(arrival, self.known[first], first, kin))
             else:
                 out.append(self._judged(arrival, by_text[arrival.spot], kin))
-        return Judged(out, puts, kin)
+        return Judged(out, posted, kin)
 
     def _aligned(self, met: list[tuple[list[Spot], list[Spot]]]) -> _Oriented:
         """All pairs that share copy; of runs that not the closest hold, only those with words not seen."""
@@ -114,7 +118,7 @@ class Verdicts:
         rows.sort(key=lambda row: (-found.covered[row], self.known[found.oriented[row][0]].facts["order"]))
         matches = tuple(self._match(row) for row in rows)
         links = [self._link(row) for row in rows]
-        families = kin.join(self._kept(arrival.spot), links)
+        families = kin.join(self._kept(arrival.spot), links) if links else []
         newer = arrival.latest is not None
         verdict = named([match.relation for match in matches], newer=newer)
         return self._verdict(arrival, verdict, matches, families, kin)
@@ -159,12 +163,14 @@ class Verdicts:
         )
 
     def _kept(self, spot: Spot) -> Kept:
-        text = self.known[spot]
-        return Kept(
-            spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
-            self.sizes[self.numbers[spot]], text.digest, text.credits, text.facts["url"],
-            text.facts["derived_from"],
-        )  # fmt: skip
+        if spot not in self.kept:
+            text = self.known[spot]
+            self.kept[spot] = Kept(
+                spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
+                self.sizes[self.numbers[spot]], text.digest, lambda: text.credits, text.facts["url"],
+                text.facts["derived_from"],
+            )  # fmt: skip
+        return self.kept[spot]
 
     def _shares(self, spot: Spot) -> Spans | None:
         """What the article at hand shares with one that it may not have met, in that one's tokens."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dedup
+from dedup.online import lists
 
 
 def work(folder, articles, descriptor):
@@ -27,6 +28,7 @@ def work(folder, articles, descriptor):
 
 
 def main(folder, source, emitted, kills):
+    lists.MOST = 500  # postings in memory: now and then a segment is half written
     articles = [json.loads(line) for line in Path(source).read_text("utf-8").splitlines()]
     with TemporaryDirectory() as aside, dedup.Filter(aside) as own:
         own.check_many(articles)  # all is imported and loaded from here on

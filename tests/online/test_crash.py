@@ -32,4 +32,5 @@ def test_a_filter_killed_at_any_moment_keeps_what_it_said(tmp_path, example):
     assert again == by_id
     index = Index(folder, read_only=True)
     assert list(verify(index)) == []
+    assert any(index.rocks.last(f"p{day}", b"s") for day in index.partitions)  # there are segments
     index.close()

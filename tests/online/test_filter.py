@@ -7,11 +7,15 @@ import sys
 import threading
 from collections import defaultdict
 
+import numpy as np
 import pytest
 
 import dedup
 from dedup.errors import IndexStoreError, InputError, SettingsError
+from dedup.online import lists
 from dedup.online.index import Index
+from dedup.online.rocks import Rocks
+from dedup.online.segments import Store
 from dedup.online.upkeep import exported, stats, verify
 from dedup.schema import COPYING
 
@@ -121,10 +125,12 @@ def test_deleted_articles_are_matched_no_more(index, story):
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
-def test_the_size_of_batches_makes_no_difference(tmp_path, example, size):
+@pytest.mark.parametrize("most", [300, 2**20])
+def test_the_size_of_batches_and_segments_makes_no_difference(tmp_path, example, monkeypatch, size, most):
     articles = example.stories(60, copies=4)
     with dedup.Filter(tmp_path / "one") as own:
         whole = own.check_many(articles)
+    monkeypatch.setattr(lists, "MOST", most)
     with dedup.Filter(tmp_path / "other") as own:
         parts = [own.check_many(articles[at : at + size]) for at in range(0, len(articles), size)]
     assert [verdict for part in parts for verdict in part] == whole
@@ -188,8 +194,8 @@ def test_a_story_in_many_copies_stays_cheap(index, story):
                 ]
             )
         [day] = own.index.partitions
-        longest = max(len(value) for _, value in own.index.rocks.range(f"p{day}", b""))
-        assert longest <= 64 * 8
+        keys = np.concatenate([log.keys for _, log in Store(own.index.rocks, f"p{day}").logs()])
+        assert np.diff(own.index.lists([day], np.unique(keys)).bounds).max() <= 64
         assert own.check(article("last", " ".join(words[:60]))).verdict == "copy"
 
 
@@ -260,8 +266,32 @@ def test_another_version_is_refused_with_both_values(index):
     about = json.loads(own.rocks.get("default", b"about"))
     own.rocks.write([("default", b"about", json.dumps({**about, "format": 99}).encode())])
     own.close()
-    with pytest.raises(IndexStoreError, match="format 99, this version of dedup reads 1"):
+    with pytest.raises(IndexStoreError, match="format 99, this version of dedup reads 2"):
         dedup.Filter(index)
+
+
+def test_nothing_is_told_before_it_is_durable(index, story, monkeypatch):
+    done = []
+
+    def spied(name, plain):
+        def spy(self, *given, **named):
+            done.append(name)
+            return plain(self, *given, **named)
+
+        monkeypatch.setattr(Rocks, name, spy)
+
+    spied("write", Rocks.write)
+    spied("sync", Rocks.sync)
+    with dedup.Filter(index) as own:
+        for step in (
+            lambda: own.check(article("1", story[0])),
+            lambda: own.check_many(article(str(n), f"{n} {story[1]}") for n in range(2, 400)),
+            lambda: own.delete("1"),
+        ):
+            done.clear()
+            step()
+            assert "write" in done
+            assert done[-1] == "sync"
 
 
 def test_one_writer_at_a_time(index):

@@ -1,10 +1,13 @@
 """The kernel that lets articles meet, beside a slow one."""
 
 import random
+from collections import defaultdict
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dedup
 from dedup.kernels import meet
@@ -77,12 +80,15 @@ def test_meeting(seed):
     numbers = [10 + text for text in range(texts)]
 
     flat = [row for rows in postings for row in rows]
-    cells = [lists[key, part] for key in range(keys) for part in range(parts)]
+    cells = [list(lists[key, part]) for part in range(parts) for key in range(keys)]
     bounds = np.cumsum([0, *map(len, cells)])
     listed = np.array([number for cell in cells for number, _ in cell], np.uint32)
     listed_context = np.array([context for cell in cells for _, context in cell], np.uint32)
-    added, added_context = np.empty(len(flat), np.uint32), np.empty(len(flat), np.uint32)
-    nexts, heads = np.empty(len(flat), np.int32), np.full(len(cells), -1, np.int32)
+    added, nexts, heads = (
+        np.empty(len(flat), np.uint32),
+        np.full(len(flat), -2, np.int32),
+        np.full(len(cells), -1, np.int32),
+    )
     counts, out = np.diff(bounds).astype(np.int32), np.empty(len(flat) * parts * MOST, np.uint64)
     filled = meet.meet(
         np.cumsum([0, *map(len, postings)]),
@@ -96,7 +102,7 @@ def test_meeting(seed):
         np.array(own, np.int64),
         np.array(numbers, np.uint32),
         np.array(posted, np.bool_),
-        bounds, listed, listed_context, FEW, MOST, added, added_context, nexts, heads, counts, out,
+        bounds, listed, listed_context, FEW, MOST, added, nexts, heads, counts, out,
     )  # fmt: skip
     found = [
         (value >> 44, value >> 34 & 1023, value >> 2 & 0xFFFFFFFF, value & 3)
@@ -104,12 +110,36 @@ def test_meeting(seed):
     ]
     assert found == slow(postings, reach, own, numbers, posted, lists)
 
-    whole = np.arange(len(cells))
-    ends, data = np.empty(len(cells) + 1, np.int64), np.empty(int(counts.sum()), np.uint64)
-    meet.lists(bounds, listed, listed_context, added, added_context, nexts, heads, whole, ends, data)
-    both = [(value % 2**32, value >> 32) for value in data.tolist()]
-    after = [both[first:stop] for first, stop in pairwise(ends.tolist())]
-    assert after == [lists[key, part] for key in range(keys) for part in range(parts)]
+    after = [list(cell) for cell in cells]
+    owners = [text for text, rows in enumerate(postings) for _ in rows]
+    for row in np.flatnonzero(nexts != -2).tolist():
+        after[own[owners[row]] * keys + flat[row][0]].append((added[row], flat[row][2]))
+    assert counts.tolist() == [len(cell) for cell in after]
+    assert after == [lists[key, part] for part in range(parts) for key in range(keys)]
+
+
+PAIRS = st.tuples(st.integers(0, 4), st.sampled_from([0, 1, 1023]), st.sampled_from([0, 7, 2**32 - 1]))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(PAIRS, st.sampled_from([WEAK, STRONG, NEEDED])), max_size=60), st.integers(1, 4))
+def test_ranks(meetings, least):
+    packed = sorted(t << 44 | q << 34 | number << 2 | evidence for (t, q, number), evidence in meetings)
+    bounds, out = np.empty(6, np.int64), np.empty(len(packed), np.uint64)
+    meet.rank(np.array(packed, np.uint64), least, bounds, out)
+    found = [
+        [(v >> 33 & 1023, v >> 1 & 0xFFFFFFFF, v & 1) for v in out[a:b].tolist()] for a, b in pairwise(bounds)
+    ]
+    expected = []
+    for text in range(5):
+        told = defaultdict(list)
+        for (t, *place), evidence in meetings:
+            if t == text:
+                told[tuple(place)].append(evidence)
+        kept = [place for place, all_ in told.items() if max(all_) != WEAK or len(all_) >= least]
+        kept.sort(key=lambda place: (-len(told[place]), place))
+        expected.append([(*place, int(max(told[place]) == NEEDED)) for place in kept])
+    assert found == expected
 
 
 def test_contexts():

@@ -1,0 +1,148 @@
+"""The lists of postings of one partition: who holds a fingerprint or a band, in the order they came.
+
+A log-structured store (O'Neil et al. 1996) inside the database, in values large enough for it to be cheap.
+What came last is in memory, and durable as logs, one a batch. When that is much, it is sorted by key and
+written as a segment; of segments of like size several become one, in a thread of its own. Who looks a key up
+asks memory, and each segment's Bloom filter, kept in memory, before a block of it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.csr import Offsets, offsets_of
+from dedup.kernels import lists as kernels
+from dedup.kernels.lists import KEY_BITS
+from dedup.online.rocks import Changes, Rocks
+from dedup.online.segments import LOG, Postings, Recent, Segment, Store, named
+
+MOST = 2**20  # postings in memory that become a segment
+FULL = 4 * MOST  # for which whoever posts more waits until an earlier segment is written
+ALIKE = 4  # segments of like size that become one
+
+
+class Found(NamedTuple):
+    """The postings of keys, as they came; those of key i are `bounds[i]:bounds[i + 1]`."""
+
+    bounds: Offsets
+    numbers: NDArray[np.uint32]
+    contexts: NDArray[np.uint32]
+
+    @classmethod
+    def nothing(cls, keys: int) -> Found:
+        """No postings of so many keys."""
+        return cls(np.zeros(keys + 1, np.int64), np.empty(0, np.uint32), np.empty(0, np.uint32))
+
+    @classmethod
+    def joined(cls, parts: list[Found]) -> Found:
+        """Several, one after another."""
+        counts = np.concatenate([np.diff(part.bounds) for part in parts])
+        numbers = np.concatenate([part.numbers for part in parts])
+        return cls(offsets_of(counts), numbers, np.concatenate([part.contexts for part in parts]))
+
+
+class Lists:
+    """The lists of a partition, in a column family of their own; postings are added and never taken away.
+
+    For one thread at a time; `worker` is one that writes segments beside it. Raises `IndexStoreError`.
+    """
+
+    def __init__(self, rocks: Rocks, family: str, worker: ThreadPoolExecutor, *, read_only: bool) -> None:
+        self._store = Store(rocks, family)
+        self._worker = worker
+        if not read_only:
+            self._store.forget_unfinished()
+        self._segments = self._store.segments()
+        self._next = self._segments[-1].last + 1 if self._segments else 0  # log
+        self._recent, self._full = Recent(self._next), Recent(self._next)  # what is full becomes a segment
+        for log, postings in self._store.logs():
+            self._recent.add(postings)
+            self._next = log + 1
+        self._work: Future[Segment] | None = None
+        self._is_closing = Event()
+
+    def find(self, wanted: NDArray[np.uint64]) -> Found:
+        """The lists of different keys, rising."""
+        rows, bounds, data = self._kept(wanted)
+        counts = np.zeros(wanted.size, np.int64)
+        kernels.count_kept(wanted, rows, bounds, data, counts)
+        for recent in (self._full, self._recent):
+            kernels.count_chained(wanted, recent.postings.keys, recent.nexts, recent.heads, counts)
+        offsets = offsets_of(counts)
+        ends, count = offsets[1:].copy(), offsets[-1]
+        numbers, contexts = np.empty(count, np.uint32), np.empty(count, np.uint32)
+        for recent in (self._recent, self._full):
+            kernels.take_chained(
+                wanted, *recent.postings, recent.nexts, recent.heads, ends, numbers, contexts
+            )
+        kernels.take_kept(wanted, rows, bounds, data, ends, numbers, contexts)
+        return Found(offsets, numbers, contexts)
+
+    def _kept(self, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], Offsets, NDArray[np.uint8]]:
+        """The blocks that keys may be in, those of the latest segments first: key, bounds, and bytes."""
+        latest = self._segments[::-1]
+        asked = np.empty((len(latest), wanted.size), np.bool_)
+        for number, segment in enumerate(latest):
+            kernels.recall(wanted, segment.lines, asked[number])
+        numbers, rows = np.nonzero(asked)
+        ranges = np.array([segment.blocks for segment in latest], np.uint64)[numbers]
+        blocks = wanted[rows] * ranges >> np.uint64(KEY_BITS)
+        bounds, data = self._store.blocks(named(latest, numbers, blocks))
+        return rows, bounds, data
+
+    def log(self, postings: Postings) -> Changes:
+        """What is to be written for postings to be durable, before they are `added`."""
+        self._next += 1  # whatever becomes of it, no other log has this number
+        value = b"".join(column.tobytes() for column in postings)
+        return [(self._store.family, b"l" + LOG.pack(self._next - 1), value)]
+
+    def added(self, postings: Postings) -> None:
+        """These postings are written."""
+        self._recent.add(postings)
+
+    def settle(self) -> None:
+        """See to it that what is in memory becomes a segment once it is much, and that those stay few."""
+        if self._work is not None and (self._work.done() or self._recent.count > FULL):
+            work, self._work = self._work, None
+            self._take_over(work.result())
+        if self._work is None and max(self._recent.count, self._full.count) >= MOST:
+            if not self._full.count:
+                self._full, self._recent = self._recent, Recent(self._next)
+            joined, stop = self._joined(self._full.count), self._recent.first
+            self._work = self._worker.submit(
+                self._store.segment, joined, self._full, stop - 1, self._is_closing
+            )
+
+    def _joined(self, count: int) -> list[Segment]:
+        """The segments that become one with so many new postings."""
+        taken = 0
+        while True:
+            stop = len(self._segments) - taken
+            group = self._segments[max(0, stop - ALIKE + 1) : stop]
+            if len(group) < ALIKE - 1 or max(segment.count for segment in group) > 2 * count:
+                return self._segments[stop:]
+            taken += len(group)
+            count += sum(segment.count for segment in group)
+
+    def _take_over(self, new: Segment) -> None:
+        """Look into a segment from now on, in place of what it is made of."""
+        gone = [segment for segment in self._segments if segment.first >= new.first]
+        self._store.replace(gone, new)
+        self._segments = [*self._segments[: len(self._segments) - len(gone)], new]
+        self._full = Recent(self._recent.first)
+
+    def problems(self, articles: int) -> Iterator[str]:
+        """What cannot be read, or leads to none of so many articles."""
+        yield from self._store.problems(self._segments, articles)
+
+    def close(self) -> None:
+        """Leave the column family alone; a segment that is not finished is written another time."""
+        self._is_closing.set()
+        if self._work is not None and not self._work.cancel():
+            self._work.exception()

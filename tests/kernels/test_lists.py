@@ -1,0 +1,111 @@
+"""Lists of postings: the kernels beside slow ones."""
+
+from collections import defaultdict
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dedup.kernels import lists as kernels
+from dedup.online.segments import Postings, Segment
+
+FEW_KEYS = st.integers(0, 7).map(lambda number: number * 2**40 // 8 + 5)
+SOME = st.lists(st.tuples(FEW_KEYS, st.integers(0, 2**32 - 1), st.integers(0, 2**28 - 1)), max_size=40)
+KEYS = st.lists(st.integers(0, 2**40 - 1), max_size=60)
+
+
+def postings(rows):
+    keys, numbers, contexts = zip(*rows, strict=True) if rows else ((), (), ())
+    return Postings(np.array(keys, np.uint64), np.array(numbers, np.uint32), np.array(contexts, np.uint32))
+
+
+def by_key(rows):
+    out = defaultdict(list)
+    for key, *posting in rows:
+        out[key].append(tuple(posting))
+    return out
+
+
+def lists(wanted, bounds, numbers, contexts):
+    both = list(zip(numbers.tolist(), contexts.tolist(), strict=True))
+    return {key: both[first:stop] for key, (first, stop) in zip(wanted, pairwise(bounds), strict=True)}
+
+
+@settings(deadline=None)
+@given(SOME, st.sets(FEW_KEYS), st.integers(1, 16))
+def test_chains(rows, wanted, ranges):
+    own, wanted = postings(rows), np.array(sorted(wanted), np.uint64)
+    nexts, heads = np.empty(len(rows), np.int32), np.full(ranges, -1, np.int32)
+    kernels.chain(own.keys, 0, len(rows) // 2, nexts, heads)
+    kernels.chain(own.keys, len(rows) // 2, len(rows), nexts, heads)
+    counts = np.zeros(wanted.size, np.int64)
+    kernels.count_chained(wanted, own.keys, nexts, heads, counts)
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    ends, numbers, contexts = (
+        bounds[1:].copy(),
+        np.empty(bounds[-1], np.uint32),
+        np.empty(bounds[-1], np.uint32),
+    )
+    kernels.take_chained(wanted, *own, nexts, heads, ends, numbers, contexts)
+    there = by_key(rows)
+    assert lists(wanted.tolist(), bounds, numbers, contexts) == {key: there[key] for key in wanted.tolist()}
+    assert ends.tolist() == bounds[:-1].tolist()
+
+
+@settings(deadline=None)
+@given(KEYS, KEYS, st.integers(1, 5))
+def test_a_filter_knows_all_that_it_was_told(told, others, size):
+    lines, out = np.zeros((size, kernels.LINE), np.uint64), np.empty(len(told + others), np.bool_)
+    kernels.remember(np.array(told, np.uint64), lines)
+    kernels.recall(np.array(told + others, np.uint64), lines, out)
+    assert out[: len(told)].all()
+    bits = {(key * size >> 40, probe(key, n)) for key in told for n in range(6)}
+    assert {
+        (line, bit) for line in range(size) for bit in range(512) if lines[line, bit >> 6] >> (bit & 63) & 1
+    } == bits
+    assert out.tolist() == [
+        all((key * size >> 40, probe(key, n)) in bits for n in range(6)) for key in told + others
+    ]
+
+
+def probe(key, number):
+    return ((key ^ key >> 21) * 0x9E3779B97F4A7C15 & 2**64 - 1) >> 10 + 9 * number & 511
+
+
+def test_a_filter_takes_few_others_for_what_it_knows():
+    draw = np.random.default_rng(1)
+    known, others = draw.integers(0, 2**40, (2, 100_000)).astype(np.uint64)
+    segment, out = Segment.blank(0, 0, known.size), np.empty(others.size, np.bool_)
+    kernels.remember(known, segment.lines)
+    kernels.recall(others, segment.lines, out)
+    assert out.mean() < 0.01
+
+
+@settings(deadline=None)
+@given(SOME.map(sorted), st.integers(256, 400))
+def test_blocks(rows, blocks):
+    own = postings(rows)
+    cells = [[row for row in rows if row[0] * blocks >> 40 == block] for block in range(blocks)]
+    bounds = np.cumsum([0, *map(len, cells)])
+    data = np.empty(bounds[-1] * kernels.RECORD, np.uint8)
+    kernels.pack(*own, bounds, data)
+    assert data.tobytes() == b"".join(
+        bytes(row[column] >> 8 * byte & 255 for row in cell)
+        for cell in cells for column in range(3) for byte in range(4)
+    )  # fmt: skip
+    lows = np.array([-(-(block << 40) // blocks) for block in range(blocks)], np.uint64)
+    again = Postings.room(len(rows))
+    kernels.unpack(data, bounds * kernels.RECORD, lows, *again)
+    assert [column.tolist() for column in again] == [column.tolist() for column in own]
+    wanted = np.unique(own.keys)
+    asked = (wanted * np.uint64(blocks) >> np.uint64(40)).astype(np.int64)
+    parts = [data[bounds[block] * kernels.RECORD : bounds[block + 1] * kernels.RECORD] for block in asked]
+    ends = np.cumsum([0, *map(len, parts)])
+    read = np.concatenate([*parts, np.empty(0, np.uint8)])
+    counts = np.zeros(wanted.size, np.int64)
+    kernels.count_kept(wanted, np.arange(wanted.size), ends, read, counts)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    numbers, contexts = np.empty(len(rows), np.uint32), np.empty(len(rows), np.uint32)
+    kernels.take_kept(wanted, np.arange(wanted.size), ends, read, offsets[1:].copy(), numbers, contexts)
+    assert lists(wanted.tolist(), offsets, numbers, contexts) == by_key(rows)
