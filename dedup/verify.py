@@ -150,16 +150,20 @@ def rejoined(
 
 
 def missing_of(
-    known: NDArray[np.int64], found: Families, origins: NDArray[np.int64], first_of: NDArray[np.int64]
+    known: Sequence[NDArray[np.int64]],
+    found: Families,
+    origins: NDArray[np.int64],
+    first_of: NDArray[np.int64],
 ) -> NDArray[np.int32]:
     """Pairs of an origin and a member that have not been aligned yet, int32 (n, 2), sorted.
 
-    `known` int64: the keys of those that have, sorted.
+    `known`: the keys of those that have, int64, each sorted.
     """
     one, other = first_of[origins[found.owners]], first_of[found.members]
     wanted = np.unique(np.minimum(one, other)[one != other] << 32 | np.maximum(one, other)[one != other])
-    places = np.minimum(np.searchsorted(known, wanted), max(known.size - 1, 0))
-    wanted = wanted[known[places] != wanted] if known.size else wanted
+    for keys in known:
+        places = np.minimum(np.searchsorted(keys, wanted), max(keys.size - 1, 0))
+        wanted = wanted[keys[places] != wanted] if keys.size else wanted
     return np.stack([wanted >> 32, wanted & 0xFFFFFFFF], axis=1).astype(np.int32)
 
 

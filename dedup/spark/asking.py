@@ -82,8 +82,11 @@ class Question:
         for helper, rows in divided(self.asked, job.parts):
             left, right = numbers[self.pairs[rows]].T
             yield Message(helper, "ask", arrays(left=left.copy(), right=right.copy()))
+        needed = np.zeros(len(self.group), np.bool_)
+        needed[self.guests[:, 1]] = True
+        described = self.group.with_texts(needed).table.select(LENT)
         for helper, rows in divided(self.guests[:, 0], job.parts):
-            table = self.group.table.select(LENT).take(pa.array(self.guests[rows, 1]))
+            table = described.take(pa.array(self.guests[rows, 1]))
             yield from (Message(helper, "guest", batch) for batch in texts_in(table))
         for helper, rows in divided(self.holders[self.texts], job.parts):
             outlets = self.outlets[rows]

@@ -29,6 +29,7 @@ from dedup.spark.groups import (
     part_of,
     tokens_of,
     told_of_arrays,
+    whole_of,
     with_numbers,
 )
 from dedup.spark.job import OWN, REPEAT, Job
@@ -89,20 +90,20 @@ def _groups(job: Job, part: int, inbox: Inbox) -> Iterator[tuple[Group, Verified
         [unpacked_arrays(batch["data"][0].as_buffer()) for _, batch in inbox.each(kind)]
         for kind in ("told", "shared")
     )
-    here = job.folder.has(f"texts-{part}")
     moved = job.folder.read_arrays(f"moved-{part}")["moved"]
-    if here:
-        yield part_of(job, part, moved[:, 0], without=True)
+    whole = whole_of(job, part) if job.folder.has(f"texts-{part}") else None
+    if whole is not None and len((staying := part_of(whole, moved[:, 0], without=True))[0]):
+        yield staying
     own = moved[moved[:, 1] == part, 0]
     parts = [Shared.of_arrays(each) for each in shared]
-    if own.size:
-        group, found, kept = part_of(job, part, own)
+    if whole is not None and own.size:
+        group, found, kept = part_of(whole, own)
         texts += group.table.to_batches()
         credits += group.credits.to_batches()
         told.append(with_numbers(found, group))
         parts.append(kept)
     if texts:
-        met = Group.of(texts, credits)
+        met = Group.of(job.folder, texts, credits)
         numbers = met.column("number")
         several = [among(told_of_arrays(found), found["numbers"], numbers) for found in told]
         yield met, merged(several), Shared.merged(parts)
@@ -124,14 +125,13 @@ class _Settled:
     def of(cls, job: Job, group: Group, told: Verified, shared: Shared, question: Question) -> _Settled:
         """Settle families, find their origins, and align what is still to be and not asked for."""
         settings, lengths, what = job.settings, group.column("lengths"), group.column("what")
-        asks = shared.held.size > 0
-        tokens = None if asks else group.tokens()
+        tokens = None if group.column("away").any() else group.tokens()
         aligner = group.aligner(settings) if tokens is None else partial(align, tokens, settings=settings)
         together = (what[told.between.pairs] == OWN).all(axis=1)
         here, apart = (told.between.taken(np.flatnonzero(some)) for some in (together, ~together))
         numbers = group.column("number")
         edges = replace(shared.edges, pairs=np.searchsorted(numbers, shared.edges.pairs).astype(np.int32))
-        others = [edges] if asks else []
+        others = [edges] if len(edges.pairs) else []
         parts, clusters = settled(
             told._replace(between=here), lengths, settings.copy_share, aligner, others=others
         )
@@ -141,8 +141,7 @@ class _Settled:
         sources = _sources(group)
         traced = origins(clusters, sources, lengths)
         told_of = credited(clusters, traced, sources, partial(_named, group, tokens, sources, question))
-        keys = np.sort(np.concatenate([edges.keys, aligned.keys])) if asks else aligned.keys
-        missing = missing_of(keys, clusters, traced.texts, first_of)
+        missing = missing_of([edges.keys, aligned.keys], clusters, traced.texts, first_of)
         missing = question.aligned(missing, first_of[traced.texts])
         aligned = Aligned.merged([aligned, aligner(missing), copies_of(first_of, lengths), apart])
         leads = np.zeros(len(group), np.bool_)
@@ -156,7 +155,7 @@ class _Settled:
         """Keep it for a later step; of the texts only those in the pairs."""
         needed = np.zeros(len(self.group), np.bool_)
         needed[self.aligned.pairs] = True
-        self.group.with_texts(needed).keep(job, name)
+        self.group.with_texts(needed).keep(name)
         towards = {f"towards-{key}": values for key, values in aligned_to_arrays(self.towards).items()}
         traced = {f"origins-{key}": getattr(self.origins, key) for key in Origins.__dataclass_fields__}
         families = families_to_arrays(self.aligned, self.families)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,10 +22,11 @@ from dedup.settings import Settings
 from dedup.spark.homes import mark
 from dedup.spark.job import GUEST, REPEAT, Job
 from dedup.spark.messages import Message, column, texts_in
+from dedup.spark.storage import Folder
 from dedup.tokens import Tokens
 from dedup.verify import Aligner, Verified, merged, numbered
 
-TEXT = ("text", *SKETCH.names)  # columns of texts, or of what stands for them
+TEXT = ["text", *SKETCH.names]  # columns of texts, or of what stands for them
 _NOBODY = np.empty((0, 2), np.int32)
 NONE = Aligned(
     _NOBODY, np.empty((0, 6), np.int32), np.zeros(1, np.int64), _NOBODY, _NOBODY, np.empty(0)
@@ -34,13 +35,18 @@ NONE = Aligned(
 
 @dataclass(frozen=True)
 class Group:
-    """Articles that are verified together, and their credits."""
+    """Articles that are verified together, and their credits.
 
+    The texts of large clusters are put aside, as few of them are looked at: in the `folder`, by where they
+    are verified.
+    """
+
+    folder: Folder
     table: pa.Table  # as `placing.send` sends it, by number
     credits: pa.Table  # of `agencies.CREDITS`, by number
 
     @classmethod
-    def of(cls, texts: list[pa.RecordBatch], credits: list[pa.RecordBatch]) -> Group:
+    def of(cls, folder: Folder, texts: list[pa.RecordBatch], credits: list[pa.RecordBatch]) -> Group:
         """What came, at least one article. One that came twice is a guest the second time."""
         table = (
             pa.Table.from_batches(texts)
@@ -52,7 +58,9 @@ class Group:
         own = pa.Table.from_batches(
             [pa.RecordBatch.from_pylist([], CREDITS), *credits], CREDITS
         ).combine_chunks()
-        return cls(table.filter(pa.array(once)).combine_chunks(), own.sort_by("article").combine_chunks())
+        return cls(
+            folder, table.filter(pa.array(once)).combine_chunks(), own.sort_by("article").combine_chunks()
+        )
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -63,12 +71,12 @@ class Group:
 
     def tokens(self, wanted: NDArray[Any] | None = None) -> Tokens:
         """The tokens of the articles but the repeats, or of those `wanted` by row, with their boilerplate."""
-        without = self.column("what") == REPEAT
-        if wanted is not None:
-            others = np.ones(len(self), np.bool_)
-            others[wanted] = False
-            without |= others
-        return tokens_of(self.table, without)
+        repeats = self.column("what") == REPEAT
+        if wanted is None:
+            return tokens_of(self.table, repeats)
+        rows = np.zeros(len(self), np.bool_)
+        rows[wanted] = True
+        return tokens_of(self.with_texts(rows & ~repeats).table)
 
     def aligner(self, settings: Settings) -> Aligner:
         """What aligns pairs of the articles, int32 (n, 2); only those are tokenised."""
@@ -87,20 +95,42 @@ class Group:
         )
         numbers = self.column("number")[rows & ~guests & (what != GUEST)]
         credits = self.credits.filter(pc.is_in(self.credits["article"], pa.array(numbers)))
-        return Group(table, credits.combine_chunks())
+        return Group(self.folder, table, credits.combine_chunks())
 
     def with_texts(self, rows: NDArray[np.bool_]) -> Group:
         """The same articles, of which only some have their texts."""
-        table, places = self.table, pa.array(np.arange(len(self)), mask=~rows)
-        for name in TEXT:
-            at = table.schema.get_field_index(name)
-            table = table.set_column(at, name, table[name].take(places))
-        return Group(table.combine_chunks(), self.credits)
+        numbers, at = self.column("number"), self.column("at")
+        places, base = np.arange(len(self)), len(self)
+        parts, away = [self.table.select(TEXT)], rows & self.column("away")
+        for place in np.unique(at[away]).tolist():
+            aside = pa.Table.from_batches(self.folder.read_batches(f"aside-{place}"))
+            own = np.flatnonzero(away & (at == place))
+            lines = np.searchsorted(column(aside, "number"), numbers[own])
+            parts.append(aside.select(TEXT).take(pa.array(lines)))
+            places[own] = base + np.arange(own.size)
+            base += own.size
+        return self._with(pa.concat_tables(parts).take(pa.array(places, mask=~rows)))
 
-    def keep(self, job: Job, name: int | str) -> None:
+    def _with(self, texts: pa.Table) -> Group:
+        """The same articles with other columns of texts."""
+        table = self.table
+        for name in TEXT:
+            table = table.set_column(table.schema.get_field_index(name), name, texts[name])
+        return Group(self.folder, table.combine_chunks(), self.credits)
+
+    def put_aside(self, part: int) -> Group:
+        """The same articles; the texts of those that are away are put aside."""
+        away = self.column("away")
+        if not away.any():
+            return self
+        aside = self.table.select(["number", *TEXT]).filter(pa.array(away)).combine_chunks()
+        self.folder.write_batches(f"aside-{part}", aside.schema, aside.to_batches())
+        return self._with(self.table.select(TEXT).take(pa.array(np.arange(len(self)), mask=away)))
+
+    def keep(self, name: int | str) -> None:
         """Keep it for later steps."""
-        job.folder.write_batches(f"texts-{name}", self.table.schema, self.table.to_batches())
-        job.folder.write_batches(f"said-{name}", CREDITS, self.credits.to_batches())
+        self.folder.write_batches(f"texts-{name}", self.table.schema, self.table.to_batches())
+        self.folder.write_batches(f"said-{name}", CREDITS, self.credits.to_batches())
 
     def messages(self, place: int) -> Iterator[Message]:
         """All of it, to another place."""
@@ -176,19 +206,33 @@ def group_of(job: Job, name: int | str) -> Group:
     """The articles that were verified in a partition, or another group that was kept."""
     table = pa.Table.from_batches(job.folder.read_batches(f"texts-{name}"))
     credits = pa.Table.from_batches(job.folder.read_batches(f"said-{name}"), CREDITS)
-    return Group(table.combine_chunks(), credits.combine_chunks())
+    return Group(job.folder, table.combine_chunks(), credits.combine_chunks())
 
 
-def part_of(
-    job: Job, part: int, roots: NDArray[np.int64], *, without: bool = False
-) -> tuple[Group, Verified, Shared]:
-    """Of what was verified here, some clusters, or all but those; with the pairs that they are hosts of."""
-    whole = group_of(job, part)
+class Part(NamedTuple):
+    """A group and what was found of it."""
+
+    group: Group
+    told: Verified
+    shared: Shared
+    hosts: NDArray[np.int32]  # of the pairs between clusters, by row
+
+
+def whole_of(job: Job, part: int) -> Part:
+    """All that was verified in a partition."""
     kept = job.folder.read_arrays(f"verified-{part}")
     hosts, told, shared = kept.pop("hosts"), told_of_arrays(kept), Shared.merged([])
     if job.folder.has(f"large-{part}"):
         told = merged([told, told_of_arrays(job.folder.read_arrays(f"concluded-{part}"))])
         shared = Shared.of_arrays(job.folder.read_arrays(f"edges-{part}"))
+    return Part(group_of(job, part), told, shared, hosts)
+
+
+def part_of(
+    everything: Part, roots: NDArray[np.int64], *, without: bool = False
+) -> tuple[Group, Verified, Shared]:
+    """Of what was verified, some clusters, or all but those; with the pairs that they are hosts of."""
+    whole, told, shared, hosts = everything
     if without and not roots.size:
         return whole, told, shared
     wanted = np.isin(whole.column("root"), roots) != without

@@ -33,7 +33,7 @@ from dedup.verify import ROUNDS, round_of
 LARGE = 4096  # texts in a cluster from which on its work is shared
 _SHARE = 2048  # of them for each helper, about
 _AT_ONCE = -1  # in place of a round
-LENT = ("number", "id", "outlet", "weights", "marks", "sizes", *TEXT)  # columns of texts that helpers hold
+LENT = ["number", "id", "outlet", "weights", "marks", "sizes", *TEXT]  # columns of texts that helpers hold
 
 
 def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -50,14 +50,17 @@ def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     chosen = cover(Candidates(pairs, buckets, needed), numbers.size)
     rounds = np.where(chosen, _AT_ONCE, round_of(numbers, pairs)).astype(np.int8)
     some = np.flatnonzero(chosen | needed)
-    helpers = _helpers(job, numbers, pairs, roots)[some]
+    by_text = _helpers(job, numbers, pairs, roots)
+    degrees = np.bincount(pairs.ravel(), minlength=numbers.size)[pairs[some]]
+    helpers = by_text[pairs[some, (degrees[:, 0] > degrees[:, 1]).astype(np.int64)]]
     left, right = numbers[pairs[some]].T
     for helper, rows in divided(helpers, job.parts):
         own = some[rows]
         yield Message(helper, "share", arrays(
             left=left[rows], right=right[rows], root=roots[own], round=rounds[own]
         ))  # fmt: skip
-    asked = np.unique(np.concatenate([left, right]) * job.parts + np.tile(helpers, 2))
+    texts, holders = np.concatenate([left, right, numbers]), np.concatenate([helpers, helpers, by_text])
+    asked = np.unique(texts * job.parts + holders)
     held, helpers = asked // job.parts, (asked % job.parts).astype(np.int32)
     job.folder.write_arrays(f"large-{part}", {
         "numbers": numbers, "pairs": pairs, "held": held, "helpers": helpers,
@@ -70,14 +73,12 @@ def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 def _helpers(
     job: Job, numbers: NDArray[np.int64], pairs: NDArray[np.int32], roots: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The partition that each pair goes to: most of one text's go to one, and all of a cluster's to a few."""
-    degrees = np.bincount(pairs.ravel(), minlength=numbers.size)
-    less = np.where(degrees[pairs[:, 0]] <= degrees[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+    """The partition that most pairs of each text go to; those of all texts of a cluster are a few."""
     root_of = np.empty(numbers.size, np.int64)
     root_of[pairs] = roots[:, None]
     clusters, which, sizes = np.unique(root_of, return_inverse=True, return_counts=True)
     counts = np.minimum(job.parts, -(-sizes // _SHARE))[which]
-    helpers: NDArray[np.int64] = (job.spread(clusters)[which] + numbers % counts)[less] % job.parts
+    helpers: NDArray[np.int64] = (job.spread(clusters)[which] + numbers % counts) % job.parts
     return helpers
 
 

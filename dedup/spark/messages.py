@@ -120,9 +120,12 @@ def column(table: pa.Table | pa.RecordBatch, name: str) -> NDArray[Any]:
 
 
 def sizes_of(table: pa.Table) -> NDArray[np.int64]:
-    """The bytes of each row's text, wherever it is, int64 (n,); `table` has columns of `schema.READ`."""
+    """The bytes of each row's text, wherever it is, int64 (n,); `table` has columns of `schema.READ`.
+
+    A row without one has none.
+    """
     sizes = pc.coalesce(table["bytes"], pc.binary_length(table["text"]))
-    return np.concatenate([np.empty(0, np.int64), sizes.to_numpy()])
+    return np.concatenate([np.empty(0, np.int64), sizes.fill_null(0).to_numpy()])
 
 
 def texts_in(table: pa.Table) -> Iterator[pa.RecordBatch]:

@@ -14,7 +14,7 @@ from dedup.candidates import Candidates
 from dedup.families import telling
 from dedup.spark import joining, large
 from dedup.spark.graph import joined
-from dedup.spark.groups import Group, group_of, part_of, told_to_arrays, with_numbers
+from dedup.spark.groups import Group, group_of, part_of, told_to_arrays, whole_of, with_numbers
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import packed_arrays
@@ -28,7 +28,7 @@ def gather(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the articles and the pairs that came here; align a share of the pairs of large clusters."""
     texts, credits, pairs = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit", "pair"))
     if texts:
-        Group.of(texts, credits).keep(job, part)
+        Group.of(job.folder, texts, credits).put_aside(part).keep(part)
         columns = {
             name: np.concatenate([np.empty(0, kind), *(column(batch, name) for batch in pairs)])
             for name, kind in zip(_PAIR, _KINDS, strict=True)
@@ -93,8 +93,12 @@ def move(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     moved = np.concatenate([np.empty((0, 2), np.int64), *found])
     moved = moved[np.argsort(moved[:, 0])]
     job.folder.write_arrays(f"moved-{part}", {"moved": moved})
-    for place in np.setdiff1d(moved[:, 1], part).tolist():
-        group, told, shared = part_of(job, part, moved[moved[:, 1] == place, 0])
+    places = np.setdiff1d(moved[:, 1], part).tolist()
+    if not places:
+        return
+    whole = whole_of(job, part)
+    for place in places:
+        group, told, shared = part_of(whole, moved[moved[:, 1] == place, 0])
         yield from group.messages(place)
         parts = {"told": with_numbers(told, group)} | (
             {"shared": shared.arrays()} if shared.held.size else {}
