@@ -114,7 +114,7 @@ class _Settled:
     """A group with its families and their origins."""
 
     group: Group
-    tokens: Tokens  # of the texts in the pairs
+    tokens: Tokens | None  # of all texts but repeats; None where there are too many
     aligned: Aligned  # pairs that homes are told of from here
     towards: Aligned  # those with origins that helpers tell of, without passages
     families: Families
@@ -147,8 +147,6 @@ class _Settled:
         leads = np.zeros(len(group), np.bool_)
         leads[first_of[traced.texts]] = True
         towards = _bare(edges, np.flatnonzero(leads[edges.pairs].any(axis=1)))
-        if tokens is None:
-            tokens = group.tokens(aligned.pairs)
         return cls(group, tokens, aligned, towards, clusters, traced, told_of)
 
     def keep(self, job: Job, name: str) -> None:
@@ -171,9 +169,8 @@ class _Settled:
             {key.removeprefix(start): values for key, values in kept.items() if key.startswith(start)}
             for start in ("towards-", "origins-")
         )
-        tokens = group.tokens(aligned.pairs)
         return cls(
-            group, tokens, aligned, aligned_of_arrays(towards), families, Origins(**traced), kept["credited"]
+            group, None, aligned, aligned_of_arrays(towards), families, Origins(**traced), kept["credited"]
         )
 
     def answered(self, answers: Answers) -> _Settled:
@@ -222,7 +219,10 @@ class _Finished:
         """To each home the pairs of its articles with later ones, what they share, and their families."""
         group = self.settled.group
         keys = telling.family_keys(part, base + np.arange(len(self.settled.families)))
-        places = telling.Places(self.settled.tokens, group.column("starts"), group.column("ends"))
+        tokens = self.settled.tokens
+        if tokens is None:
+            tokens = group.tokens(self.settled.aligned.pairs)
+        places = telling.Places(tokens, group.column("starts"), group.column("ends"))
         found = replace(self.found, aligned=self.settled.aligned)
         yield from telling.Pairs(self.job, group.column("number"), places, found, keys).messages()
         yield from self._members(keys)

@@ -90,7 +90,9 @@ def rejoin(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     if found is None:
         return
     share = Share(job, part)
-    share.align(share.among(*(column(found[1], name) for name in ("left", "right"))), ROUNDS)
+    pairs = share.among(*(column(found[1], name) for name in ("left", "right")))
+    share.places[pairs] = found[0][:, None]
+    share.align(pairs, ROUNDS)
     yield from share.found([ROUNDS])
 
 

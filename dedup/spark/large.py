@@ -1,9 +1,10 @@
 """Large clusters: what `dedup.verify.verified` does in one go, shared among several partitions.
 
-The place of a cluster chooses its pairs, for which no texts are needed. Helpers hold the texts of their share
-of them: they align those that are chosen at once, and before each round of the needed ones they are told
-which words the copies that others have found account for. The place makes families of all that is found
-(`dedup.spark.joining`); what the pairs hold stays with the helpers (`dedup.spark.telling`).
+The place of a cluster chooses its pairs, for which no texts are needed. Helpers hold the texts, each of them
+one or more, and align their share of the pairs: first those that are chosen at once, and before each round of
+the needed ones they are told which words the copies that others have found account for. The place makes
+families of all that is found (`dedup.spark.joining`); what the pairs hold stays with the helpers, which tell
+homes of it in the end (`dedup.spark.asking`).
 """
 
 from __future__ import annotations
@@ -54,10 +55,11 @@ def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     degrees = np.bincount(pairs.ravel(), minlength=numbers.size)[pairs[some]]
     helpers = by_text[pairs[some, (degrees[:, 0] > degrees[:, 1]).astype(np.int64)]]
     left, right = numbers[pairs[some]].T
-    for helper, rows in divided(helpers, job.parts):
-        own = some[rows]
+    shares = dict(divided(helpers, job.parts))
+    for helper in np.unique(by_text).tolist():
+        rows = shares.get(helper, some[:0])
         yield Message(helper, "share", arrays(
-            left=left[rows], right=right[rows], root=roots[own], round=rounds[own]
+            left=left[rows], right=right[rows], root=roots[some[rows]], round=rounds[some[rows]]
         ))  # fmt: skip
     texts, holders = np.concatenate([left, right, numbers]), np.concatenate([helpers, helpers, by_text])
     asked = np.unique(texts * job.parts + holders)
@@ -106,14 +108,14 @@ class Share:
 
     def __init__(self, job: Job, part: int) -> None:
         self.job, self.part = job, part
-        self.table = pa.Table.from_batches(job.folder.read_batches(f"lent-{part}")).combine_chunks()
+        table = pa.Table.from_batches(job.folder.read_batches(f"lent-{part}")).combine_chunks()
         kept = job.folder.read_arrays(f"share-{part}")
-        self.numbers = column(self.table, "number")
+        self.numbers = column(table, "number")
         self.rounds = kept["round"]
         self.pairs = self.among(kept["left"], kept["right"])
-        self.places = np.zeros(self.numbers.size, np.int64)  # of the texts' clusters
+        self.places = np.full(self.numbers.size, -1)  # of the clusters of the texts in pairs
         self.places[self.pairs] = job.spread(kept["root"])[:, None]
-        self.tokens = tokens_of(self.table)
+        self.tokens = tokens_of(table)
         self.seen = Seen.nothing(self.tokens, self.pairs)
 
     def among(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int32]:

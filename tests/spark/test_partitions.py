@@ -81,6 +81,19 @@ def test_rounds_of_a_large_cluster(scan_alone, tmp_path, monkeypatch):
     assert found > 0
 
 
+def test_helpers_without_pairs(scan_alone, tmp_path, monkeypatch):
+    monkeypatch.setattr(large, "LARGE", 2)
+    monkeypatch.setattr(large, "_SHARE", 1)
+    source = [{"id": f"{number}", "text": f"{words(100, 1)} {words(10, number)}"} for number in range(3)]
+    folder, _ = scan_alone(source, tmp_path, parts=8)
+    same(folder, dedup.scan(source))
+    work = Folder(str(tmp_path / "work"))
+    shares = [
+        len(work.read_arrays(f"share-{part}")["left"]) for part in range(8) if work.has(f"share-{part}")
+    ]
+    assert sorted(shares) == [0, 1, 2]
+
+
 def words(count, seed):
     draw = random.Random(seed)
     return " ".join("".join(draw.choices("abcdefghij", k=6)) for _ in range(count))
