@@ -18,7 +18,7 @@ from dedup.align import Aligned, align, keys_of
 from dedup.csr import offsets_of, taken
 from dedup.families import Families
 from dedup.outlets import named
-from dedup.provenance import Origins, Sources
+from dedup.provenance import Sources
 from dedup.spark import telling
 from dedup.spark.groups import NONE, Group, Shared, tokens_of
 from dedup.spark.job import Job
@@ -28,7 +28,6 @@ from dedup.store import Articles
 from dedup.tokens import Tokens
 from dedup.verify import ROUNDS
 
-NOWHERE = Origins(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
 _SHARES = ("left_matched", "right_matched", "left_covered", "right_covered")
 
 
@@ -151,13 +150,7 @@ def _kin(inbox: Inbox, numbers: NDArray[np.int64]) -> tuple[Families, NDArray[np
     )
     keys, which = np.unique(families, return_inverse=True)
     texts = np.searchsorted(numbers, members).astype(np.int32)
-    return families_of(keys.size, which, texts), keys
-
-
-def families_of(count: int, families: NDArray[np.int64], members: NDArray[np.int32]) -> Families:
-    """So many families by their members, of which nothing else is known."""
-    spans = np.zeros((members.size, 2), np.int32)
-    return Families.of(np.zeros(count, np.int32), families, members, np.arange(members.size + 1), spans)
+    return telling.families_of(keys.size, which, texts), keys
 
 
 def _found(table: pa.Table, aligned: Aligned, families: Families) -> tables.Found:
@@ -169,8 +162,8 @@ def _found(table: pa.Table, aligned: Aligned, families: Families) -> tables.Foun
     sources = Sources.of(details, pa.Table.from_batches([], CREDITS).combine_chunks())
     return tables.Found(
         Articles.without_texts(table.select(["id"])), empty, empty, empty > 0, np.arange(count),
-        np.empty((0, 16), np.uint8), aligned, column(table, "weights"), families, NOWHERE, empty > 0, sources,
-        np.empty((0, 6), np.int32), details["id"],
+        np.empty((0, 16), np.uint8), aligned, column(table, "weights"), families, telling.NOWHERE, empty > 0,
+        sources, np.empty((0, 6), np.int32), details["id"],
     )  # fmt: skip
 
 

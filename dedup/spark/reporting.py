@@ -22,11 +22,11 @@ from dedup.places import Places, pack, spread
 from dedup.provenance import Sources
 from dedup.schema import ARTICLES, COPYING, FAMILIES, PAIRS, PASSAGES, READ, SKETCH, TEXTS
 from dedup.scratch import Scratch
-from dedup.spark.asking import NOWHERE, families_of
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import Folder
+from dedup.spark.telling import NOWHERE, families_of
 from dedup.spark.writing import ROWS, kept_rows, shown_texts, write_part
 from dedup.store import DETAILS, Articles
 from dedup.tokens import Tokens

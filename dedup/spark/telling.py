@@ -15,16 +15,24 @@ from dedup.csr import Offsets, offsets_of, sums, taken
 from dedup.families import Families
 from dedup.kernels.align import COPY, FIRST, KIND, QUOTATION, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.places import Spans
+from dedup.provenance import Origins
 from dedup.spark.job import Job
 from dedup.spark.messages import Message, arrays, divided
 from dedup.tokens import Tokens
 
 KINDS = ("pairs", "passages", "shown", "entry")  # of messages
+NOWHERE = Origins(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))  # of no families
 
 
 def family_keys(part: int, families: NDArray[np.int64]) -> NDArray[np.int64]:
     """A key for each family, by the partition that makes it and its number there."""
     return np.int64(part) << 32 | families
+
+
+def families_of(count: int, families: NDArray[np.int64], members: NDArray[np.int32]) -> Families:
+    """So many families by their members, of which nothing else is known."""
+    spans = np.zeros((members.size, 2), np.int32)
+    return Families.of(np.zeros(count, np.int32), families, members, np.arange(members.size + 1), spans)
 
 
 @dataclass(frozen=True)
