@@ -42,8 +42,8 @@ from dedup.verify import Verified, copies_of, merged, missing_of, settled
 _MET = ("text", "credit", "told")
 
 
-def settle(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Make families where there are large clusters, and ask their helpers what is still to be known."""
+def trace(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Find families' origins where there are large clusters; ask their helpers what is still to be known."""
     if not job.folder.has(f"edges-{part}") and not inbox.has("shared"):
         inbox.put_aside(job.folder, f"waiting-{part}", _MET)
         return

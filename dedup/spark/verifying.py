@@ -24,7 +24,7 @@ _PAIR = ("host", "guest", "buckets", "needed")
 _KINDS = (np.int64, np.int64, np.uint16, np.bool_)
 
 
-def gather(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+def receive(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the articles and the pairs that came here; align a share of the pairs of large clusters."""
     texts, credits, pairs = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit", "pair"))
     if texts:
