@@ -114,7 +114,8 @@ def answer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     yield from _named(inbox, numbers, tokens)
     aligned = Aligned.merged([found_in(job, part, range(-1, ROUNDS + 1), numbers), asked])
     families, keys = _kin(inbox, numbers)
-    places = telling.Places(tokens, numbers * 0, numbers * 0)
+    nowhere = np.zeros(numbers.size, np.int32)  # no text is without tokens
+    places = telling.Places(tokens, nowhere, nowhere)
     found = _found(table, aligned, families)
     yield from telling.Pairs(job, numbers, places, found, keys).messages()
 
