@@ -125,7 +125,7 @@ def renewed(
     changed[firsts[edges[-1][:, 0]]] = True
     changed = changed[firsts]
     some = [part.taken(np.flatnonzero(changed[part.pairs[:, 0]])) for part in parts]
-    new = families(Aligned.merged(some), lengths, copy_share, threads=threads)
+    new = families(Aligned.concatenated(some), lengths, copy_share, threads=threads)
     kept = ~changed[found.representatives]
     members = kept[found.owners]
     bounds, rows = taken(found.span_offsets, np.flatnonzero(members))

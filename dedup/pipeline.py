@@ -345,7 +345,7 @@ class _Run:
         with self.stage("provenance") as stage:
             traced = origins(found, digested.sources, lengths)
             told = credited(found, traced, digested.sources, partial(self.named, digested))
-            missing = missing_of(pile.aligned(), found, traced.texts, digested.first_of)
+            missing = missing_of([pile.aligned().keys], found, traced.texts, digested.first_of)
             further = self.verifier(digested, len(missing)).aligned(missing)
             whole = Pile(self.scratch)
             whole.merge([pile.aligned(), further, copies_of(digested.first_of, lengths)])

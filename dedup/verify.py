@@ -114,10 +114,14 @@ def settled(
     copy_share: float,
     aligner: Aligner,
     *,
+    others: Sequence[Aligned] = (),
     threads: int = 1,
 ) -> tuple[list[Aligned], Families]:
-    """All aligned pairs, in parts, and their families, in which no pair that was left out is apart."""
-    parts = [told.within, told.between]
+    """All aligned pairs, in parts, and their families, in which no pair that was left out is apart.
+
+    `others`: pairs besides those within clusters that the families known so far are made of; the first parts.
+    """
+    parts = [*others, told.within, told.between]
     known = renewed(told.families, parts, lengths, copy_share, threads=threads)
     known, _ = rejoined(parts, known, told.rest, lengths, copy_share, aligner, threads=threads)
     return parts, known
@@ -146,14 +150,20 @@ def rejoined(
 
 
 def missing_of(
-    aligned: Aligned, found: Families, origins: NDArray[np.int64], first_of: NDArray[np.int64]
+    known: Sequence[NDArray[np.int64]],
+    found: Families,
+    origins: NDArray[np.int64],
+    first_of: NDArray[np.int64],
 ) -> NDArray[np.int32]:
-    """Pairs of an origin and a member that have not been aligned yet, int32 (n, 2), sorted."""
+    """Pairs of an origin and a member that have not been aligned yet, int32 (n, 2), sorted.
+
+    `known`: the keys of those that have, int64, each sorted.
+    """
     one, other = first_of[origins[found.owners]], first_of[found.members]
     wanted = np.unique(np.minimum(one, other)[one != other] << 32 | np.maximum(one, other)[one != other])
-    known = aligned.keys
-    places = np.minimum(np.searchsorted(known, wanted), max(known.size - 1, 0))
-    wanted = wanted[known[places] != wanted] if known.size else wanted
+    for keys in known:
+        places = np.minimum(np.searchsorted(keys, wanted), max(keys.size - 1, 0))
+        wanted = wanted[keys[places] != wanted] if keys.size else wanted
     return np.stack([wanted >> 32, wanted & 0xFFFFFFFF], axis=1).astype(np.int32)
 
 

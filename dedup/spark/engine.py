@@ -22,7 +22,18 @@ from dedup.io.remote import is_remote
 from dedup.report.model import Inputs, Problem
 from dedup.schema import INPUT
 from dedup.settings import Settings
-from dedup.spark import finishing, graph, homes, large, meeting, placing, reading, reporting, verifying
+from dedup.spark import (
+    asking,
+    finishing,
+    graph,
+    homes,
+    large,
+    meeting,
+    placing,
+    reading,
+    reporting,
+    verifying,
+)
 from dedup.spark.cluster import Cluster, Received, Step
 from dedup.spark.job import Job
 from dedup.spark.storage import Folder
@@ -166,8 +177,8 @@ class Engine:
             rounds += large.pool, partial(large.look, number)
         told = self._run(
             *roots, placing.root, placing.classify, placing.degrees, placing.place, placing.send,
-            verifying.verify, *rounds, verifying.conclude, verifying.meet, verifying.move, finishing.finish,
-            partial(reporting.write_home, out),
+            verifying.receive, *rounds, verifying.verify, verifying.meet, verifying.move, finishing.trace,
+            asking.answer, finishing.finish, partial(reporting.write_home, out),
         )  # fmt: skip
         pairs, copies = (sum(batch[name][0].as_py() for _, _, batch in told) for name in ("pairs", "copies"))
         return pairs, copies

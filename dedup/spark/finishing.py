@@ -13,14 +13,25 @@ from numpy.typing import NDArray
 from dedup import tables
 from dedup.agencies import renumbered
 from dedup.align import Aligned, align
-from dedup.csr import Offsets, offsets_of, sums, taken
 from dedup.families import Families, with_duplicates
-from dedup.kernels.align import COPY, FIRST, KIND, QUOTATION, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.outlets import named
-from dedup.places import Spans
-from dedup.provenance import Sources, credited, origins
+from dedup.provenance import Origins, Sources, credited, origins
+from dedup.resume import aligned_of_arrays, aligned_to_arrays, families_of_arrays, families_to_arrays
 from dedup.schema import FAMILIES
-from dedup.spark.groups import Group, among, part_of, tokens_of, told_of_arrays, with_numbers
+from dedup.spark import telling
+from dedup.spark.asking import Answers, Question
+from dedup.spark.groups import (
+    NONE,
+    Group,
+    Shared,
+    among,
+    group_of,
+    part_of,
+    tokens_of,
+    told_of_arrays,
+    whole_of,
+    with_numbers,
+)
 from dedup.spark.job import OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, divided
 from dedup.spark.storage import unpacked_arrays
@@ -28,193 +39,218 @@ from dedup.store import DETAILS, Articles
 from dedup.tokens import Tokens
 from dedup.verify import Verified, copies_of, merged, missing_of, settled
 
+_MET = ("text", "credit", "told")
+
+
+def trace(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Find families' origins where there are large clusters; ask their helpers what is still to be known."""
+    if not job.folder.has(f"edges-{part}") and not inbox.has("shared"):
+        inbox.put_aside(job.folder, f"waiting-{part}", _MET)
+        return
+    base = number = 0
+    for group, told, shared in _groups(job, part, inbox):
+        question = Question(group, shared)
+        made = _Settled.of(job, group, told, shared, question)
+        made.keep(job, f"{part}-{number}")
+        keys = telling.family_keys(part, base + np.arange(len(made.families)))
+        yield from question.messages(job, made.families, keys, _sources(group).outlet_names)
+        base, number = base + len(made.families), number + 1
+    job.folder.write_arrays(f"settled-{part}", {"groups": np.array([number])})
+
 
 def finish(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Make families of all that was verified here, and tell homes what there is to report."""
+    """Make families of all else that was verified here, and tell homes what there is to report."""
+    inbox.put_aside(job.folder, f"told-{part}", telling.KINDS)
     rows, base = [FAMILIES.empty_table()], 0
-    for group, told in _groups(job, part, inbox):
-        made = _Finished.of(job, group, told)
+    for own in _all_settled(job, part, inbox):
+        made = _Finished.of(job, own)
         rows.append(made.families())
-        yield from made.messages(base)
-        base += len(made.found.families)
+        yield from made.messages(part, base)
+        base += len(own.families)
     families = pa.concat_tables(rows).combine_chunks()
     job.folder.write_batches(f"families-{part}", FAMILIES, families.to_batches())
 
 
-def _groups(job: Job, part: int, inbox: Inbox) -> Iterator[tuple[Group, Verified]]:
+def _all_settled(job: Job, part: int, inbox: Inbox) -> Iterator[_Settled]:
+    """The families of all groups here."""
+    if job.folder.has(f"settled-{part}"):
+        answers = Answers(inbox)
+        for number in range(int(job.folder.read_arrays(f"settled-{part}")["groups"][0])):
+            yield _Settled.kept(job, f"{part}-{number}").answered(answers)
+        return
+    inbox.take_back(job.folder, f"waiting-{part}")
+    for group, told, shared in _groups(job, part, inbox):
+        yield _Settled.of(job, group, told, shared, Question(group, shared))
+
+
+def _groups(job: Job, part: int, inbox: Inbox) -> Iterator[tuple[Group, Verified, Shared]]:
     """What stays as it was verified here, and the clusters that meet here."""
     texts, credits = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit"))
-    told = [unpacked_arrays(batch["data"][0].as_buffer()) for _, batch in inbox.each("told")]
-    here = job.folder.has(f"texts-{part}")
+    told, shared = (
+        [unpacked_arrays(batch["data"][0].as_buffer()) for _, batch in inbox.each(kind)]
+        for kind in ("told", "shared")
+    )
     moved = job.folder.read_arrays(f"moved-{part}")["moved"]
-    if here:
-        yield part_of(job, part, moved[:, 0], without=True)
+    whole = whole_of(job, part) if job.folder.has(f"texts-{part}") else None
+    if whole is not None and len((staying := part_of(whole, moved[:, 0], without=True))[0]):
+        yield staying
     own = moved[moved[:, 1] == part, 0]
-    if own.size:
-        group, found = part_of(job, part, own)
+    parts = [Shared.of_arrays(each) for each in shared]
+    if whole is not None and own.size:
+        group, found, kept = part_of(whole, own)
         texts += group.table.to_batches()
         credits += group.credits.to_batches()
         told.append(with_numbers(found, group))
+        parts.append(kept)
     if texts:
-        met = Group.of(texts, credits)
+        met = Group.of(job.folder, texts, credits)
         numbers = met.column("number")
-        yield met, merged([among(told_of_arrays(found), found["numbers"], numbers) for found in told])
+        several = [among(told_of_arrays(found), found["numbers"], numbers) for found in told]
+        yield met, merged(several), Shared.merged(parts)
 
 
 @dataclass(frozen=True)
-class _Places:
-    """Where spans of tokens stand (as `places.Places`); repeats have one span, all of their tokens."""
+class _Settled:
+    """A group with its families and their origins."""
 
-    tokens: Tokens
-    starts: NDArray[np.int32]  # (n,) of the first token of each text
-    ends: NDArray[np.int32]  # (n,) of its last
+    group: Group
+    tokens: Tokens | None  # of all texts but repeats; None where there are too many
+    aligned: Aligned  # pairs that homes are told of from here
+    towards: Aligned  # those with origins that helpers tell of, without passages
+    families: Families
+    origins: Origins
+    credited: NDArray[np.bool_]
 
-    def span(self, spans: Spans) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Where spans start and end, in characters."""
-        texts, firsts, stops = spans
-        starts, ends = self.starts[texts], self.ends[texts]
-        there = np.flatnonzero(self.tokens.lengths[texts] > 0)
-        base = self.tokens.offsets[texts[there]]
-        starts[there], ends[there] = (
-            self.tokens.starts[base + firsts[there]],
-            self.tokens.ends[base + stops[there] - 1],
+    @classmethod
+    def of(cls, job: Job, group: Group, told: Verified, shared: Shared, question: Question) -> _Settled:
+        """Settle families, find their origins, and align what is still to be and not asked for."""
+        settings, lengths, what = job.settings, group.column("lengths"), group.column("what")
+        tokens = None if group.column("away").any() else group.tokens()
+        aligner = group.aligner(settings) if tokens is None else partial(align, tokens, settings=settings)
+        together = (what[told.between.pairs] == OWN).all(axis=1)
+        here, apart = (told.between.taken(np.flatnonzero(some)) for some in (together, ~together))
+        numbers = group.column("number")
+        edges = replace(shared.edges, pairs=np.searchsorted(numbers, shared.edges.pairs).astype(np.int32))
+        others = [edges] if len(edges.pairs) else []
+        parts, clusters = settled(
+            told._replace(between=here), lengths, settings.copy_share, aligner, others=others
         )
-        return starts, ends
+        aligned = Aligned.merged(parts[len(others) :])
+        first_of = _first_of(group)
+        clusters = with_duplicates(clusters, first_of, lengths)
+        sources = _sources(group)
+        traced = origins(clusters, sources, lengths)
+        told_of = credited(clusters, traced, sources, partial(_named, group, tokens, sources, question))
+        missing = missing_of([edges.keys, aligned.keys], clusters, traced.texts, first_of)
+        missing = question.aligned(missing, first_of[traced.texts])
+        aligned = Aligned.merged([aligned, aligner(missing), copies_of(first_of, lengths), apart])
+        leads = np.zeros(len(group), np.bool_)
+        leads[first_of[traced.texts]] = True
+        towards = _bare(edges, np.flatnonzero(leads[edges.pairs].any(axis=1)))
+        return cls(group, tokens, aligned, towards, clusters, traced, told_of)
+
+    def keep(self, job: Job, name: str) -> None:
+        """Keep it for a later step; of the texts only those in the pairs."""
+        needed = np.zeros(len(self.group), np.bool_)
+        needed[self.aligned.pairs] = True
+        self.group.with_texts(needed).keep(name)
+        towards = {f"towards-{key}": values for key, values in aligned_to_arrays(self.towards).items()}
+        traced = {f"origins-{key}": getattr(self.origins, key) for key in Origins.__dataclass_fields__}
+        families = families_to_arrays(self.aligned, self.families)
+        told = families | towards | traced | {"credited": self.credited}
+        job.folder.write_arrays(f"settled-{name}", told)
+
+    @classmethod
+    def kept(cls, job: Job, name: str) -> _Settled:
+        """The same again."""
+        group, kept = group_of(job, name), job.folder.read_arrays(f"settled-{name}")
+        aligned, families = families_of_arrays(kept)
+        towards, traced = (
+            {key.removeprefix(start): values for key, values in kept.items() if key.startswith(start)}
+            for start in ("towards-", "origins-")
+        )
+        return cls(
+            group, None, aligned, aligned_of_arrays(towards), families, Origins(**traced), kept["credited"]
+        )
+
+    def answered(self, answers: Answers) -> _Settled:
+        """With what helpers have answered."""
+        numbers = self.group.column("number")
+
+        def named(texts: NDArray[np.int32], outlets: NDArray[np.int64]) -> NDArray[np.bool_]:
+            return answers.named(numbers[texts], outlets)
+
+        told_of = credited(self.families, self.origins, _sources(self.group), named)
+        towards = Aligned.merged([self.towards, answers.aligned(numbers)])
+        return replace(self, towards=towards, credited=self.credited | told_of)
 
 
 @dataclass(frozen=True)
 class _Finished:
-    """A group with its families, as the tables of a report are made from it."""
+    """A settled group, as the tables of a report are made from it."""
 
     job: Job
-    group: Group
-    tokens: Tokens
-    found: tables.Found
+    settled: _Settled
+    found: tables.Found  # its pairs are also those with origins that helpers tell of
     members: tables.Members
     names: pa.Array
 
     @classmethod
-    def of(cls, job: Job, group: Group, told: Verified) -> _Finished:
-        """Settle families, find their origins, and align what is still to be."""
-        tokens = group.tokens()
-        settings, numbers, lengths = job.settings, group.column("number"), group.column("lengths")
-        what = group.column("what")
-        together = (what[told.between.pairs] == OWN).all(axis=1)
-        here, apart = (told.between.taken(np.flatnonzero(some)) for some in (together, ~together))
-        aligner = partial(align, tokens, settings=settings)
-        parts, clusters = settled(told._replace(between=here), tokens.lengths, settings.copy_share, aligner)
-        aligned = Aligned.merged(parts)
-        first_of = np.arange(len(group))
-        repeats = what == REPEAT
-        first_of[repeats] = np.searchsorted(numbers, group.column("first")[repeats])
-        clusters = with_duplicates(clusters, first_of, lengths)
-        sources = _sources(group)
-        traced = origins(clusters, sources, lengths)
-        told_of = credited(clusters, traced, sources, partial(_named, group, tokens, sources))
-        missing = missing_of(aligned, clusters, traced.texts, first_of)
-        aligned = Aligned.merged([aligned, aligner(missing), copies_of(first_of, lengths), apart])
+    def of(cls, job: Job, settled: _Settled) -> _Finished:
+        """Tell what members are to their origins."""
+        group, lengths, empty = settled.group, settled.group.column("lengths"), np.empty(0, np.int64)
         digests = np.stack([group.column("low"), group.column("high")], axis=1).view(np.uint8)
-        empty = np.empty(0, np.int64)
+        aligned = settled.aligned
+        if len(settled.towards.pairs):
+            aligned = Aligned.merged([aligned, settled.towards])
         found = tables.Found(
-            _articles(group), empty, lengths, lengths >= settings.min_tokens, first_of, digests,
-            aligned, group.column("weights"), clusters, traced, told_of, sources, np.empty((0, 6), np.int32),
-            group.table["id"].combine_chunks(),
+            _articles(group), empty, lengths, lengths >= job.settings.min_tokens, _first_of(group), digests,
+            aligned, group.column("weights"), settled.families, settled.origins, settled.credited,
+            _sources(group), np.empty((0, 6), np.int32), group.table["id"].combine_chunks(),
         )  # fmt: skip
-        return cls(
-            job,
-            group,
-            tokens,
-            found,
-            tables.members_of(found),
-            pa.array(tables.family_names(found), pa.string()),
-        )
+        names = pa.array(tables.family_names(found), pa.string())
+        return cls(job, settled, found, tables.members_of(found), names)
 
     def families(self) -> pa.Table:
         """The rows of the families' table."""
         return tables.family_rows(self.found, self.names, self.members)(0, len(self.names))
 
-    def messages(self, base: int) -> Iterator[Message]:
+    def messages(self, part: int, base: int) -> Iterator[Message]:
         """To each home the pairs of its articles with later ones, what they share, and their families."""
-        aligned, numbers = self.found.aligned, self.group.column("number")
-        homes = self.job.homes(numbers)
-        for home, rows in divided(homes[aligned.pairs[:, 0]], self.job.parts):
-            yield from self._rows(home, replace(self.found, aligned=aligned.taken(rows)))
-        for home, rows in divided(homes[aligned.pairs[:, 1]], self.job.parts):
-            yield Message(home, "shown", arrays(number=np.unique(numbers[aligned.pairs[rows, 1]])))
-        yield from self._entries(base, homes)
-        yield from self._members(base, homes)
+        group = self.settled.group
+        keys = telling.family_keys(part, base + np.arange(len(self.settled.families)))
+        tokens = self.settled.tokens
+        if tokens is None:
+            tokens = group.tokens(self.settled.aligned.pairs)
+        places = telling.Places(tokens, group.column("starts"), group.column("ends"))
+        found = replace(self.found, aligned=self.settled.aligned)
+        yield from telling.Pairs(self.job, group.column("number"), places, found, keys).messages()
+        yield from self._members(keys)
 
-    def _rows(self, home: int, own: tables.Found) -> Iterator[Message]:
-        """Rows of the tables of pairs and passages."""
-        count = len(own.aligned.pairs)
-        texts = np.repeat(own.aligned.pairs, np.diff(own.aligned.offsets), axis=0)
-        passages = own.aligned.passages
-        places = _Places(self.tokens, self.group.column("starts"), self.group.column("ends"))
-        left = places.span((texts[:, 0], passages[:, FIRST], passages[:, STOP]))
-        right = places.span((texts[:, 1], passages[:, RIGHT_FIRST], passages[:, RIGHT_STOP]))
-        numbers = self.group.column("number")[own.aligned.pairs]
-        for name, table in (
-            ("pairs", tables.pair_rows(own, 0, count)),
-            ("passages", tables.passage_rows(own, texts, [*left, *right], 0, count)),
-        ):
-            rows = numbers if name == "pairs" else np.repeat(numbers, np.diff(own.aligned.offsets), axis=0)
-            if not table.num_rows:
-                continue
-            told = table.append_column("one", pa.array(rows[:, 0])).append_column(
-                "other", pa.array(rows[:, 1])
-            )
-            yield Message(home, name, told.combine_chunks().to_batches()[0])
-
-    def _entries(self, base: int, homes: NDArray[np.int64]) -> Iterator[Message]:
-        """What each article shares with each other: spans of copy and quotations, and their family."""
-        aligned, group = self.found.aligned, self.group
-        kinds = aligned.passages[:, KIND]
-        shared = (kinds == COPY) | (kinds == QUOTATION)
-        pairs = np.flatnonzero(sums(shared.astype(np.int64), aligned.offsets))
-        common = _common(self.found.families, aligned.pairs[pairs], len(group))
-        numbers, ids = group.column("number")[aligned.pairs[pairs]], self.found.ids
-        for side, (first, stop) in enumerate(((FIRST, STOP), (RIGHT_FIRST, RIGHT_STOP))):
-            own = aligned.pairs[pairs, side]
-            for home, rows in divided(homes[own], self.job.parts):
-                bounds, passages = taken(aligned.offsets, pairs[rows])
-                passages, bounds = passages[shared[passages]], offsets_of(shared[passages])[bounds]
-                told = common[rows]
-                yield Message(home, "entry", arrays(
-                    one=numbers[rows, 0], other=numbers[rows, 1], right=np.full(rows.size, bool(side)),
-                    id=ids.take(pa.array(aligned.pairs[pairs[rows], 1 - side])),
-                    family=np.where(told >= 0, told + base, -1),
-                    spans=_listed(aligned.passages[passages][:, [first, stop, KIND]], bounds),
-                ))  # fmt: skip
-
-    def _members(self, base: int, homes: NDArray[np.int64]) -> Iterator[Message]:
+    def _members(self, keys: NDArray[np.int64]) -> Iterator[Message]:
         """The families of each article, and what it is in them."""
-        members, numbers = self.members, self.group.column("number")
+        members, numbers = self.members, self.settled.group.column("number")
         origin = self.found.origins.texts[members.families]
-        for home, rows in divided(homes[members.texts], self.job.parts):
+        homes = self.job.homes(numbers[members.texts])
+        for home, rows in divided(homes, self.job.parts):
             yield Message(home, "member", arrays(
-                number=numbers[members.texts[rows]], family=members.families[rows] + base,
+                number=numbers[members.texts[rows]], family=keys[members.families[rows]],
                 name=self.names.take(pa.array(members.families[rows])), origin=numbers[origin[rows]],
                 origin_id=self.found.ids.take(pa.array(origin[rows])),
                 role=pa.array(members.roles[rows], pa.string()), share=members.shares[rows],
             ))  # fmt: skip
 
 
-def _listed(rows: NDArray[np.int32], bounds: Offsets) -> pa.Array:
-    """Rows of three numbers as lists."""
-    return pa.ListArray.from_arrays((3 * bounds).astype(np.int32), pa.array(rows.ravel()))
+def _first_of(group: Group) -> NDArray[np.int64]:
+    """The first article with the same text as each, int64 (n,)."""
+    first_of, repeats = np.arange(len(group)), group.column("what") == REPEAT
+    first_of[repeats] = np.searchsorted(group.column("number"), group.column("first")[repeats])
+    return first_of
 
 
-def _common(found: Families, pairs: NDArray[np.int32], count: int) -> NDArray[np.int64]:
-    """The first family that both texts of each pair are in, -1: none, int64 (n,)."""
-    order = np.argsort(found.members, kind="stable")
-    heads = offsets_of(np.bincount(found.members, minlength=count))
-    owners = found.owners[order]
-    bounds, rows = taken(heads, pairs[:, 0])
-    which = np.repeat(np.arange(len(pairs)), np.diff(bounds))
-    there = np.isin(owners[rows] * count + pairs[which, 1], found.owners * count + found.members)
-    out = np.full(len(pairs), -1)
-    out[which[there][::-1]] = owners[rows[there]][::-1]  # the first stands last
-    return out
+def _bare(found: Aligned, rows: NDArray[np.int64]) -> Aligned:
+    """Some pairs, without their passages."""
+    return replace(found, passages=NONE.passages, offsets=found.offsets * 0).taken(rows)
 
 
 def _sources(group: Group) -> Sources:
@@ -230,15 +266,21 @@ def _sources(group: Group) -> Sources:
 
 
 def _named(
-    group: Group, tokens: Tokens, sources: Sources, texts: NDArray[np.int32], outlets: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Which of some texts, each with an outlet, name it; repeats, which have no `tokens`, by their own."""
-    again = group.column("what")[texts] == REPEAT
+    group: Group, tokens: Tokens | None, sources: Sources, question: Question,
+    texts: NDArray[np.int32], outlets: NDArray[np.int64],
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Which of some texts, each with an outlet, name it; those that helpers are asked for do not.
+
+    Repeats and, without `tokens`, all others are tokenised here.
+    """
+    out, here = np.zeros(texts.size, np.bool_), question.names(texts, outlets)
+    again = here & ((group.column("what")[texts] == REPEAT) | (tokens is None))
+    if tokens is not None:
+        own = here & ~again
+        out[own] = named(tokens, texts[own], sources.outlet_names, outlets[own])
     wanted, which = np.unique(texts[again], return_inverse=True)
-    of_repeats = tokens_of(group.table.take(pa.array(wanted)))
-    out = np.empty(texts.size, np.bool_)
-    out[~again] = named(tokens, texts[~again], sources.outlet_names, outlets[~again])
-    out[again] = named(of_repeats, which.astype(np.int32), sources.outlet_names, outlets[again])
+    some = tokens_of(group.table.take(pa.array(wanted)))
+    out[again] = named(some, which.astype(np.int32), sources.outlet_names, outlets[again])
     return out
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,28 +13,40 @@ from numpy.typing import NDArray
 
 from dedup import sketch
 from dedup.agencies import CREDITS
+from dedup.align import Aligned, align
 from dedup.csr import taken
 from dedup.families import Families
-from dedup.resume import families_of_arrays, families_to_arrays
+from dedup.resume import aligned_of_arrays, aligned_to_arrays, families_of_arrays, families_to_arrays
 from dedup.schema import SKETCH
+from dedup.settings import Settings
 from dedup.spark.homes import mark
 from dedup.spark.job import GUEST, REPEAT, Job
 from dedup.spark.messages import Message, column, texts_in
+from dedup.spark.storage import Folder
 from dedup.tokens import Tokens
-from dedup.verify import Verified, numbered
+from dedup.verify import Aligner, Verified, merged, numbered
 
-TEXT = ("text", *SKETCH.names)  # columns of texts, or of what stands for them
+TEXT = ["text", *SKETCH.names]  # columns of texts, or of what stands for them
+_NOBODY = np.empty((0, 2), np.int32)
+NONE = Aligned(
+    _NOBODY, np.empty((0, 6), np.int32), np.zeros(1, np.int64), _NOBODY, _NOBODY, np.empty(0)
+)  # no pairs
 
 
 @dataclass(frozen=True)
 class Group:
-    """Articles that are verified together, and their credits."""
+    """Articles that are verified together, and their credits.
 
+    The texts of large clusters are put aside, as few of them are looked at: in the `folder`, by where they
+    are verified.
+    """
+
+    folder: Folder
     table: pa.Table  # as `placing.send` sends it, by number
     credits: pa.Table  # of `agencies.CREDITS`, by number
 
     @classmethod
-    def of(cls, texts: list[pa.RecordBatch], credits: list[pa.RecordBatch]) -> Group:
+    def of(cls, folder: Folder, texts: list[pa.RecordBatch], credits: list[pa.RecordBatch]) -> Group:
         """What came, at least one article. One that came twice is a guest the second time."""
         table = (
             pa.Table.from_batches(texts)
@@ -46,7 +58,9 @@ class Group:
         own = pa.Table.from_batches(
             [pa.RecordBatch.from_pylist([], CREDITS), *credits], CREDITS
         ).combine_chunks()
-        return cls(table.filter(pa.array(once)).combine_chunks(), own.sort_by("article").combine_chunks())
+        return cls(
+            folder, table.filter(pa.array(once)).combine_chunks(), own.sort_by("article").combine_chunks()
+        )
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -55,9 +69,22 @@ class Group:
         """A column of numbers."""
         return column(self.table, name)
 
-    def tokens(self) -> Tokens:
-        """The tokens of all articles but the repeats, with their boilerplate."""
-        return tokens_of(self.table, self.column("what") == REPEAT)
+    def tokens(self, wanted: NDArray[Any] | None = None) -> Tokens:
+        """The tokens of the articles but the repeats, or of those `wanted` by row, with their boilerplate."""
+        repeats = self.column("what") == REPEAT
+        if wanted is None:
+            return tokens_of(self.table, repeats)
+        rows = np.zeros(len(self), np.bool_)
+        rows[wanted] = True
+        return tokens_of(self.with_texts(rows & ~repeats).table)
+
+    def aligner(self, settings: Settings) -> Aligner:
+        """What aligns pairs of the articles, int32 (n, 2); only those are tokenised."""
+
+        def aligned(pairs: NDArray[np.int32]) -> Aligned:
+            return align(self.tokens(pairs), pairs, settings)
+
+        return aligned
 
     def some(self, rows: NDArray[np.bool_], guests: NDArray[np.bool_]) -> Group:
         """Some of the articles, and others that are guests now."""
@@ -68,7 +95,42 @@ class Group:
         )
         numbers = self.column("number")[rows & ~guests & (what != GUEST)]
         credits = self.credits.filter(pc.is_in(self.credits["article"], pa.array(numbers)))
-        return Group(table, credits.combine_chunks())
+        return Group(self.folder, table, credits.combine_chunks())
+
+    def with_texts(self, rows: NDArray[np.bool_]) -> Group:
+        """The same articles, of which only some have their texts."""
+        numbers, at = self.column("number"), self.column("at")
+        places, base = np.arange(len(self)), len(self)
+        parts, away = [self.table.select(TEXT)], rows & self.column("away")
+        for place in np.unique(at[away]).tolist():
+            aside = pa.Table.from_batches(self.folder.read_batches(f"aside-{place}"))
+            own = np.flatnonzero(away & (at == place))
+            lines = np.searchsorted(column(aside, "number"), numbers[own])
+            parts.append(aside.select(TEXT).take(pa.array(lines)))
+            places[own] = base + np.arange(own.size)
+            base += own.size
+        return self._with(pa.concat_tables(parts).take(pa.array(places, mask=~rows)))
+
+    def _with(self, texts: pa.Table) -> Group:
+        """The same articles with other columns of texts."""
+        table = self.table
+        for name in TEXT:
+            table = table.set_column(table.schema.get_field_index(name), name, texts[name])
+        return Group(self.folder, table.combine_chunks(), self.credits)
+
+    def put_aside(self, part: int) -> Group:
+        """The same articles; the texts of those that are away are put aside."""
+        away = self.column("away")
+        if not away.any():
+            return self
+        aside = self.table.select(["number", *TEXT]).filter(pa.array(away)).combine_chunks()
+        self.folder.write_batches(f"aside-{part}", aside.schema, aside.to_batches())
+        return self._with(self.table.select(TEXT).take(pa.array(np.arange(len(self)), mask=away)))
+
+    def keep(self, name: int | str) -> None:
+        """Keep it for later steps."""
+        self.folder.write_batches(f"texts-{name}", self.table.schema, self.table.to_batches())
+        self.folder.write_batches(f"said-{name}", CREDITS, self.credits.to_batches())
 
     def messages(self, place: int) -> Iterator[Message]:
         """All of it, to another place."""
@@ -92,6 +154,37 @@ def tokens_of(table: pa.Table, without: NDArray[np.bool_] | None = None) -> Toke
     return found
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What helpers found of large clusters, and the texts that they hold; articles by their numbers."""
+
+    edges: Aligned  # all pairs that they report; as passages the copies in those that make families
+    helpers: NDArray[np.int32]  # (n,) partitions
+    held: NDArray[np.int64]  # (n,) articles, each as often as it has helpers; rising
+
+    @classmethod
+    def merged(cls, parts: Sequence[Shared]) -> Shared:
+        """What was found of other clusters each."""
+        held = np.concatenate([np.empty(0, np.int64), *(part.held for part in parts)])
+        helpers = np.concatenate([np.empty(0, np.int32), *(part.helpers for part in parts)])
+        order = np.argsort(held, kind="stable")
+        return cls(Aligned.merged([NONE, *(part.edges for part in parts)]), helpers[order], held[order])
+
+    @classmethod
+    def of_arrays(cls, kept: dict[str, NDArray[Any]]) -> Shared:
+        """From what was written."""
+        return cls(aligned_of_arrays(kept), kept["helpers"], kept["held"])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """As arrays that can be written."""
+        return aligned_to_arrays(self.edges) | {"helpers": self.helpers, "held": self.held}
+
+    def some(self, numbers: NDArray[np.int64]) -> Shared:
+        """Of some clusters, that of the articles `numbers`."""
+        pairs, held = np.isin(self.edges.pairs[:, 0], numbers), np.isin(self.held, numbers)
+        return Shared(self.edges.taken(np.flatnonzero(pairs)), self.helpers[held], self.held[held])
+
+
 def told_to_arrays(told: Verified) -> dict[str, NDArray[Any]]:
     """What was found, as arrays that can be written."""
     out = families_to_arrays(told.within, told.families) | {"rest": told.rest}
@@ -109,23 +202,39 @@ def told_of_arrays(kept: dict[str, NDArray[Any]]) -> Verified:
     return Verified(within, between, known, kept["rest"])
 
 
-def group_of(job: Job, part: int) -> Group:
-    """The articles that were verified in a partition."""
-    table = pa.Table.from_batches(job.folder.read_batches(f"texts-{part}"))
-    credits = pa.Table.from_batches(job.folder.read_batches(f"said-{part}"), CREDITS)
-    return Group(table.combine_chunks(), credits.combine_chunks())
+def group_of(job: Job, name: int | str) -> Group:
+    """The articles that were verified in a partition, or another group that was kept."""
+    table = pa.Table.from_batches(job.folder.read_batches(f"texts-{name}"))
+    credits = pa.Table.from_batches(job.folder.read_batches(f"said-{name}"), CREDITS)
+    return Group(job.folder, table.combine_chunks(), credits.combine_chunks())
+
+
+class Part(NamedTuple):
+    """A group and what was found of it."""
+
+    group: Group
+    told: Verified
+    shared: Shared
+    hosts: NDArray[np.int32]  # of the pairs between clusters, by row
+
+
+def whole_of(job: Job, part: int) -> Part:
+    """All that was verified in a partition."""
+    kept = job.folder.read_arrays(f"verified-{part}")
+    hosts, told, shared = kept.pop("hosts"), told_of_arrays(kept), Shared.merged([])
+    if job.folder.has(f"large-{part}"):
+        told = merged([told, told_of_arrays(job.folder.read_arrays(f"concluded-{part}"))])
+        shared = Shared.of_arrays(job.folder.read_arrays(f"edges-{part}"))
+    return Part(group_of(job, part), told, shared, hosts)
 
 
 def part_of(
-    job: Job, part: int, roots: NDArray[np.int64], *, without: bool = False
-) -> tuple[Group, Verified]:
-    """Of what was verified here, some clusters, or all but those; with the pairs that they are hosts of."""
-    whole = group_of(job, part)
-    whole_of = f"verified-all-{part}"  # with large clusters
-    kept = job.folder.read_arrays(whole_of if job.folder.has(whole_of) else f"verified-{part}")
-    hosts, told = kept.pop("hosts"), told_of_arrays(kept)
+    everything: Part, roots: NDArray[np.int64], *, without: bool = False
+) -> tuple[Group, Verified, Shared]:
+    """Of what was verified, some clusters, or all but those; with the pairs that they are hosts of."""
+    whole, told, shared, hosts = everything
     if without and not roots.size:
-        return whole, told
+        return whole, told, shared
     wanted = np.isin(whole.column("root"), roots) != without
     own = wanted & (whole.column("what") != GUEST)
     between = told.between.taken(np.flatnonzero(wanted[hosts]))
@@ -145,8 +254,8 @@ def part_of(
     )
     within = told.within.taken(np.flatnonzero(wanted[told.within.pairs[:, 0]]))
     left = Verified(within, between, families, told.rest[wanted[told.rest[:, 0]]])
-    group = whole.some(own, guests)
-    return group, among(left, whole.column("number"), group.column("number"))
+    group, numbers = whole.some(own, guests), whole.column("number")
+    return group, among(left, numbers, group.column("number")), shared.some(numbers[own])
 
 
 def among(told: Verified, numbers: NDArray[np.int64], others: NDArray[np.int64]) -> Verified:

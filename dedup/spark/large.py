@@ -1,14 +1,16 @@
 """Large clusters: what `dedup.verify.verified` does in one go, shared among several partitions.
 
-The place of a cluster chooses its pairs, for which no texts are needed. Helpers hold the texts of their share
-of them: they align those that are chosen at once, and before each round of the needed ones they are told
-which words the copies that others have found account for. The place makes families of all that is found.
+The place of a cluster chooses its pairs, for which no texts are needed. Helpers hold the texts, each of them
+one or more, and align their share of the pairs: first those that are chosen at once, and before each round of
+the needed ones they are told which words the copies that others have found account for. The place makes
+families of all that is found (`dedup.spark.joining`); what the pairs hold stays with the helpers, which tell
+homes of it in the end (`dedup.spark.asking`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,19 +20,21 @@ from dedup.align import Aligned, align, keys_of
 from dedup.candidates import Candidates
 from dedup.cover import cover
 from dedup.csr import offsets_of, taken
-from dedup.families import families
+from dedup.families import telling
+from dedup.kernels.align import COPY, KIND
 from dedup.resume import aligned_of_arrays, aligned_to_arrays
 from dedup.seen import Seen
-from dedup.spark.groups import TEXT, Group, among, tokens_of
+from dedup.spark.groups import TEXT, tokens_of
 from dedup.spark.homes import Home
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
-from dedup.spark.storage import packed_arrays, unpacked_arrays
-from dedup.verify import ROUNDS, Verified, rejoined, round_of
+from dedup.spark.storage import packed_arrays
+from dedup.verify import ROUNDS, round_of
 
 LARGE = 4096  # texts in a cluster from which on its work is shared
 _SHARE = 2048  # of them for each helper, about
 _AT_ONCE = -1  # in place of a round
+LENT = ["number", "id", "outlet", "weights", "marks", "sizes", *TEXT]  # columns of texts that helpers hold
 
 
 def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -44,35 +48,39 @@ def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     order = np.argsort(keys_of(pairs))
     pairs, roots = pairs[order], roots[order]
     buckets, needed = column(found[1], "buckets")[order], column(found[1], "needed")[order]
-    job.folder.write_arrays(f"large-{part}", {"numbers": numbers, "pairs": pairs})
     chosen = cover(Candidates(pairs, buckets, needed), numbers.size)
     rounds = np.where(chosen, _AT_ONCE, round_of(numbers, pairs)).astype(np.int8)
     some = np.flatnonzero(chosen | needed)
-    helpers = _helpers(job, numbers, pairs, roots)[some]
+    by_text = _helpers(job, numbers, pairs, roots)
+    degrees = np.bincount(pairs.ravel(), minlength=numbers.size)[pairs[some]]
+    helpers = by_text[pairs[some, (degrees[:, 0] > degrees[:, 1]).astype(np.int64)]]
     left, right = numbers[pairs[some]].T
-    for helper, rows in divided(helpers, job.parts):
-        own = some[rows]
+    shares = dict(divided(helpers, job.parts))
+    for helper in np.unique(by_text).tolist():
+        rows = shares.get(helper, some[:0])
         yield Message(helper, "share", arrays(
-            left=left[rows], right=right[rows], root=roots[own], round=rounds[own]
+            left=left[rows], right=right[rows], root=roots[some[rows]], round=rounds[some[rows]]
         ))  # fmt: skip
-    asked = np.unique(np.concatenate([left, right]) * job.parts + np.tile(helpers, 2))
-    numbers, helpers = asked // job.parts, asked % job.parts
-    for home, rows in divided(job.homes(numbers), job.parts):
-        own_rows = (numbers[rows] - job.bases[home]).astype(np.int32)
-        yield Message(home, "lend", arrays(row=own_rows, helper=helpers[rows].astype(np.int32)))
+    texts, holders = np.concatenate([left, right, numbers]), np.concatenate([helpers, helpers, by_text])
+    asked = np.unique(texts * job.parts + holders)
+    held, helpers = asked // job.parts, (asked % job.parts).astype(np.int32)
+    job.folder.write_arrays(f"large-{part}", {
+        "numbers": numbers, "pairs": pairs, "held": held, "helpers": helpers,
+    })  # fmt: skip
+    for home, rows in divided(job.homes(held), job.parts):
+        own_rows = (held[rows] - job.bases[home]).astype(np.int32)
+        yield Message(home, "lend", arrays(row=own_rows, helper=helpers[rows]))
 
 
 def _helpers(
     job: Job, numbers: NDArray[np.int64], pairs: NDArray[np.int32], roots: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The partition that each pair goes to: most of one text's go to one, and all of a cluster's to a few."""
-    degrees = np.bincount(pairs.ravel(), minlength=numbers.size)
-    less = np.where(degrees[pairs[:, 0]] <= degrees[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+    """The partition that most pairs of each text go to; those of all texts of a cluster are a few."""
     root_of = np.empty(numbers.size, np.int64)
     root_of[pairs] = roots[:, None]
     clusters, which, sizes = np.unique(root_of, return_inverse=True, return_counts=True)
     counts = np.minimum(job.parts, -(-sizes // _SHARE))[which]
-    helpers: NDArray[np.int64] = (job.spread(clusters)[which] + numbers % counts)[less] % job.parts
+    helpers: NDArray[np.int64] = (job.spread(clusters)[which] + numbers % counts) % job.parts
     return helpers
 
 
@@ -89,13 +97,13 @@ def lend(home: Home, described: pa.Table) -> Iterator[Message]:
     if not home.job.folder.has(f"lend-{home.part}"):
         return
     asked = home.state("lend")
-    table = described.select(["number", "marks", "sizes", *TEXT])
+    table = described.select(LENT)
     for helper, rows in divided(asked["helper"], home.job.parts):
         own = np.sort(asked["row"][rows])
         yield from (Message(helper, "lent", batch) for batch in texts_in(table.take(pa.array(own))))
 
 
-class _Share:
+class Share:
     """The pairs that a helper looks at, by place among the texts that it was lent."""
 
     def __init__(self, job: Job, part: int) -> None:
@@ -104,17 +112,21 @@ class _Share:
         kept = job.folder.read_arrays(f"share-{part}")
         self.numbers = column(table, "number")
         self.rounds = kept["round"]
-        both = np.stack([kept["left"], kept["right"]], axis=1)
-        self.pairs = np.searchsorted(self.numbers, both).astype(np.int32)
-        self.places = np.zeros(self.numbers.size, np.int64)  # of the texts' clusters
+        self.pairs = self.among(kept["left"], kept["right"])
+        self.places = np.full(self.numbers.size, -1)  # of the clusters of the texts in pairs
         self.places[self.pairs] = job.spread(kept["root"])[:, None]
         self.tokens = tokens_of(table)
         self.seen = Seen.nothing(self.tokens, self.pairs)
 
+    def among(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Pairs of articles by place, int32 (n, 2)."""
+        return np.searchsorted(self.numbers, np.stack([left, right], axis=1)).astype(np.int32)
+
     def align(self, pairs: NDArray[np.int32], number: int) -> None:
-        """Align some pairs; keep what is found."""
+        """Align some pairs; keep what is found, by the articles' numbers."""
         found = align(self.tokens, pairs, self.job.settings, seen=self.seen)
-        told = aligned_to_arrays(found) | {"numbers": self.numbers, "tried": self.numbers[pairs]}
+        told = aligned_to_arrays(replace(found, pairs=self.numbers[found.pairs].astype(np.int32)))
+        told["tried"] = self.numbers[pairs].astype(np.int32)
         self.job.folder.write_arrays(f"found-{self.part}-{number}", told)
 
     def see(self, marks: NDArray[np.uint8]) -> None:
@@ -134,6 +146,38 @@ class _Share:
             own, lines = taken(bounds, rows)
             lists = pa.ListArray.from_arrays(own.astype(np.int32), pa.array(bits[lines]))
             yield Message(place, "marks", arrays(number=self.numbers[texts[rows]], bits=lists))
+
+    def found(self, rounds: Sequence[int]) -> Iterator[Message]:
+        """What was found in some rounds that makes families, to the places of the clusters."""
+        found = found_in(self.job, self.part, rounds, self.numbers)
+        tried = np.concatenate(
+            [self.job.folder.read_arrays(f"found-{self.part}-{each}")["tried"] for each in rounds]
+        )
+        lengths, share = self.tokens.lengths, self.job.settings.copy_share
+        edges, places = _edges(found, lengths, share), self.places[found.pairs[:, 0]]
+        tried_at = self.places[np.searchsorted(self.numbers, tried[:, 0])]
+        for place in np.unique(tried_at).tolist():
+            some, texts = edges.taken(np.flatnonzero(places == place)), np.flatnonzero(self.places == place)
+            some = replace(some, pairs=self.numbers[some.pairs].astype(np.int32))
+            told = aligned_to_arrays(some) | {"tried": tried[tried_at == place]}
+            told |= {"texts": self.numbers[texts], "lengths": lengths[texts]}
+            data = pa.array([packed_arrays(told).to_pybytes()], pa.binary())
+            yield Message(place, "found", arrays(data=data))
+
+
+def found_in(job: Job, part: int, rounds: Sequence[int], numbers: NDArray[np.int64]) -> Aligned:
+    """What a helper found in some rounds, by place among the articles `numbers`."""
+    names = [f"found-{part}-{number}" for number in rounds]
+    kept = [job.folder.read_arrays(name) for name in names if job.folder.has(name)]
+    found = Aligned.merged([aligned_of_arrays(each) for each in kept])
+    return replace(found, pairs=np.searchsorted(numbers, found.pairs).astype(np.int32))
+
+
+def _edges(found: Aligned, lengths: NDArray[np.int64], copy_share: float) -> Aligned:
+    """All pairs, with those of their passages alone that make families."""
+    kept = np.repeat(telling(found, lengths, copy_share), np.diff(found.offsets))
+    kept &= found.passages[:, KIND] == COPY
+    return replace(found, passages=found.passages[kept], offsets=offsets_of(kept)[found.offsets])
 
 
 def _padded(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -161,7 +205,7 @@ def begin(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         return
     table = pa.Table.from_batches(lent).sort_by("number").combine_chunks()
     job.folder.write_batches(f"lent-{part}", table.schema, table.to_batches())
-    share = _Share(job, part)
+    share = Share(job, part)
     share.align(share.pairs[share.rounds == _AT_ONCE], _AT_ONCE)
     yield from share.messages()
 
@@ -194,7 +238,7 @@ def look(number: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     told = list(inbox.each("seen"))
     if not told:
         return
-    share = _Share(job, part)
+    share = Share(job, part)
     texts = share.texts
     lengths = share.tokens.lengths[texts]
     bounds, places = _padded(lengths)
@@ -210,43 +254,4 @@ def look(number: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     if number < ROUNDS - 1:
         yield from share.messages()
         return
-    for each in range(_AT_ONCE, ROUNDS):
-        yield from _found(share, each)
-
-
-def _found(share: _Share, number: int) -> Iterator[Message]:
-    """What a helper found in one round, to the places of the clusters."""
-    kept = share.job.folder.read_arrays(f"found-{share.part}-{number}")
-    tried, found = kept.pop("tried"), aligned_of_arrays(kept)
-    at = np.searchsorted(share.numbers, tried[:, 0])
-    places, tried_at = share.places[found.pairs[:, 0]], share.places[at]
-    for place in np.unique(tried_at).tolist():
-        some = found.taken(np.flatnonzero(places == place))
-        told = aligned_to_arrays(some) | {"numbers": share.numbers, "tried": tried[tried_at == place]}
-        data = pa.array([packed_arrays(told).to_pybytes()], pa.binary())
-        yield Message(place, "found", arrays(data=data))
-
-
-def concluded(job: Job, part: int, group: Group, inbox: Inbox) -> Verified | None:
-    """What was found of the large clusters of a place, by place in its group; None if it has none."""
-    told = [unpacked_arrays(batch["data"][0].as_buffer()) for _, batch in inbox.each("found")]
-    if not told:
-        return None
-    numbers, tokens = group.column("number"), group.tokens()
-    none = align(tokens, np.empty((0, 2), np.int32), job.settings)
-    nobody = families(none, tokens.lengths, job.settings.copy_share)
-    parts, tried = [none], []
-    for each in told:
-        own, tried_pairs = each.pop("numbers"), each.pop("tried")
-        some = Verified(aligned_of_arrays(each), none, nobody, np.empty((0, 2), np.int32))
-        parts.append(among(some, own, numbers).within)
-        tried.append(np.searchsorted(numbers, tried_pairs))
-    found = [Aligned.merged(parts)]
-    kept = job.folder.read_arrays(f"large-{part}")
-    pairs = np.searchsorted(numbers, kept["numbers"]).astype(np.int32)[kept["pairs"]]
-    left_out = np.ones(len(pairs), np.bool_)
-    left_out[np.searchsorted(keys_of(pairs), keys_of(np.concatenate(tried)))] = False
-    share, aligner = job.settings.copy_share, partial(align, tokens, settings=job.settings)
-    known = families(found[0], tokens.lengths, share)
-    known, rest = rejoined(found, known, pairs[left_out], tokens.lengths, share, aligner)
-    return Verified(Aligned.merged(found), none, known, rest)
+    yield from share.found(range(_AT_ONCE, ROUNDS))

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup.csr import batches as cut
+from dedup.spark.storage import Folder
 
 SCHEMA = "part int, kind string, source int, number int, data binary"
 _ARROW = pa.schema(
@@ -47,11 +48,34 @@ class Inbox:
     def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
         self._rows: dict[str, list[tuple[int, int, pa.Scalar]]] = {}
         for batch in batches:
-            kinds, sources = batch["kind"].to_pylist(), batch["source"].to_pylist()
-            numbers = batch["number"].to_pylist()
-            for kind, source, number, data in zip(kinds, sources, numbers, batch["data"], strict=True):
-                if kind != TICK:
-                    self._rows.setdefault(kind, []).append((source, number, data))
+            self._add(batch)
+
+    def _add(self, batch: pa.RecordBatch) -> None:
+        kinds, sources = batch["kind"].to_pylist(), batch["source"].to_pylist()
+        numbers = batch["number"].to_pylist()
+        for kind, source, number, data in zip(kinds, sources, numbers, batch["data"], strict=True):
+            if kind != TICK:
+                self._rows.setdefault(kind, []).append((source, number, data))
+
+    def has(self, kind: str) -> bool:
+        """Is there anything of one kind?"""
+        return kind in self._rows
+
+    def put_aside(self, folder: Folder, name: str, kinds: Iterable[str]) -> None:
+        """Keep what is of some kinds for a later step, in a file; without anything there is none."""
+        rows = [
+            (0, kind, source, number, data.as_buffer())
+            for kind in kinds
+            for source, number, data in self._rows.pop(kind, [])
+        ]
+        if rows:
+            folder.write_batches(name, _ARROW, [_batch(rows)])
+
+    def take_back(self, folder: Folder, name: str) -> None:
+        """Take in what an earlier step put aside."""
+        if folder.has(name):
+            for batch in folder.read_batches(name):
+                self._add(batch)
 
     def each(self, kind: str) -> Iterator[tuple[int, pa.RecordBatch]]:
         """The senders and what they sent of one kind; it is forgotten as it is handed out."""
@@ -96,9 +120,12 @@ def column(table: pa.Table | pa.RecordBatch, name: str) -> NDArray[Any]:
 
 
 def sizes_of(table: pa.Table) -> NDArray[np.int64]:
-    """The bytes of each row's text, wherever it is, int64 (n,); `table` has columns of `schema.READ`."""
+    """The bytes of each row's text, wherever it is, int64 (n,); `table` has columns of `schema.READ`.
+
+    A row without one has none.
+    """
     sizes = pc.coalesce(table["bytes"], pc.binary_length(table["text"]))
-    return np.concatenate([np.empty(0, np.int64), sizes.to_numpy()])
+    return np.concatenate([np.empty(0, np.int64), sizes.fill_null(0).to_numpy()])
 
 
 def texts_in(table: pa.Table) -> Iterator[pa.RecordBatch]:

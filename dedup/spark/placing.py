@@ -164,7 +164,8 @@ def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         rows, places = [*rows, row[some]], [*places, wanted[some]]
         what.append(np.full(int(some.sum()), GUEST))
     leads: dict[int, str] = {}
-    roots = home.state("roots")["roots"]
+    kept = home.state("roots")
+    roots, away = kept["roots"], kept["sizes"] > large.LARGE
     for _, batch in inbox.each("again"):
         roots[column(batch, "row")] = column(batch, "root")
         rows, places = [*rows, column(batch, "row")], [*places, column(batch, "at")]
@@ -176,9 +177,9 @@ def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     bounds = np.searchsorted(credited["article"].to_numpy(), np.arange(len(home) + 1))
     for holder, some in divided(holders, job.parts):
         order = some[np.argsort(numbers[some], kind="stable")]
-        told = whole.take(pa.array(numbers[order])).append_column(
-            "what", pa.array(roles[order].astype(np.int8))
-        )
+        own = roles[order]
+        told = whole.take(pa.array(numbers[order])).append_column("what", pa.array(own.astype(np.int8)))
+        told = told.append_column("away", pa.array(away[numbers[order]] & (own == OWN)))
         yield from (Message(holder, "text", batch) for batch in texts_in(told))
         _, lines = taken(bounds, numbers[order[roles[order] != GUEST]])
         if lines.size:

@@ -19,24 +19,25 @@ from dedup.io import kept
 from dedup.kernels import compose as parts_of
 from dedup.kernels.align import FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.places import Places, pack, spread
-from dedup.provenance import Origins, Sources
+from dedup.provenance import Sources
 from dedup.schema import ARTICLES, COPYING, FAMILIES, PAIRS, PASSAGES, READ, SKETCH, TEXTS
 from dedup.scratch import Scratch
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import Folder
+from dedup.spark.telling import NOWHERE, families_of
 from dedup.spark.writing import ROWS, kept_rows, shown_texts, write_part
 from dedup.store import DETAILS, Articles
 from dedup.tokens import Tokens
 
 BACK = "read"  # the name of what is handed back to the driver
 _BACK = pa.schema([field for field in READ if field.name == "bytes" or field.name not in SKETCH.names])
-NOWHERE = Origins(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
 
 
 def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Compose the articles of a home, and write its rows of all tables but the families'."""
+    inbox.take_back(job.folder, f"told-{part}")
     home = Home(job, part)
     shown = np.zeros(len(home), np.bool_)
     counts, copies = {}, 0
@@ -92,7 +93,7 @@ class _Entries:
                 np.empty((0, 3), np.int32),
                 offsets_of(none),
             )
-        sources, table = found
+        table = found[1]
         pairs = np.stack([column(table, "one"), column(table, "other")], axis=1)
         order = np.lexsort((column(table, "right"), pairs[:, 1], pairs[:, 0]))
         table = table.take(pa.array(order)).combine_chunks()
@@ -100,7 +101,7 @@ class _Entries:
         bounds = lists.offsets.to_numpy().astype(np.int64) // 3
         return cls(
             pairs[order], column(table, "right"), table["id"].combine_chunks(),
-            _keys(sources[order], column(table, "family")),
+            column(table, "family"),
             lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, 3), bounds - bounds[0],
         )  # fmt: skip
 
@@ -134,17 +135,12 @@ class _Memberships:
         if found is None:
             none, nobody = np.empty(0, np.int64), pa.array([], pa.string())
             return cls(none, none, none, nobody, nobody, np.empty(0, object), np.empty(0))
-        sources, table = found
+        table = found[1]
         return cls(
-            _keys(sources, column(table, "family")), column(table, "number"), column(table, "origin"),
+            column(table, "family"), column(table, "number"), column(table, "origin"),
             table["origin_id"].combine_chunks(), table["name"].combine_chunks(),
             np.array(table["role"].to_pylist(), object), column(table, "share"),
         )  # fmt: skip
-
-
-def _keys(sources: NDArray[np.int32], families: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A key for each family, by the partition that made it; -1 for none."""
-    return np.where(families >= 0, sources.astype(np.int64) << 32 | families, -1)
 
 
 @dataclass(frozen=True)
@@ -239,10 +235,7 @@ def _families(
     members = labels(np.concatenate([member.numbers, entries.others[common]]))
     both = np.unique(families * max(len(labels), 1) + members)
     families, members = both // max(len(labels), 1), both % max(len(labels), 1)
-    spans = np.zeros((members.size, 2), np.int32)
-    found = Families.of(
-        np.zeros(keys.size, np.int32), families, members.astype(np.int32), np.arange(members.size + 1), spans
-    )
+    found = families_of(keys.size, families, members.astype(np.int32))
     return found, labels(origins)
 
 

@@ -3,51 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dedup.agencies import CREDITS
 from dedup.align import keys_of
 from dedup.candidates import Candidates
 from dedup.families import telling
-from dedup.spark import large
+from dedup.spark import joining, large
 from dedup.spark.graph import joined
-from dedup.spark.groups import Group, group_of, part_of, told_of_arrays, told_to_arrays, with_numbers
+from dedup.spark.groups import Group, group_of, part_of, told_to_arrays, whole_of, with_numbers
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import packed_arrays
-from dedup.verify import merged, verified
+from dedup.verify import verified
 
 _PAIR = ("host", "guest", "buckets", "needed")
 _KINDS = (np.int64, np.int64, np.uint16, np.bool_)
 
 
-def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Verify the clusters and the pairs that came here, and begin with those that others share."""
+def receive(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Keep the articles and the pairs that came here; align a share of the pairs of large clusters."""
     texts, credits, pairs = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit", "pair"))
     if texts:
-        group = Group.of(texts, credits)
-        job.folder.write_batches(f"texts-{part}", group.table.schema, group.table.to_batches())
-        job.folder.write_batches(f"said-{part}", CREDITS, group.credits.to_batches())
-        found, hosts = _candidates(group.column("number"), pairs)
-        told = verified(group.tokens(), found, group.column("number"), job.settings)
-        places = np.searchsorted(keys_of(found.pairs), told.between.keys)
-        job.folder.write_arrays(f"verified-{part}", told_to_arrays(told) | {"hosts": hosts[places]})
+        Group.of(job.folder, texts, credits).put_aside(part).keep(part)
+        columns = {
+            name: np.concatenate([np.empty(0, kind), *(column(batch, name) for batch in pairs)])
+            for name, kind in zip(_PAIR, _KINDS, strict=True)
+        }
+        job.folder.write_arrays(f"pairs-{part}", columns)
     yield from large.begin(job, part, inbox)
 
 
-def conclude(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Take in what was found of large clusters; tell which clusters share copy."""
+def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Verify clusters, and make families of what helpers have found; tell which clusters share copy."""
+    yield from joining.join(job, part, inbox)
     if not job.folder.has(f"texts-{part}"):
         return
-    group, kept = group_of(job, part), job.folder.read_arrays(f"verified-{part}")
-    hosts, told = kept.pop("hosts"), told_of_arrays(kept)
-    found = large.concluded(job, part, group, inbox)
-    if found is not None:
-        whole = told_to_arrays(merged([told, found])) | {"hosts": hosts}
-        job.folder.write_arrays(f"verified-all-{part}", whole)
+    group = group_of(job, part)
+    found, hosts = _candidates(group.column("number"), job.folder.read_arrays(f"pairs-{part}"))
+    tokens = group.tokens(found.pairs)
+    told = verified(tokens, found, group.column("number"), job.settings)
+    places = np.searchsorted(keys_of(found.pairs), told.between.keys)
+    job.folder.write_arrays(f"verified-{part}", told_to_arrays(told) | {"hosts": hosts[places]})
     roots, at = group.column("root"), group.column("at")
     ends = told.between.pairs[telling(told.between, group.column("lengths"), job.settings.copy_share)]
     if ends.size:
@@ -57,13 +57,10 @@ def conclude(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 
 def _candidates(
-    numbers: NDArray[np.int64], pairs: list[pa.RecordBatch]
+    numbers: NDArray[np.int64], pairs: dict[str, NDArray[Any]]
 ) -> tuple[Candidates, NDArray[np.int32]]:
     """Pairs by place among the articles, sorted, and the host of each."""
-    host, guest, buckets, needed = (
-        np.concatenate([np.empty(0, kind), *(column(batch, name) for batch in pairs)])
-        for name, kind in zip(_PAIR, _KINDS, strict=True)
-    )
+    host, guest, buckets, needed = (pairs[name] for name in _PAIR)
     hosts = np.searchsorted(numbers, host).astype(np.int32)
     both = np.sort(np.stack([hosts, np.searchsorted(numbers, guest).astype(np.int32)], axis=1), axis=1)
     order = np.lexsort((both[:, 1], both[:, 0]))
@@ -71,7 +68,8 @@ def _candidates(
 
 
 def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Tell all clusters that share copy where to meet: where most of that copy is."""
+    """Tell all clusters that share copy where to meet, where most of that copy is; align what is apart."""
+    yield from joining.rejoin(job, part, inbox)
     found = inbox.table("copies")
     if found is None:
         return
@@ -87,16 +85,23 @@ def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 
 def move(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Send the clusters that share copy where they meet."""
+    """Conclude what is found of large clusters, and send the clusters that share copy where they meet."""
+    joining.conclude(job, part, inbox)
     found = [
         np.stack([column(batch, "root"), column(batch, "at")], axis=1) for _, batch in inbox.each("moved")
     ]
     moved = np.concatenate([np.empty((0, 2), np.int64), *found])
     moved = moved[np.argsort(moved[:, 0])]
     job.folder.write_arrays(f"moved-{part}", {"moved": moved})
-    for place in np.setdiff1d(moved[:, 1], part).tolist():
-        group, told = part_of(job, part, moved[moved[:, 1] == place, 0])
+    places = np.setdiff1d(moved[:, 1], part).tolist()
+    if not places:
+        return
+    whole = whole_of(job, part)
+    for place in places:
+        group, told, shared = part_of(whole, moved[moved[:, 1] == place, 0])
         yield from group.messages(place)
-        yield Message(
-            place, "told", arrays(data=pa.array([packed_arrays(with_numbers(told, group)).to_pybytes()]))
+        parts = {"told": with_numbers(told, group)} | (
+            {"shared": shared.arrays()} if shared.held.size else {}
         )
+        for kind, values in parts.items():
+            yield Message(place, kind, arrays(data=pa.array([packed_arrays(values).to_pybytes()])))

@@ -81,6 +81,48 @@ def test_rounds_of_a_large_cluster(scan_alone, tmp_path, monkeypatch):
     assert found > 0
 
 
+def test_helpers_without_pairs(scan_alone, tmp_path, monkeypatch):
+    monkeypatch.setattr(large, "LARGE", 2)
+    monkeypatch.setattr(large, "_SHARE", 1)
+    source = [{"id": f"{number}", "text": f"{words(100, 1)} {words(10, number)}"} for number in range(3)]
+    folder, _ = scan_alone(source, tmp_path, parts=8)
+    same(folder, dedup.scan(source))
+    work = Folder(str(tmp_path / "work"))
+    shares = [
+        len(work.read_arrays(f"share-{part}")["left"]) for part in range(8) if work.has(f"share-{part}")
+    ]
+    assert sorted(shares) == [0, 1, 2]
+
+
+def words(count, seed):
+    draw = random.Random(seed)
+    return " ".join("".join(draw.choices("abcdefghij", k=6)) for _ in range(count))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 8])
+def test_clusters_that_meet_each_other_and_a_large_one(scan_alone, tmp_path, monkeypatch, parts):
+    monkeypatch.setattr(large, "LARGE", 20)
+    monkeypatch.setattr(large, "_SHARE", 10)
+    own = (words(10, 1000 + number) for number in range(1000))
+    story, short = words(200, 1), words(30, 2)
+    texts = [f"{next(own)} {story} {next(own)}" for _ in range(40)]
+    texts += [f"{next(own)} {short} {next(own)}", texts[3], texts[9], texts[9]]
+    texts[7] += f" {next(own)} {short}"  # enough for the short article to meet the large cluster
+    for number in range(16):  # a cluster that holds a bit of one of the large one, and meets a third
+        one, other, both, bit = (words(size, 10 * number + 3 + size) for size in (60, 61, 30, 20))
+        texts[10 + number] += f" {next(own)} {bit}"
+        texts += [f"{one} {both} {next(own)} {bit} {next(own)}" for _ in range(4)]
+        texts += [f"{other} {both} {next(own)} {next(own)}" for _ in range(4)]
+    source = [{"id": f"{number * 37 % 997:03}", "text": text} for number, text in enumerate(texts)]
+    report = dedup.scan(source)
+    folder, _ = scan_alone(source, tmp_path, parts=parts)
+    same(folder, report)
+    assert len(list((tmp_path / "work").glob("aside-*"))) == 1
+    sizes = [row["size"] for row in report.families.to_pylist()]
+    assert sizes[0] == 43
+    assert sizes.count(9) > 10
+
+
 def test_chunks_and_row_groups_do_not_matter(scan_alone, corpus, expected, tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "_CHUNK", 2**17)
     monkeypatch.setattr(reading, "_GROUPS", 1)

@@ -1,0 +1,124 @@
+"""Joining: what helpers have found of large clusters becomes families.
+
+The place of a cluster makes families of the pairs. Pairs that were left out, but whose articles are not of
+one family, are aligned after all (`dedup.verify.rejoined`), by helpers that hold both texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.align import Aligned, keys_of
+from dedup.cover import apart
+from dedup.csr import owners, taken
+from dedup.families import families, renewed
+from dedup.resume import aligned_of_arrays, families_of_arrays, families_to_arrays
+from dedup.spark.groups import NONE, Shared, among, group_of, told_to_arrays
+from dedup.spark.job import Job
+from dedup.spark.large import Share
+from dedup.spark.messages import Inbox, Message, arrays, column, divided
+from dedup.spark.storage import unpacked_arrays
+from dedup.verify import ROUNDS, Verified, rejoined
+
+
+def join(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Make families of what helpers have found; tell them which of the other pairs are apart."""
+    if not job.folder.has(f"large-{part}"):
+        return
+    kept = job.folder.read_arrays(f"large-{part}")
+    numbers, pairs = kept["numbers"], kept["pairs"]
+    told = _told(inbox)
+    lengths = np.zeros(numbers.size, np.int64)
+    for each in told:
+        lengths[np.searchsorted(numbers, each["texts"])] = each["lengths"]
+    edges = _edges(told, numbers)
+    known = families(edges, lengths, job.settings.copy_share)
+    left_out = np.ones(len(pairs), np.bool_)
+    tried = np.searchsorted(numbers, np.concatenate([each["tried"] for each in told])).astype(np.int32)
+    left_out[np.searchsorted(keys_of(pairs), keys_of(tried))] = False
+    rest = pairs[left_out]
+    further = apart(rest, known, numbers.size)
+    again = rest[further]
+    helpers = holders(kept["helpers"], np.searchsorted(numbers, kept["held"]), again)
+    job.folder.write_arrays(f"joined-{part}", families_to_arrays(edges, known) | {
+        "rest": rest[~further], "alone": again[helpers < 0],
+    })  # fmt: skip
+    again, helpers = numbers[again[helpers >= 0]], helpers[helpers >= 0]
+    for helper, rows in divided(helpers, job.parts):
+        yield Message(helper, "again", arrays(left=again[rows, 0], right=again[rows, 1]))
+
+
+def _told(inbox: Inbox) -> list[dict[str, NDArray[Any]]]:
+    """What helpers say that they have found."""
+    return [unpacked_arrays(batch["data"][0].as_buffer()) for _, batch in inbox.each("found")]
+
+
+def _edges(told: list[dict[str, NDArray[Any]]], numbers: NDArray[np.int64]) -> Aligned:
+    """The pairs that helpers tell of, by place among the articles `numbers`."""
+    found = Aligned.merged([NONE, *(aligned_of_arrays(each) for each in told)])
+    return replace(found, pairs=np.searchsorted(numbers, found.pairs).astype(np.int32))
+
+
+def holders(
+    helpers: NDArray[np.int32], held: NDArray[np.int64], pairs: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """A helper that holds both texts of each pair, -1: there is none, int64 (n,).
+
+    `helpers` hold the texts `held`, (m,) each, which rise.
+    """
+    turns = (helpers - held) % (int(helpers.max(initial=0)) + 1)  # so that not always the same is taken
+    order = np.lexsort((turns, held))
+    helpers, held = helpers[order].astype(np.int64), held[order]
+    most = int(max(held.max(initial=0), pairs.max(initial=0)))
+    heads = np.searchsorted(held, np.arange(most + 2))
+    bounds, rows = taken(heads, pairs[:, 0])
+    which = owners(bounds)
+    both = np.isin(helpers[rows] * (most + 1) + pairs[which, 1], helpers * (most + 1) + held)
+    out = np.full(len(pairs), -1)
+    out[which[both]] = helpers[rows[both]]
+    return out
+
+
+def rejoin(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Align the pairs that are apart."""
+    found = inbox.table("again")
+    if found is None:
+        return
+    share = Share(job, part)
+    pairs = share.among(*(column(found[1], name) for name in ("left", "right")))
+    share.places[pairs] = found[0][:, None]
+    share.align(pairs, ROUNDS)
+    yield from share.found([ROUNDS])
+
+
+def conclude(job: Job, part: int, inbox: Inbox) -> None:
+    """Make families of all pairs in the end; align here what no helper could."""
+    if not job.folder.has(f"large-{part}"):
+        return
+    kept, held = job.folder.read_arrays(f"joined-{part}"), job.folder.read_arrays(f"large-{part}")
+    numbers, share = held["numbers"], job.settings.copy_share
+    edges, known = families_of_arrays(kept)
+    again, group = _edges(_told(inbox), numbers), group_of(job, part)
+    places, own = np.searchsorted(group.column("number"), numbers), group.aligner(job.settings)
+    lengths = group.column("lengths")[places]
+
+    def aligner(pairs: NDArray[np.int32]) -> Aligned:
+        found = own(places[pairs].astype(np.int32))
+        return replace(found, pairs=np.searchsorted(places, found.pairs).astype(np.int32))
+
+    parts = [edges, again, *([aligner(kept["alone"])] if len(kept["alone"]) else [])]
+    if len(parts) > 2 or len(again.pairs):
+        known = renewed(known, [edges, Aligned.concatenated(parts[1:])], lengths, share)
+    known, rest = rejoined(parts, known, kept["rest"], lengths, share, aligner)
+    local = Aligned.merged([NONE, *parts[2:]])
+    told = among(Verified(local, NONE, known, rest), numbers, group.column("number"))
+    job.folder.write_arrays(f"concluded-{part}", told_to_arrays(told))
+    edges = Aligned.merged([edges, again])
+    edges = replace(edges, pairs=numbers[edges.pairs].astype(np.int32))
+    shared = Shared(edges, held["helpers"], held["held"])
+    job.folder.write_arrays(f"edges-{part}", shared.arrays())
