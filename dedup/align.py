@@ -87,7 +87,9 @@ class Aligned:
 
 def keys_of(pairs: NDArray[np.int32]) -> NDArray[np.int64]:
     """Each pair, int32 (n, 2), as one number, int64 (n,): left << 32 | right."""
-    keys: NDArray[np.int64] = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
+    keys = pairs[:, 0].astype(np.int64)
+    keys <<= 32
+    keys |= pairs[:, 1]
     return keys
 
 

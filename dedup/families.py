@@ -22,6 +22,7 @@ from dedup.kernels.align import COPY, FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.threads import in_order
 
 _AT_ONCE = 4096  # edges of the components that are clustered in one go
+_ROWS = 2**18  # pairs of which it is told in one go whether they are edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +146,11 @@ def renewed(
 
 def telling(aligned: Aligned, lengths: NDArray[np.int64], copy_share: float) -> NDArray[np.bool_]:
     """The pairs that count as edges, bool (n,)."""
-    shares = aligned.covered / np.maximum(lengths[aligned.pairs], 1)
-    out: NDArray[np.bool_] = shares.max(axis=1, initial=0.0) >= copy_share
+    out = np.empty(len(aligned.pairs), np.bool_)
+    for first in range(0, out.size, _ROWS):
+        own = slice(first, first + _ROWS)
+        shares = aligned.covered[own] / np.maximum(lengths[aligned.pairs[own]], 1)
+        out[own] = shares.max(axis=1, initial=0.0) >= copy_share
     return out
 
 

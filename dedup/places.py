@@ -50,11 +50,13 @@ class Places:
 
         `batches` bound the texts handled in one go; together they are all texts.
         """
-        orders = [np.argsort(texts, kind="stable") for texts, _, _ in wanted]
-        sorted_texts = [texts[order] for (texts, _, _), order in zip(wanted, orders, strict=True)]
-        out = [(np.empty(texts.size, np.int32), np.empty(texts.size, np.int32)) for texts in sorted_texts]
+        orders = [_order(texts) for texts, _, _ in wanted]
+        out = [(np.empty(texts.size, np.int32), np.empty(texts.size, np.int32)) for texts, _, _ in wanted]
         firsts_of = np.array([first for first, _ in batches], np.int32)
-        bounds = [np.append(np.searchsorted(texts, firsts_of), texts.size).tolist() for texts in sorted_texts]
+        bounds = [
+            np.append(np.searchsorted(texts, firsts_of, sorter=order), texts.size).tolist()
+            for (texts, _, _), order in zip(wanted, orders, strict=True)
+        ]
 
         def run(number: int) -> None:
             first, stop = batches[number]
@@ -62,10 +64,12 @@ class Places:
             self.packed.read(int(self.offsets[first]), own)
             offsets = self.offsets[first : stop + 1] - self.offsets[first]
             for (texts, firsts, stops), order, cuts, filled in zip(wanted, orders, bounds, out, strict=True):
-                rows = order[cuts[number] : cuts[number + 1]]
+                cut = slice(cuts[number], cuts[number + 1])
+                rows = cut if order is None else order[cut]
                 numbers = texts[rows] - np.int32(first)
-                starts, ends = np.empty(rows.size, np.int32), np.empty(rows.size, np.int32)
-                kernels.unpack(own, offsets, numbers, firsts[rows], stops[rows], starts, ends)
+                starts, ends = np.empty_like(numbers), np.empty_like(numbers)
+                some = np.ascontiguousarray(firsts[rows]), np.ascontiguousarray(stops[rows])
+                kernels.unpack(own, offsets, numbers, some[0], some[1], starts, ends)
                 filled[0][rows], filled[1][rows] = starts, ends
 
         for _ in in_order(run, range(len(batches)), threads):
@@ -90,3 +94,8 @@ class Places:
             self.spread.read(int(bounds[number]), both.reshape(-1))
             own = rows[texts[rows] == number]
             filled[0][own], filled[1][own] = both[0, firsts[own]], both[1, stops[own] - 1]
+
+
+def _order(texts: NDArray[np.int32]) -> NDArray[np.int64] | None:
+    """What sorts `texts`, None if they are sorted."""
+    return None if (texts[1:] >= texts[:-1]).all() else np.argsort(texts, kind="stable")
