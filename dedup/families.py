@@ -120,12 +120,16 @@ def renewed(
 
     Only components that the last one has an edge in are clustered anew.
     """
-    edges = [part.pairs[telling(part, lengths, copy_share)] for part in parts]
+    told = [telling(part, lengths, copy_share) for part in parts]
+    edges = [part.pairs[own] for part, own in zip(parts, told, strict=True)]
     firsts = components(edges, lengths.size)
     changed = np.zeros(lengths.size, np.bool_)
     changed[firsts[edges[-1][:, 0]]] = True
     changed = changed[firsts]
-    some = [part.taken(np.flatnonzero(changed[part.pairs[:, 0]])) for part in parts]
+    some = [
+        part.taken(np.flatnonzero(own & changed[part.pairs[:, 0]]))
+        for part, own in zip(parts, told, strict=True)
+    ]
     new = families(Aligned.concatenated(some), lengths, copy_share, threads=threads)
     kept = ~changed[found.representatives]
     members = kept[found.owners]

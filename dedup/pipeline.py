@@ -325,6 +325,7 @@ class _Run:
             told, piles = verifier.verified(found)
             stage.rows_in, stage.unit_in = len(found.pairs), "pairs"
             stage.rows_out, stage.unit_out = len(told.within.pairs) + len(told.between.pairs), "pairs"
+            del found  # a good part of the memory
         with self.stage("families") as stage:
             parts, clusters = settled(
                 told, lengths, settings.copy_share, verifier.aligned, threads=self.threads

@@ -282,6 +282,7 @@ class Scratch:
         with pa.ipc.new_file(_Sink(spool), kind) as writer:
             for piece in pieces:
                 writer.write_table(piece)
+                self.let_go()
         return pa.ipc.open_file(pa.py_buffer(spool.array())).read_all()
 
     def grown(self) -> None:

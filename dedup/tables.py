@@ -32,7 +32,7 @@ from dedup.threads import in_order
 
 _PARTS = ("own", "boilerplate", "copy", "quotation")  # in the order of `kernels.compose`
 _EVIDENCE = (*CREDITS, "first published", "derived from")  # kinds of evidence for a family's origin
-_ROWS = 2**16  # of a piece
+_ROWS = 2**14  # of a piece, several of which are made at once
 
 Rows = NDArray[np.int64]
 
