@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,22 +30,7 @@ def growth(options: Options) -> Part:
     )
     sizes = _QUICK if options.quick else _SIZES
     for size in sizes:
-        path = options.corpus(size)
-        megabytes = text_bytes(path) / 1e6
-        run = measured(
-            "benchmarks.scan:scan",
-            imports=list(PEERS["dedup"].imports),
-            cores=options.cores,
-            scratch=options.scratch,
-            path=str(path),
-        )
-        part.raw.append({"articles": size, **run.plain()})
-        if run.failed:
-            part.add({"articles": size, "MB": megabytes, "note": run.failed})
-            continue
-        if run.facts["rows"]["articles"] != size or run.facts["problems"]:
-            raise ValueError(f"{size} articles: the report has {run.facts}")
-        part.add(_row(size, megabytes, run))
+        _scan(part, options, size, options.corpus(size), "scan")
     good = [row for row in part.rows if "s" in row]
     exponent = fitted([row["articles"] for row in good], [row["s"] for row in good])
     part.bars.append(Bar("exponent of time", exponent, "≤ 1.10"))
@@ -70,41 +56,45 @@ def ten_million(options: Options) -> Part:
     )
     path = options.corpus(count, length=(2, 4))
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
-        run = measured(
-            "benchmarks.scan:scan_to",
-            imports=list(PEERS["dedup"].imports),
-            cores=options.cores,
-            scratch=options.scratch,
-            path=str(path),
-            folder=f"{folder}/report",
-            memory=memory,
-        )
-    part.raw.append({"articles": count, **run.plain()})
-    if run.failed:
-        part.add({"articles": count, "note": run.failed})
-    elif run.facts["rows"]["articles"] != count or run.facts["problems"]:
-        raise ValueError(f"{count} articles: the report has {run.facts}")
-    else:
-        part.add(_row(count, text_bytes(path) / 1e6, run))
+        run = _scan(part, options, count, path, "scan_to", folder=f"{folder}/report", memory=memory)
     if not options.quick:
         peak = None if run.failed else run.peak / 1e6
         part.bars.append(Bar("peak MB for 10,000,000 articles", peak, "≤ 8000"))
     return part
 
 
-def _row(articles: int, megabytes: float, run: Run) -> dict[str, Any]:
-    """What a scan took."""
-    return {
-        "articles": articles,
-        "MB": megabytes,
-        "s": run.seconds,
-        "MB/s": megabytes / run.seconds,
-        "peak MB": run.peak / 1e6,
-        "anonymous MB": run.anonymous / 1e6,
-        "disk MB": run.disk / 1e6,
-        "pairs": run.facts["rows"]["pairs"],
-        "families": run.facts["rows"]["families"],
-    }
+def _scan(part: Part, options: Options, count: int, path: Path, function: str, **arguments: Any) -> Run:
+    """Measure a scan of so many articles by a function of `benchmarks.scan`, and add it to `part`."""
+    megabytes = text_bytes(path) / 1e6
+    run = measured(
+        f"benchmarks.scan:{function}",
+        imports=list(PEERS["dedup"].imports),
+        cores=options.cores,
+        scratch=options.scratch,
+        path=str(path),
+        **arguments,
+    )
+    part.raw.append({"articles": count, **run.plain()})
+    if run.failed:
+        part.add({"articles": count, "MB": megabytes, "note": run.failed})
+        return run
+    rows = run.facts["rows"]
+    if rows["articles"] != count or run.facts["problems"]:
+        raise ValueError(f"{count} articles: the report has {run.facts}")
+    part.add(
+        {
+            "articles": count,
+            "MB": megabytes,
+            "s": run.seconds,
+            "MB/s": megabytes / run.seconds,
+            "peak MB": run.peak / 1e6,
+            "anonymous MB": run.anonymous / 1e6,
+            "disk MB": run.disk / 1e6,
+            "pairs": rows["pairs"],
+            "families": rows["families"],
+        }
+    )
+    return run
 
 
 def fitted(sizes: list[int], seconds: list[float]) -> float | None:

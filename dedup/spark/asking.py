@@ -22,6 +22,7 @@ from dedup.provenance import Sources
 from dedup.spark import telling
 from dedup.spark.groups import NONE, Group, Shared, tokens_of
 from dedup.spark.job import Job
+from dedup.spark.joining import turns
 from dedup.spark.large import LENT, found_in
 from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
 from dedup.store import Articles
@@ -38,8 +39,7 @@ class Question:
         self.group, self.helpers = group, shared.helpers
         self.held = np.searchsorted(group.column("number"), shared.held)
         self.holders = np.full(len(group), -1)  # of each text one of those that hold it, -1: none
-        turns = (shared.helpers - shared.held) % (int(shared.helpers.max(initial=0)) + 1)
-        order = np.argsort(turns, kind="stable")  # so that not always the same is taken
+        order = np.argsort(turns(shared.helpers, shared.held), kind="stable")
         self.holders[self.held[order]] = shared.helpers[order]
         self.pairs, self.asked = np.empty((0, 2), np.int32), np.empty(0, np.int64)
         self.guests = np.empty((0, 2), np.int64)  # helpers, and texts that they need besides

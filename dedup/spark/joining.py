@@ -64,6 +64,12 @@ def _edges(told: list[dict[str, NDArray[Any]]], numbers: NDArray[np.int64]) -> A
     return replace(found, pairs=np.searchsorted(numbers, found.pairs).astype(np.int32))
 
 
+def turns(helpers: NDArray[np.int32], held: NDArray[np.int64]) -> NDArray[np.int64]:
+    """In which order helpers are taken for texts that several hold, so that it is not always the same."""
+    order: NDArray[np.int64] = (helpers - held) % (int(helpers.max(initial=0)) + 1)
+    return order
+
+
 def holders(
     helpers: NDArray[np.int32], held: NDArray[np.int64], pairs: NDArray[np.int32]
 ) -> NDArray[np.int64]:
@@ -71,8 +77,7 @@ def holders(
 
     `helpers` hold the texts `held`, (m,) each, which rise.
     """
-    turns = (helpers - held) % (int(helpers.max(initial=0)) + 1)  # so that not always the same is taken
-    order = np.lexsort((turns, held))
+    order = np.lexsort((turns(helpers, held), held))
     helpers, held = helpers[order].astype(np.int64), held[order]
     most = int(max(held.max(initial=0), pairs.max(initial=0)))
     heads = np.searchsorted(held, np.arange(most + 2))
