@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -29,11 +30,10 @@ class Client:
             headers["Content-Type"] = kind
         if isinstance(body, dict):
             body = json.dumps(body).encode()
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        data = answer.read()
-        connection.close()
-        return answer.status, data, dict(answer.getheaders())
+        with closing(connection):
+            connection.request(method, path, body, headers)
+            with connection.getresponse() as answer:
+                return answer.status, answer.read(), dict(answer.getheaders())
 
     def post(self, article, path="/v1/articles"):
         status, data, _ = self("POST", path, article)
