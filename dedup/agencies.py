@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup.kernels.lines import HEAD, TAIL, lines_with
-from dedup.kernels.names import find_names
+from dedup.kernels.names import BEGINS, HEADS, chain_names, find_names
 from dedup.kernels.tokenise import CAPITAL
 from dedup.schema import CREDIT
 from dedup.tokens import Tokens, tokenise, utf8
@@ -98,11 +98,14 @@ def spellings(name: str) -> list[str]:
 
 
 @cache
-def _name_tokens() -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.bool_]]:
-    """The aliases' token hashes, their bounds, and whether each begins with a capital letter."""
+def _name_tokens() -> tuple[NDArray[Any], ...]:
+    """The aliases' token hashes, their bounds, whether each begins with a capital letter; and the tables."""
     spelled = [one for alias in sorted(names()) for one in spellings(alias)]
     tokens = tokenise(pa.array(spelled, pa.large_string()))
-    return tokens.hashes, tokens.offsets, (tokens.flags[tokens.offsets[:-1]] & CAPITAL) != 0
+    own = tokens.hashes, tokens.offsets, (tokens.flags[tokens.offsets[:-1]] & CAPITAL) != 0
+    tables = np.empty(HEADS, np.int32), np.empty(len(tokens), np.int32), np.empty(BEGINS, np.uint8)
+    chain_names(*own, *tables)
+    return *own, *tables
 
 
 def mentions(tokens: Tokens) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -113,22 +116,24 @@ def mentions(tokens: Tokens) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 
 def credit_rows(texts: pa.Array, tokens: Tokens) -> pa.RecordBatch:
     """The credits, `CREDITS`, of a large string array with its `tokens`, in text order."""
+    rows = list(_rows(texts, tokens))
+    columns = [[row[place] for row in rows] for place in range(len(CREDITS))]
+    return pa.record_batch(
+        [pa.array(column, field.type) for column, field in zip(columns, CREDITS, strict=True)], CREDITS
+    )
+
+
+def _rows(texts: pa.Array, tokens: Tokens) -> Iterator[tuple[int, str, str, int, int, str]]:
     data, bounds = utf8(texts)
     numbers, places = mentions(tokens)
     lines = lines_with(data, bounds, numbers, places, _HEAD, _TAIL, _LINE)
     whole, starts, told = memoryview(data.data), bounds[lines[:, 0]], places.tolist()
-    columns: list[list[Any]] = [[] for _ in CREDITS]
     for (text, start, begin, end, where, first, stop), base in zip(
         lines.tolist(), starts.tolist(), strict=True
     ):
         line = str(whole[base + begin : base + end], "utf-8").rstrip()
         for kind, agency, at, to in _credits(line, [place - start for place in told[first:stop]], where):
-            row = text, kind, agency, start + at, start + to, line[at:to]
-            for column, value in zip(columns, row, strict=True):
-                column.append(value)
-    return pa.record_batch(
-        [pa.array(column, field.type) for column, field in zip(columns, CREDITS, strict=True)], CREDITS
-    )
+            yield text, kind, agency, start + at, start + to, line[at:to]
 
 
 def renumbered(credits: Any, articles: NDArray[np.int64]) -> Any:
@@ -167,8 +172,7 @@ def credits(text: str, tokens: Tokens | None = None) -> list[Credit]:
     `tokens` of the text, if they are known.
     """
     texts = pa.array([text], pa.large_string())
-    rows = credit_rows(texts, tokens or tokenise(texts)).select(["kind", "agency", "start", "end"])
-    return [Credit(**row) for row in rows.to_pylist()]
+    return [Credit(*row[1:5]) for row in _rows(texts, tokens or tokenise(texts))]
 
 
 def _credits(line: str, places: Sequence[int], where: int) -> list[tuple[str, str, int, int]]:

@@ -10,28 +10,40 @@ from dedup.kernels import inner, kernel
 from dedup.kernels.rows import with_room
 from dedup.kernels.tokenise import CAPITAL
 
-_LOW = np.uint32(0xFFFF)
+HEADS, BEGINS = 1 << 16, 1 << 15  # entries of tables
+_LOW = np.uint32(HEADS - 1)
 _SOME = np.uint32(0x1FFFF)
 _FEW = np.uint32(0xFFF)
 
 
 @kernel
-def find_names(hashes: Any, flags: Any, offsets: Any, names: Any, bounds: Any, capitals: Any) -> Any:
-    """Where names stand in texts: int32 (n, 2) of text number and first token within the text, in order.
+def chain_names(names: Any, bounds: Any, capitals: Any, heads: Any, nexts: Any, begins: Any) -> None:
+    """Fill the tables by which `find_names` looks for names.
 
-    `hashes`, `flags`, `offsets` as in `Tokens`; name i is `names[bounds[i]:bounds[i + 1]]`, token hashes, and
-    begins with a capital letter if `capitals[i]`.
+    Name i is `names[bounds[i]:bounds[i + 1]]`, token hashes, and begins with a capital letter if
+    `capitals[i]`. `heads` int32 (HEADS,): the first name of each chain, by the lower half of its first
+    token's hash; `nexts` int32 (names,); `begins` uint8 (BEGINS,): bits, may a token begin a name?
     """
-    heads = np.full(65536, -1, np.int32)  # chains of names by the lower half of their first token's hash
-    nexts = np.empty(bounds.size, np.int32)
-    begins = np.zeros(1 << 15, np.uint8)  # bits: may a token begin a name? The lowest: is it capitalised?
+    heads[:] = -1
+    begins[:] = 0
     for name in range(bounds.size - 2, -1, -1):
         slot = names[bounds[name]] & _LOW
         nexts[name] = heads[slot]
         heads[slot] = name
-        for capital in range(int(capitals[name]), 2):
+        for capital in range(int(capitals[name]), 2):  # the lowest bit: is it capitalised?
             bit = (names[bounds[name]] & _SOME) << np.uint32(1) | np.uint32(capital)
             begins[bit >> np.uint32(3)] |= np.uint8(1 << (bit & np.uint32(7)))
+
+
+@kernel
+def find_names(
+    hashes: Any, flags: Any, offsets: Any, names: Any, bounds: Any, capitals: Any, heads: Any, nexts: Any,
+    begins: Any,
+) -> Any:  # fmt: skip
+    """Where names stand in texts: int32 (n, 2) of text number and first token within the text, in order.
+
+    `hashes`, `flags`, `offsets` as in `Tokens`; the rest as for `chain_names`.
+    """
     found = np.empty((256, 2), np.int32)
     count = 0
     for text in range(offsets.size - 1):

@@ -4,12 +4,18 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.kernels.names import find_names, hold_names
+from dedup.kernels.names import BEGINS, HEADS, chain_names, find_names, hold_names
 from dedup.kernels.rows import dictionary, gather
 from dedup.kernels.tokenise import CAPITAL
 
 # Hashes of which some differ only in the upper half, by which names are not looked up.
 HASHES = st.sampled_from([1, 2, 1 + 2**16, 2 + 2**31])
+
+
+def chained(*names):
+    tables = np.empty(HEADS, np.int32), np.empty(names[1].size - 1, np.int32), np.empty(BEGINS, np.uint8)
+    chain_names(*names, *tables)
+    return *names, *tables
 
 
 @given(st.binary(max_size=40), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=8))
@@ -42,9 +48,11 @@ def test_names_are_found_wherever_they_stand(texts, names):
         np.array([token for text in texts for token, _ in text], np.uint32),
         np.array([flag for text in texts for _, flag in text], np.uint8),
         np.cumsum([0, *map(len, texts)]),
-        np.array([token for name, _ in names for token in name], np.uint32),
-        np.cumsum([0, *(len(name) for name, _ in names)]),
-        np.array([capital for _, capital in names], np.bool_),
+        *chained(
+            np.array([token for name, _ in names for token in name], np.uint32),
+            np.cumsum([0, *(len(name) for name, _ in names)]),
+            np.array([capital for _, capital in names], np.bool_),
+        ),
     )
     assert found.tolist() == [
         [number, place]
@@ -105,5 +113,5 @@ def test_texts_hold_the_names_that_stand_in_them(texts, groups, data):
 def test_there_is_room_for_many_names():
     hashes = np.ones(1000, np.uint32)
     name = np.ones(1, np.uint32), np.array([0, 1]), np.zeros(1, np.bool_)
-    found = find_names(hashes, np.zeros(1000, np.uint8), np.array([0, 1000]), *name)
+    found = find_names(hashes, np.zeros(1000, np.uint8), np.array([0, 1000]), *chained(*name))
     assert found.tolist() == [[0, place] for place in range(1000)]
