@@ -6,20 +6,29 @@ The rule is `weigh.mark_repeated`'s, one article after another: what is boilerpl
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.kernels.tokenise import BOILERPLATE
+from dedup.csr import owners
+from dedup.kernels.weigh import mark
 from dedup.online.index import DAY, Index, Spot, articles_of
 from dedup.online.rocks import Changes
-from dedup.online.texts import Known
+from dedup.online.texts import Known, paragraphs_of, tokens_of
+from dedup.tokens import Tokens
 from dedup.weigh import LARGEST, RELATED, STORIES
+from dedup.winnow import among
 
 _State = tuple[int, int, int, int]
 _STATE = struct.Struct(">HiiI")  # unrelated stories, day of the first (-1: not known), where the last is kept
+_STATES = np.dtype([("stories", ">u2"), ("first", ">i4"), ("day", ">i4"), ("number", ">u4")])  # the same
+_NAME = np.dtype([("kind", "S1"), ("name", ">u8")])
+_MOST = 65_535  # stories that are counted
+
+Asked = tuple[Spot, Known, list[int]]  # an article, where it will be kept, the partitions it looks into
 
 
 @dataclass(slots=True)
@@ -30,119 +39,157 @@ class Boilerplate:
     """
 
     index: Index
-    found: set[int]  # keys (`mixed`) of paragraphs that are boilerplate
+    found: NDArray[np.uint64]  # names (`mixed`) of paragraphs that are boilerplate, sorted
     new: set[int] = field(default_factory=set)  # that a batch has shown to be
-    states: dict[int, _State] = field(default_factory=dict)  # that a batch has changed
-    held: dict[int, dict[int, _State | None]] = field(default_factory=dict)  # by partition, as it is written
+    states: dict[int, _State] = field(default_factory=dict)  # of paragraphs that stand in several articles
+    alone: list[tuple[int, NDArray[Any], NDArray[Any]]] = field(default_factory=list)  # of others: `_alone`
 
     @classmethod
     def of(cls, index: Index) -> Boilerplate:
         """As an index has it."""
-        return cls(index, {int.from_bytes(key[1:], "big") for key, _ in index.rocks.range("default", b"b")})
+        found = [int.from_bytes(key[1:], "big") for key, _ in index.rocks.range("default", b"b")]
+        return cls(index, np.array(sorted(found), np.uint64))
 
-    def knows(self, key: int) -> bool:
-        """Is a paragraph boilerplate?"""
-        return key in self.found or key in self.new
+    def tokens(self, texts: Sequence[Known]) -> Tokens:
+        """The tokens of texts, with the boilerplate known by now in their flags."""
+        tokens = tokens_of(texts)
+        rows, bounds = paragraphs_of(texts)
+        told = np.flatnonzero(self._knows(rows["name"].copy()))
+        firsts = tokens.offsets[owners(bounds)[told]] + rows["first"][told]
+        mark(tokens.flags, firsts, rows["length"][told])
+        return tokens
 
-    def flags(self, text: Known) -> NDArray[np.uint8]:
-        """The flags of a text's tokens, with its boilerplate."""
-        if self.found.isdisjoint(text.keys) and self.new.isdisjoint(text.keys):
-            return text.tokens.flags
-        flags = text.tokens.flags.copy()
-        for place, key in enumerate(text.keys):
-            if self.knows(key):
-                first = text.paragraphs.firsts[place]
-                flags[first : first + text.paragraphs.lengths[place]] |= BOILERPLATE
-        return flags
+    def _knows(self, names: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Which paragraphs are boilerplate, bool (n,)."""
+        new = np.array(sorted(self.new), np.uint64)
+        return among(names, np.sort(np.concatenate([self.found, new])) if new.size else self.found)
 
-    def take(
-        self,
-        texts: Sequence[tuple[Spot, Known, list[int]]],
-        texts_of: Callable[[list[Spot]], Mapping[Spot, Known]],
-    ) -> int:
-        """Take note of the paragraphs of articles in turn, each with the partitions that it looks into.
+    def take(self, texts: Sequence[Asked], texts_of: Callable[[list[Spot]], Mapping[Spot, Known]]) -> int:
+        """Take note of the paragraphs of articles in turn.
 
         Ends before one, other than the first, that shows new boilerplate: those before it do not know of that
         yet. Returns how many were taken.
         """
+        rows, bounds = paragraphs_of([text for _, text, _ in texts])
+        numbers, names = owners(bounds), rows["name"].copy()
+        told = np.flatnonzero(~self._knows(names))  # of the others there is nothing more to learn
+        numbers, names = numbers[told], names[told]
+        different, cells, counts = np.unique(names, return_inverse=True, return_counts=True)
         days = sorted({day for _, _, reach in texts for day in reach})
-        keys = {key for _, text, _ in texts for key in text.keys} - self.found
-        lasts = {Spot(*state[2:]) for day in days for state in self._states(day, keys)}
+        held = {day: self._states(day, different) for day in days}
+        met = {name for states in held.values() for name in states}
+        is_met = (counts > 1) | np.isin(different, np.array(sorted(met), np.uint64))
+        several = set(different[is_met].tolist())
+        lasts = {Spot(*state[2:]) for states in held.values() for state in states.values()}
         there = {**texts_of(sorted(lasts)), **{spot: text for spot, text, _ in texts}}
-        for number, (spot, text, reach) in enumerate(texts):
-            states, new = self._seen(spot, text, [self.held[day] for day in reversed(reach)], there)
+        count = len(texts)
+        for number in np.unique(numbers[is_met[cells]]).tolist():
+            spot, text, reach = texts[number]
+            states, new = self._seen(spot, text, several, [held[day] for day in reversed(reach)], there)
             if new and number:
-                return number
+                count = number
+                break
             self.states |= states
             self.new |= new
-        return len(texts)
+        rest = ~is_met[cells] & (numbers < count)
+        self.alone = _alone(names[rest], numbers[rest], texts)
+        return count
 
-    def _states(self, day: int, keys: set[int]) -> Iterator[_State]:
-        """What a partition has of paragraphs, which is `held` from now on."""
-        held = self.held.setdefault(day, {})
-        asked = list(keys - held.keys())
-        values = self.index.rocks.several(articles_of(day), [_name(key) for key in asked])
-        for key, value in zip(asked, values, strict=True):
-            held[key] = None if value is None else _STATE.unpack(value)
-        return filter(None, map(held.__getitem__, keys))
+    def _states(self, day: int, names: NDArray[np.uint64]) -> dict[int, _State]:
+        """What a partition has of paragraphs."""
+        values = self.index.rocks.several(articles_of(day), _named(names))
+        there = zip(names.tolist(), values, strict=True)
+        return {name: _STATE.unpack(value) for name, value in there if value is not None}
 
     def _seen(
-        self, spot: Spot, text: Known, held: list[dict[int, _State | None]], there: Mapping[Spot, Known]
+        self,
+        spot: Spot,
+        text: Known,
+        several: set[int],
+        held: list[dict[int, _State]],
+        there: Mapping[Spot, Known],
     ) -> tuple[dict[int, _State], set[int]]:
-        """What is known of an article's paragraphs with it, and those that are boilerplate from now on."""
-        day = -1 if text.facts["published"] is None else text.facts["time"] // DAY
+        """What is known of an article's paragraphs with it, and those that are boilerplate from now on.
+
+        Only of those among `several`, of which others are known.
+        """
+        day = _day(text)
         states: dict[int, _State] = {}
         new: set[int] = set()
-        for place, key in enumerate(text.keys):
-            if key in states or self.knows(key):
+        rows, _ = paragraphs_of([text])
+        for place, name in enumerate(rows["name"].tolist()):
+            if name not in several or name in states or name in self.new:
                 continue  # it stands here twice, or there is nothing more to learn of it
             stories, first = 1, day
-            state = self.states.get(key) or next(filter(None, (column[key] for column in held)), None)
+            state = self.states.get(name) or next((own[name] for own in held if name in own), None)
             if state is not None:
                 stories, first, *where = state
                 last = there.get(Spot(*where))
                 stories += last is not None and not _related(last, text, place)
-                enough = STORIES[int(text.paragraphs.keys[place]) & 1]
+                enough = STORIES[int(rows["key"][place]) & 1]
                 if stories >= enough and (first < 0 or first != day):
-                    new.add(key)
-            states[key] = min(stories, 65535), first, *spot
+                    new.add(name)
+            states[name] = min(stories, _MOST), first, *spot
         return states, new
 
     def changes(self) -> Changes:
         """What a batch changes."""
-        states: Changes = [
-            (articles_of(state[2]), _name(key), _STATE.pack(*state)) for key, state in self.states.items()
+        changes: Changes = [
+            (articles_of(state[2]), b"p" + name.to_bytes(8, "big"), _STATE.pack(*state))
+            for name, state in self.states.items()
         ]
-        new: Changes = [("default", b"b" + key.to_bytes(8, "big"), b"") for key in self.new]
-        return states + new
+        for day, names, states in self.alone:
+            values = states.view(f"V{_STATES.itemsize}").tolist()
+            own = articles_of(day)
+            changes += [(own, name, value) for name, value in zip(_named(names), values, strict=True)]
+        changes += [("default", b"b" + name.to_bytes(8, "big"), b"") for name in self.new]
+        return changes
 
     def settled(self) -> None:
         """What the batch showed is so from now on."""
-        self.found |= self.new
-        for key, state in self.states.items():
-            self.held.setdefault(state[2], {})[key] = state
+        if self.new:
+            self.found = np.sort(np.append(self.found, np.array(sorted(self.new), np.uint64)))
         self.forgotten()
-
-    def let_go(self) -> None:
-        """Hold nothing that others may change."""
-        self.held.clear()
 
     def forgotten(self) -> None:
         """As before the batch."""
         self.new.clear()
         self.states.clear()
+        self.alone.clear()
+
+
+def _alone(
+    names: NDArray[np.uint64], numbers: NDArray[np.int64], texts: Sequence[Asked]
+) -> list[tuple[int, NDArray[np.uint64], NDArray[Any]]]:
+    """Paragraphs that stand in one article each, its number given: by partition names, and _STATES."""
+    states = np.array([(1, _day(text), *spot) for spot, text, _ in texts], _STATES)[numbers]
+    return [
+        (day, names[own], states[own])
+        for day in np.unique(states["day"]).tolist()
+        for own in [states["day"] == day]
+    ]
+
+
+def _day(text: Known) -> int:
+    """The day an article was published, -1 if that is not known."""
+    return -1 if text.facts["published"] is None else int(text.facts["time"] // DAY)
 
 
 def _related(one: Known, two: Known, place: int) -> bool:
     """Are two texts one story, or is the paragraph at `place` of the second too much of either?"""
-    shortest = min(one.tokens.hashes.size, two.tokens.hashes.size)
-    if two.paragraphs.lengths[place] > LARGEST * shortest:
+    shortest = min(one.size, two.size)
+    theirs, bounds = paragraphs_of([one, two])
+    ours, theirs = theirs[bounds[1] :], theirs[: bounds[1]]
+    if ours["length"][place] > LARGEST * shortest:
         return True
-    others = set(two.paragraphs.keys.tolist()) - {int(two.paragraphs.keys[place])}
-    lengths = zip(one.paragraphs.keys.tolist(), one.paragraphs.lengths.tolist(), strict=True)
-    common = sum(length for key, length in lengths if key in others)
+    others = ours["key"][ours["key"] != ours["key"][place]]
+    common = theirs["length"][np.isin(theirs["key"], others)].sum()
     return bool(common >= RELATED * shortest)
 
 
-def _name(key: int) -> bytes:
-    return b"p" + key.to_bytes(8, "big")
+def _named(names: NDArray[np.uint64]) -> list[bytes]:
+    """The keys under which paragraphs are kept."""
+    keys = np.empty(names.size, _NAME)
+    keys["kind"], keys["name"] = b"p", names
+    whole: list[bytes] = keys.view(f"V{_NAME.itemsize}").tolist()
+    return whole

@@ -147,7 +147,6 @@ class Filter:
         if new:
             arrivals = self._arrivals([many[place] for place in new], [latest[place] for place in new])
             given: list[Verdict] = []
-            self._judge.boilerplate.let_go()
             while len(given) < len(new):
                 own = [digests[place] for place in new[len(given) :]]
                 given += self._new(arrivals[len(given) :], own, add=add)

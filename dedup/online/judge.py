@@ -12,7 +12,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from dedup.csr import offsets_of
 from dedup.lsh import Bands, bands_for
 from dedup.online.boilerplate import Boilerplate
 from dedup.online.index import Index, Spot
@@ -21,7 +20,6 @@ from dedup.online.segments import Postings
 from dedup.online.texts import Known, Texts
 from dedup.online.verdicts import Arrival, Judged, Verdicts
 from dedup.settings import Settings
-from dedup.tokens import Tokens
 
 _FIRST = 16  # candidates of an article that are aligned, those that share most with it
 
@@ -84,7 +82,7 @@ class Judge:
         return out
 
     def _is_judged(self, text: Known) -> bool:
-        return text.tokens.hashes.size >= self.settings.min_tokens
+        return text.size >= self.settings.min_tokens
 
     def _meet(
         self, arrivals: Sequence[Arrival], firsts: Sequence[Spot | None]
@@ -103,7 +101,9 @@ class Judge:
                 reach[row, [columns[day] for day in arrival.reach]] = True
         own = np.array([columns[arrival.spot.day] for arrival in arrivals], np.int64)
         numbers = np.array([arrival.spot.number for arrival in arrivals], np.uint32)
-        tokens = self.tokens([arrival.text for arrival in arrivals]).some(0, len(arrivals), is_posted)
+        tokens = self.boilerplate.tokens([arrival.text for arrival in arrivals]).some(
+            0, len(arrivals), is_posted
+        )
         meetings = Meetings.of(tokens, self.settings, self.bands)
         met, posted = meetings.held(self.index, Places(days, reach, own, numbers, is_posted))
         places = zip(met.columns.tolist(), met.numbers.tolist(), strict=True)
@@ -114,13 +114,3 @@ class Judge:
             cut = min(first + _FIRST, stop)
             out.append((spots[first:cut], [spots[row] for row in range(cut, stop) if needed[row]]))
         return out, posted
-
-    def tokens(self, texts: Sequence[Known]) -> Tokens:
-        """The tokens of several texts, with the boilerplate known by now."""
-        parts = [text.tokens for text in texts]
-        hashes, starts, ends = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("hashes", "starts", "ends")
-        )
-        flags = np.concatenate([self.boilerplate.flags(text) for text in texts])
-        offsets = offsets_of(np.array([part.hashes.size for part in parts]))
-        return Tokens(hashes, starts, ends, flags, offsets)

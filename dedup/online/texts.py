@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,64 +14,100 @@ import xxhash
 from numpy.typing import NDArray
 
 from dedup.agencies import Credit, credits, declared, mentions
+from dedup.csr import Offsets, offsets_of
+from dedup.kernels.places import unpack_all
 from dedup.online.index import Index, Spot
+from dedup.places import pack, spread
 from dedup.repeats import digests
 from dedup.tokens import Tokens, tokenise
 from dedup.weigh import Paragraphs, mark_navigation
 
-_MOST = 4096  # texts that are kept at hand
+_MOST = 16_384  # texts that are kept at hand
 _MOST_TOKENS = 8_000_000  # in all of them
+_PLACED = 2  # bytes of a token's place, unless it does not fit (`places.pack`)
 
 Facts = dict[str, Any]  # of an article: its fields, `time` in microseconds and `order` of arrival
+
+# A paragraph: its outlet's (`mixed`), itself (`weigh.Paragraphs`), its first token and how many there are.
+PARAGRAPH = np.dtype([("name", np.uint64), ("key", np.uint64), ("first", np.int32), ("length", np.int32)])
 
 
 @dataclass(slots=True)
 class Known:
-    """An article's facts, and its tokens: those of one text."""
+    """An article's facts, and what is made of its text, in bytes: those of many texts are soon joined."""
 
-    facts: Facts
-    tokens: Tokens
-    paragraphs: Paragraphs
-    keys: list[int]  # of its outlet's paragraphs (`mixed`), none without an outlet
+    facts: Facts  # without the text, once others may ask for the article
+    size: int  # tokens
+    hashes: bytes  # uint32, as in `Tokens`
+    flags: bytes  # uint8
+    places: bytes  # uint8, as `kernels.places.unpack_all` takes them
+    paragraphs: bytes  # of PARAGRAPH; none without an outlet
     digest: bytes  # of the tokens
     names: bool  # any agency
-    _credits: list[Credit] | None = None
-
-    @property
-    def credits(self) -> list[Credit]:
-        """The agencies that it credits."""
-        if self._credits is None:
-            self._credits = credits(self.facts["text"], self.tokens) if self.names else []
-            self._credits += declared(self.facts)
-        return self._credits
+    credits: list[Credit] | None = None  # the agencies that it credits, once somebody asked (`Texts.credits`)
 
 
-def known(many: list[Facts]) -> list[Known]:
+def known(many: Sequence[Facts]) -> list[Known]:
     """Tokenise articles."""
     tokens = tokenise(pa.array([facts["text"] for facts in many], pa.large_string()))
     mark_navigation(tokens)
-    cut, digested = Paragraphs.of(tokens), digests(tokens)
+    digested = digests(tokens).tobytes()
     named = set(mentions(tokens)[0].tolist())
-    bounds = np.searchsorted(cut.texts, np.arange(len(many) + 1)).tolist()
-    outlets = [xxhash.xxh3_64_intdigest((facts["outlet"] or "").encode()) for facts in many]
-    keys = mixed(np.array(outlets, np.uint64)[cut.texts], cut.keys).tolist()
-    places = tokens.offsets.tolist()
-    out = []
-    for number, facts in enumerate(many):
-        first, stop = places[number : number + 2]
-        alone = Tokens(
-            tokens.hashes[first:stop].copy(), tokens.starts[first:stop].copy(),
-            tokens.ends[first:stop].copy(), tokens.flags[first:stop].copy(), np.array([0, stop - first]),
-        )  # fmt: skip
-        own = slice(bounds[number], bounds[number + 1])
-        firsts = cut.firsts[own] - first
-        paragraphs = Paragraphs(
-            cut.keys[own].copy(), np.zeros(firsts.size, np.int32), firsts, cut.lengths[own].copy()
+    hashes, flags, bounds = tokens.hashes.tobytes(), tokens.flags.tobytes(), tokens.offsets.tolist()
+    places, paragraphs = _places(tokens), _paragraphs(tokens, many)
+    return [
+        Known(
+            facts, stop - first, hashes[4 * first : 4 * stop], flags[first:stop], places[number],
+            paragraphs[number], digested[16 * number : 16 * number + 16], number in named,
         )
-        known_by = keys[own] if facts["outlet"] is not None else []
-        digest = digested[number].tobytes()
-        out.append(Known(facts, alone, paragraphs, known_by, digest, number in named))
+        for number, (facts, (first, stop)) in enumerate(zip(many, pairwise(bounds), strict=True))
+    ]  # fmt: skip
+
+
+def _places(tokens: Tokens) -> list[bytes]:
+    """Where the tokens of each text stand."""
+    packed, odd = pack(tokens)
+    out = _cut(packed, tokens.offsets)
+    for text in np.flatnonzero(odd).tolist():
+        out[text] = spread(tokens.part(text, text + 1), odd[text : text + 1]).tobytes()
     return out
+
+
+def _paragraphs(tokens: Tokens, many: Sequence[Facts]) -> list[bytes]:
+    """The paragraphs of each text that has an outlet."""
+    cut = Paragraphs.of(tokens)
+    outlets = [xxhash.xxh3_64_intdigest((facts["outlet"] or "").encode()) for facts in many]
+    rows = np.empty(cut.keys.size, PARAGRAPH)
+    rows["name"], rows["key"] = mixed(np.array(outlets, np.uint64)[cut.texts], cut.keys), cut.keys
+    rows["first"], rows["length"] = cut.firsts - tokens.offsets[cut.texts], cut.lengths
+    own = _cut(rows, np.searchsorted(cut.texts, np.arange(len(many) + 1)))
+    return [b"" if facts["outlet"] is None else rows for facts, rows in zip(many, own, strict=True)]
+
+
+def _cut(rows: NDArray[Any], bounds: NDArray[np.int64]) -> list[bytes]:
+    """The bytes of each text's rows."""
+    data, places = rows.tobytes(), (rows.itemsize * bounds).tolist()
+    return [data[first:stop] for first, stop in pairwise(places)]
+
+
+def tokens_of(texts: Sequence[Known]) -> Tokens:
+    """The tokens of several texts, those of the first before those of the next."""
+    hashes = np.frombuffer(bytearray().join([text.hashes for text in texts]), np.uint32)
+    flags = np.frombuffer(bytearray().join([text.flags for text in texts]), np.uint8)
+    places = np.frombuffer(bytearray().join([text.places for text in texts]), np.uint8)
+    offsets = offsets_of(np.array([text.size for text in texts], np.int64))
+    bounds = offsets_of(np.array([len(text.places) for text in texts], np.int64))
+    starts, ends = np.empty(hashes.size, np.int32), np.empty(hashes.size, np.int32)
+    wide = np.diff(bounds) != _PLACED * np.diff(offsets)
+    unpack_all(places, bounds, wide, offsets, starts, ends)
+    return Tokens(hashes, starts, ends, flags, offsets)
+
+
+def paragraphs_of(texts: Sequence[Known]) -> tuple[NDArray[Any], Offsets]:
+    """The paragraphs of several texts, of PARAGRAPH, and the bounds of each text's."""
+    rows = np.frombuffer(b"".join([text.paragraphs for text in texts]), PARAGRAPH)
+    sizes = np.array([len(text.paragraphs) for text in texts], np.int64)
+    return rows, offsets_of(sizes // PARAGRAPH.itemsize)
 
 
 class Texts:
@@ -80,7 +118,7 @@ class Texts:
         self._held: OrderedDict[Spot, Known] = OrderedDict()
         self._tokens = 0
 
-    def get(self, spots: list[Spot]) -> dict[Spot, Known]:
+    def get(self, spots: Sequence[Spot]) -> dict[Spot, Known]:
         """Some articles; those that are no longer there are left out."""
         out: dict[Spot, Known] = {}
         missing = []
@@ -100,13 +138,24 @@ class Texts:
         return out
 
     def put(self, spot: Spot, text: Known) -> None:
-        """Have an article at hand."""
+        """Have an article at hand, without its text."""
+        text.facts.pop("text", None)
         if spot not in self._held:
-            self._tokens += text.tokens.hashes.size
+            self._tokens += text.size
         self._held[spot] = text
         while len(self._held) > _MOST or (self._tokens > _MOST_TOKENS and len(self._held) > 1):
             _, gone = self._held.popitem(last=False)
-            self._tokens -= gone.tokens.hashes.size
+            self._tokens -= gone.size
+
+    def credits(self, spot: Spot, text: Known) -> list[Credit]:
+        """The agencies that an article credits, which is kept or will be."""
+        if text.credits is None:
+            facts = text.facts
+            if text.names and "text" not in facts:
+                facts = self._index.article(spot) or facts
+            found = credits(facts["text"], tokens_of([text])) if text.names and "text" in facts else []
+            text.credits = [*found, *declared(facts)]
+        return text.credits
 
     def clear(self) -> None:
         """Let go of all articles."""
@@ -117,7 +166,7 @@ class Texts:
         """Let go of an article."""
         text = self._held.pop(spot, None)
         if text is not None:
-            self._tokens -= text.tokens.hashes.size
+            self._tokens -= text.size
 
 
 def mixed(outlets: NDArray[np.uint64], keys: NDArray[np.uint64]) -> NDArray[np.uint64]:

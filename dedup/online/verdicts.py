@@ -55,7 +55,7 @@ class Verdicts:
         self.judge, self.arrivals, self.known = judge, arrivals, known
         self.numbers = {spot: number for number, spot in enumerate(known)}
         self.spots = list(known)
-        self.tokens = judge.tokens(list(known.values()))
+        self.tokens = judge.boilerplate.tokens(list(known.values()))
         self.weights = weights(self.tokens)
         self.sizes = self.weights.tolist()
         self.kept: dict[Spot, Kept] = {}
@@ -124,18 +124,16 @@ class Verdicts:
         return self._verdict(arrival, verdict, matches, families, kin)
 
     def _repeated(self, arrival: Arrival, first: Known, spot: Spot, kin: Kin) -> Verdict:
-        own, theirs = arrival.text.tokens, first.tokens
-        whole = Shared(
-            int(own.starts[0]),
-            int(own.ends[-1]),
-            int(theirs.starts[0]),
-            int(theirs.ends[-1]),
-            own.hashes.size,
-            "copy",
-        )
+        (start, end), (their_start, their_end) = self._ends(arrival.spot), self._ends(spot)
+        whole = Shared(start, end, their_start, their_end, arrival.text.size, "copy")
         match = Match(first.facts["id"], "duplicate", 1.0, 1.0, (whole,))
         families = kin.repeat(self._kept(arrival.spot), self._kept(spot))
         return self._verdict(arrival, "duplicate", (match,), families, kin)
+
+    def _ends(self, spot: Spot) -> tuple[int, int]:
+        """Where an article's first token starts, and its last one ends."""
+        first, stop = self.tokens.offsets[self.numbers[spot] :][:2]
+        return int(self.tokens.starts[first]), int(self.tokens.ends[stop - 1])
 
     def _verdict(
         self, arrival: Arrival, verdict: str, matches: tuple[Match, ...], families: list[str], kin: Kin
@@ -167,8 +165,8 @@ class Verdicts:
             text = self.known[spot]
             self.kept[spot] = Kept(
                 spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
-                self.sizes[self.numbers[spot]], text.digest, lambda: text.credits, text.facts["url"],
-                text.facts["derived_from"],
+                self.sizes[self.numbers[spot]], text.digest, lambda: self.judge.texts.credits(spot, text),
+                text.facts["url"], text.facts["derived_from"],
             )  # fmt: skip
         return self.kept[spot]
 
@@ -180,7 +178,7 @@ class Verdicts:
         text = self.known.get(spot) or self.judge.texts.get([spot]).get(spot)
         if text is None:
             return None
-        tokens = self.judge.tokens([text, self.at_hand.text])
+        tokens = self.judge.boilerplate.tokens([text, self.at_hand.text])
         aligned = align(tokens, np.array([[0, 1]], np.int32), self.judge.settings)
         copies = aligned.passages[aligned.passages[:, KIND] == COPY]
         return _joined(copies[:, [FIRST, STOP]].tolist())
