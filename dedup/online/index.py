@@ -1,7 +1,7 @@
 """The index: postings, articles and verdicts on disk, in partitions of some days that expire as a whole.
 
-A partition is two column families. One has the lists of postings (`lists`); in the other, the first byte of a
-key says what it leads to:
+A partition is two column families, and files. One family and the files have the lists of postings (`lists`);
+in the other family, the first byte of a key says what it leads to:
 
     a + number (uint32)           the article, JSON
     v + number                    its verdict, JSON
@@ -31,11 +31,12 @@ from numpy.typing import NDArray
 
 from dedup.errors import IndexStoreError
 from dedup.online.lists import Found, Lists
+from dedup.online.postings import Postings
 from dedup.online.rocks import Changes, Rocks
-from dedup.online.segments import Postings
+from dedup.online.segments import files
 from dedup.settings import Settings
 
-FORMAT = 2  # with postings in segments
+FORMAT = 3  # with segments in files
 DAY = 86_400_000_000  # microseconds
 _A_MONTH, _REACHED = 30, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT = b"about"
@@ -130,9 +131,9 @@ class Index:
         """Drop all partitions that end before `day`, days since 1970; the first days of those dropped."""
         gone = [first for first in self.partitions if first + self.days <= day]
         for first in gone:
-            self._lists.pop(first).close()
             self.rocks.drop(articles_of(first))
             self.rocks.drop(postings_of(first))
+            self._lists.pop(first).drop()
             self._next.pop(first, None)
         return gone
 
@@ -159,6 +160,9 @@ class Index:
         for name in self.rocks.families:
             if name.startswith("p") and int(name[1:]) not in there:
                 self.rocks.drop(name)
+        for name, paths in files(self.rocks.folder).items():
+            for path in paths if name not in self.rocks.families else ():
+                path.unlink()
 
     def lists(self, days: list[int], keys: NDArray[np.uint64]) -> Found:
         """The lists of different keys, rising, in one partition after another."""

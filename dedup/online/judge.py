@@ -16,7 +16,7 @@ from dedup.lsh import Bands, bands_for
 from dedup.online.boilerplate import Boilerplate
 from dedup.online.index import Index, Spot
 from dedup.online.meetings import Meetings, Places
-from dedup.online.segments import Postings
+from dedup.online.postings import Postings
 from dedup.online.texts import Known, Texts
 from dedup.online.verdicts import Arrival, Judged, Verdicts
 from dedup.settings import Settings

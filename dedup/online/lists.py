@@ -1,9 +1,9 @@
 """The lists of postings of one partition: who holds a fingerprint or a band, in the order they came.
 
-A log-structured store (O'Neil et al. 1996) inside the database, in values large enough for it to be cheap.
-What came last is in memory, and durable as logs, one a batch. When that is much, it is sorted by key and
-written as a segment; of segments of like size several become one, in a thread of its own. Who looks a key up
-asks memory, and each segment's Bloom filter, kept in memory, before a block of it is read.
+A log-structured store (O'Neil et al. 1996). What came last is in memory, and durable as logs in the database,
+one a batch. When that is much, it is sorted by key and written as a segment, a file; of segments of like size
+several become one, in a thread of its own. Who looks a key up asks memory, and each segment's Bloom filter,
+kept in memory, before a block of it is read.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from dedup.csr import Offsets, offsets_of
 from dedup.kernels import lists as kernels
 from dedup.kernels.lists import KEY_BITS
+from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks
-from dedup.online.segments import LOG, Postings, Recent, Segment, Store, named
+from dedup.online.segments import LOG, Segment, Store, read
 
 MOST = 2**20  # postings in memory that become a segment
 FULL = 4 * MOST  # for which whoever posts more waits until an earlier segment is written
@@ -56,9 +57,9 @@ class Lists:
     def __init__(self, rocks: Rocks, family: str, worker: ThreadPoolExecutor, *, read_only: bool) -> None:
         self._store = Store(rocks, family)
         self._worker = worker
-        if not read_only:
-            self._store.forget_unfinished()
         self._segments = self._store.segments()
+        if not read_only:
+            self._store.forget_others(self._segments)
         self._next = self._segments[-1].last + 1 if self._segments else 0  # log
         self._recent, self._full = Recent(self._next), Recent(self._next)  # what is full becomes a segment
         for log, postings in self._store.logs():
@@ -92,9 +93,8 @@ class Lists:
             kernels.recall(wanted, segment.lines, asked[number])
         numbers, rows = np.nonzero(asked)
         ranges = np.array([segment.blocks for segment in latest], np.uint64)[numbers]
-        blocks = wanted[rows] * ranges >> np.uint64(KEY_BITS)
-        bounds, data = self._store.blocks(named(latest, numbers, blocks))
-        return rows, bounds, data
+        blocks = (wanted[rows] * ranges >> np.uint64(KEY_BITS)).astype(np.int64)
+        return rows, *read(latest, numbers, blocks)
 
     def log(self, postings: Postings) -> Changes:
         """What is to be written for postings to be durable, before they are `added`."""
@@ -144,5 +144,12 @@ class Lists:
     def close(self) -> None:
         """Leave the column family alone; a segment that is not finished is written another time."""
         self._is_closing.set()
-        if self._work is not None and not self._work.cancel():
-            self._work.exception()
+        if self._work is not None and not self._work.cancel() and self._work.exception() is None:
+            self._work.result().close()
+        for segment in self._segments:
+            segment.close()
+
+    def drop(self) -> None:
+        """Close, and leave no segment behind."""
+        self.close()
+        self._store.forget_others([])

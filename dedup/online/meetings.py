@@ -16,7 +16,7 @@ from dedup.kernels import buckets, meet
 from dedup.kernels.lists import KEY_BITS
 from dedup.lsh import Bands
 from dedup.online.index import Index
-from dedup.online.segments import Postings as Posted
+from dedup.online.postings import Postings as Posted
 from dedup.settings import Settings
 from dedup.tokens import Tokens
 

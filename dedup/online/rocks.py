@@ -203,7 +203,7 @@ def telling(folder: Path) -> Iterator[None]:
     """Turn the database's errors into ours."""
     try:
         yield
-    except IndexStoreError:
+    except (IndexStoreError, InterruptedError):
         raise
     except Exception as error:
         said = str(error)

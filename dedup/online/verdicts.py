@@ -14,7 +14,7 @@ from dedup.csr import owners, taken
 from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.online.index import Spot
 from dedup.online.kin import Kept, Kin, Link, Spans
-from dedup.online.segments import Postings
+from dedup.online.postings import Postings
 from dedup.online.texts import Known
 from dedup.online.verdict import Match, Shared, Verdict, named
 from dedup.provenance import relations

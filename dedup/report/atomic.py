@@ -44,7 +44,7 @@ def _beside(target: Path, ending: str) -> Path:
     return target.parent / f".dedup-{secrets.token_hex(8)}.{ending}"
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Bring the folder's own entries to the disk, on systems that know how to."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
@@ -86,7 +86,7 @@ def replace_file(path: Path, fill: Callable[[BinaryIO], None]) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OutputError:
         raise
     except OSError as error:
@@ -112,12 +112,12 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         temporary.mkdir()
         try:
             yield temporary
-            _sync_folder(temporary)
+            sync_folder(temporary)
             _swap(temporary, target, aside)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except DedupError:
         raise
     except OSError as error:

@@ -12,8 +12,9 @@ import pytest
 from dedup.errors import IndexStoreError
 from dedup.online import lists as lists_of
 from dedup.online.lists import Lists
+from dedup.online.postings import Postings
 from dedup.online.rocks import Rocks
-from dedup.online.segments import Postings, Store
+from dedup.online.segments import SUFFIX, Store, files
 
 
 def postings(rows):
@@ -52,6 +53,12 @@ class Opened:
         rows = list(zip(numbers.tolist(), contexts.tolist(), strict=True))
         return {key: rows[first:stop] for key, (first, stop) in zip(keys, pairwise(bounds), strict=True)}
 
+    @property
+    def path(self):
+        """The file of the first segment."""
+        first = self.lists._segments[0]
+        return self.folder / f"p0-{first.first}-{first.last}{SUFFIX}"
+
     def fill(self, keys):
         for key in keys:
             self.add([(key, 1, 7)])
@@ -73,6 +80,8 @@ def test_lists_are_what_was_added_whatever_becomes_of_it(opened, seed):
     keys = sorted(draw.sample(range(2**40), 300))
     for number in range(200):
         opened.add([(draw.choice(keys), number, draw.randrange(2**28)) for _ in range(draw.randrange(12))])
+        if draw.random() < 0.2 and opened.lists._work is not None:
+            wait([opened.lists._work])
         if draw.random() < 0.05:
             opened.close()  # with whatever is being written just now
             opened.open()
@@ -83,23 +92,32 @@ def test_lists_are_what_was_added_whatever_becomes_of_it(opened, seed):
     assert sum(segment.count for segment in opened.lists._segments) > 500
 
 
-def test_what_was_half_written_is_dropped(opened):
+def test_what_nobody_says_is_there_is_dropped(opened):
     opened.add([(5, 1, 1)])
     store, stop = Store(opened.rocks, "p0"), Event()
-    store.segment([], opened.lists._recent, 0, stop)  # which nobody says is there
-    assert opened.rocks.last("p0", b"b") is not None
+    store.segment([], opened.lists._recent, 0, stop).close()
+    assert len(files(opened.folder)["p0"]) == 1
     opened.close()
     opened.open()
-    assert [opened.rocks.last("p0", kind) for kind in (b"b", b"f", b"u")] == [None] * 3
+    assert files(opened.folder) == {}
     assert opened.found([5]) == {5: [(1, 1)]}
+
+
+def test_whoever_is_told_to_stop_leaves_nothing_behind(opened):
+    opened.add([(5, 1, 1)])
+    stop = Event()
+    stop.set()
+    with pytest.raises(InterruptedError):
+        Store(opened.rocks, "p0").segment([], opened.lists._recent, 0, stop)
+    assert files(opened.folder) == {}
 
 
 def test_a_segment_that_cannot_be_written_is_said_and_written_another_time(opened, monkeypatch):
     def full(*_):
-        raise IndexStoreError("the disk is full")
+        raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_write", full)
+        patch.setattr(Store, "_fill", full)
         with pytest.raises(IndexStoreError, match="the disk is full"):
             opened.fill(range(0, 2**20, 2**10))
     opened.fill(range(2**21, 2**22, 2**13))
@@ -113,8 +131,21 @@ def test_damage_is_told(opened):
     assert opened.lists._segments
     assert list(opened.lists.problems(2)) == []
     assert any("segment" in line for line in opened.lists.problems(1))
-    block = opened.rocks.last("p0", b"b")
-    opened.rocks.write([("p0", block, None), ("p0", b"l\xff\0\0\0", b"123"), ("p0", b"x", b"")])
+    opened.rocks.write([("p0", b"l\xff\0\0\0", b"123"), ("p0", b"x", b"")])
+    path = opened.path
+    whole = bytearray(path.read_bytes())
+    whole[100] ^= 1
+    path.write_bytes(whole)
     wrong = list(opened.lists.problems(2))
     assert sum("segment" in line for line in wrong) == 1
     assert sum("is damaged" in line for line in wrong) == 3
+    opened.rocks.write([("p0", b"l\xff\0\0\0", None)])
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"short"), lambda path: path.unlink()])
+def test_a_segment_that_is_gone_is_said(opened, damage):
+    opened.fill(range(0, 2**39, 2**32))
+    path = opened.path
+    damage(path)
+    with pytest.raises(IndexStoreError, match=str(path)):
+        Store(opened.rocks, "p0").segments()
