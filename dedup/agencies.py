@@ -172,7 +172,15 @@ def credits(text: str, tokens: Tokens | None = None) -> list[Credit]:
     `tokens` of the text, if they are known.
     """
     texts = pa.array([text], pa.large_string())
-    return [Credit(*row[1:5]) for row in _rows(texts, tokens or tokenise(texts))]
+    return credits_of(texts, tokens or tokenise(texts))[0]
+
+
+def credits_of(texts: pa.Array, tokens: Tokens) -> list[list[Credit]]:
+    """The same of each of a large string array with its `tokens`."""
+    out: list[list[Credit]] = [[] for _ in range(len(texts))]
+    for text, kind, agency, start, end, _ in _rows(texts, tokens):
+        out[text].append(Credit(kind, agency, start, end))
+    return out
 
 
 def _credits(line: str, places: Sequence[int], where: int) -> list[tuple[str, str, int, int]]:

@@ -8,6 +8,7 @@ but their texts, so that a scan, a comparison and an online filter say the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,13 +100,14 @@ def align(
     settings: Settings,
     *,
     threads: int = 1,
+    pool: ThreadPoolExecutor | None = None,
     seen: Seen | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Aligned:
     """Align `pairs` int32 (n, 2) of texts; pairs that share no passage are left out.
 
     `seen` takes in which tokens copies account for. `progress` is called with pairs done and pairs in all.
-    The result does not depend on `threads`.
+    The result does not depend on `threads`; `pool` as for `threads.in_order`.
     """
     at_once = min(_AT_ONCE, max(_LEAST, -(-len(pairs) // threads)))
 
@@ -113,7 +115,7 @@ def align(
         return _align(tokens, pairs[first : first + at_once], settings, seen)
 
     parts = []
-    work = in_order(run, range(0, len(pairs), at_once), threads)
+    work = in_order(run, range(0, len(pairs), at_once), threads, pool)
     for number, part in enumerate(work, 1):
         parts.append(part)
         if progress:

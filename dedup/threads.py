@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import chain, islice
 from typing import TypeVar
 
@@ -14,10 +15,14 @@ R = TypeVar("R")
 _AHEAD = 2  # results for each thread that may wait to be taken, so that memory is bounded
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+def in_order(
+    work: Callable[[T], R], items: Iterable[T], threads: int, pool: ThreadPoolExecutor | None = None
+) -> Iterator[R]:
     """What `work` makes of each item, in the order of the items, by up to `threads` threads.
 
-    An error in `work` is raised when its turn comes; what is not begun by then is dropped.
+    An error in `work` is raised when its turn comes; what is not begun by then is dropped. The threads are
+    those of a `pool` if there is one: to make new ones takes a millisecond. Work done there must not wait for
+    other work there.
     """
     source = iter(items)
     head = list(islice(source, 2))
@@ -25,10 +30,10 @@ def in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterat
         yield from map(work, chain(head, source))
         return
     waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with nullcontext(pool) if pool else ThreadPoolExecutor(threads) as own:
         try:
             for item in chain(head, source):
-                waiting.append(pool.submit(work, item))
+                waiting.append(own.submit(work, item))
                 if len(waiting) > _AHEAD * threads:
                     yield waiting.popleft().result()
             while waiting:

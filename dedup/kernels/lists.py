@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from dedup.kernels import inner, kernel
 
@@ -17,6 +18,8 @@ RECORD = 12  # bytes of a posting in a block
 LINE = 8  # words of 64 bits in a line of a Bloom filter: what the processor fetches at once
 _PROBES = 6  # bits of a line that stand for a key
 _MIX = np.uint64(0x9E3779B97F4A7C15)
+_LONG: Any = types.int64
+_pread: Any = types.ExternalFunction("pread", _LONG(types.int32, types.voidptr, types.uint64, _LONG))
 
 
 @inner
@@ -101,6 +104,20 @@ def _number(data: Any, first: int, count: int, record: int, plane: int) -> Any:
     return np.uint32(
         data[at] | data[at + count] << 8 | data[at + 2 * count] << 16 | np.int64(data[at + 3 * count]) << 24
     )
+
+
+@kernel
+def read(files: Any, places: Any, bounds: Any, out: Any) -> bool:
+    """Fill `out[bounds[b]:bounds[b + 1]]` uint8 with what stands at `places[b]` int64 of `files[b]` int32.
+
+    By descriptor, one system call each: from Python one takes as long again, and the global lock between.
+    Returns whether all was there.
+    """
+    whole = True
+    for b in range(files.size):
+        size = bounds[b + 1] - bounds[b]
+        whole &= size == _pread(files[b], out[bounds[b] :].ctypes, np.uint64(size), places[b])
+    return whole
 
 
 @kernel

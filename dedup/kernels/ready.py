@@ -181,8 +181,7 @@ def _keep() -> None:
     from dedup.kernels import lists
 
     bounds, keys, numbers = np.zeros(1, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint32)
-    # what is read is written in bytes, and cannot be written to
-    read, data = np.frombuffer(b"", np.uint8), np.empty(0, np.uint8)
+    data = np.empty(0, np.uint8)
     postings, lines, counts = (keys, numbers, numbers), np.zeros((1, lists.LINE), np.uint64), bounds[:0]
     chains = np.empty(0, np.int32), np.full(2, -1, np.int32)
     lists.chain(keys, 0, 0, *chains)
@@ -190,10 +189,11 @@ def _keep() -> None:
     lists.take_chained(keys, *postings, *chains, counts, numbers, numbers)
     lists.remember(keys, lines)
     lists.recall(keys, lines, np.empty(0, np.bool_))
-    lists.count_kept(keys, counts, bounds, read, counts)
-    lists.take_kept(keys, counts, bounds, read, counts, numbers, numbers)
+    lists.read(np.empty(0, np.int32), counts, bounds, data)
+    lists.count_kept(keys, counts, bounds, data, counts)
+    lists.take_kept(keys, counts, bounds, data, counts, numbers, numbers)
     lists.pack(*postings, bounds, data)
-    lists.unpack(read, bounds, keys, *postings)
+    lists.unpack(data, bounds, keys, *postings)
 
 
 def _compile_here() -> None:

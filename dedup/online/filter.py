@@ -56,11 +56,10 @@ class Filter:
         ready()
         self.window = None if window is None else span_of(window)
         chosen = None if settings is None else Settings.of(settings)
-        self.index = Index(Path(folder), chosen, window=self.window, read_only=read_only)
-        self._lock = RLock()
         threads = (chosen or Settings()).cores
-        texts, boilerplate = Texts(self.index), Boilerplate.of(self.index)
-        self._judge = Judge(self.index, texts, boilerplate, self.window, threads)
+        self.index = Index(Path(folder), chosen, window=self.window, read_only=read_only, threads=threads)
+        self._lock = RLock()
+        self._judge = Judge(self.index, Texts(self.index), Boilerplate.of(self.index), self.window)
         self._read_only = read_only
 
     def check(self, article: Given) -> Verdict:

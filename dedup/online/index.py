@@ -35,12 +35,14 @@ from dedup.online.postings import Postings
 from dedup.online.rocks import Changes, Rocks
 from dedup.online.segments import files
 from dedup.settings import Settings
+from dedup.threads import in_order
 
 FORMAT = 3  # with segments in files
 DAY = 86_400_000_000  # microseconds
 _A_MONTH, _REACHED = 30, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT = b"about"
 _NUMBER = struct.Struct(">I")
+_MANY = 2048  # keys that are looked up in one go, at least
 
 
 class Spot(NamedTuple):
@@ -54,8 +56,8 @@ class Index:
     """An index in a folder; one process writes, others may read what it had written when they opened it.
 
     The settings are fixed when the index is made, as is how many days are in a partition: so many that a
-    `window`, in microseconds, reaches over a few. `order` is the number of articles there have been. Raises
-    `IndexStoreError`.
+    `window`, in microseconds, reaches over a few. `order` is the number of articles there have been. Those
+    who work with it may use its `pool` of `threads`. Raises `IndexStoreError`.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class Index:
         *,
         window: int | None = None,
         read_only: bool = False,
+        threads: int = 1,
     ) -> None:
         self.rocks = Rocks(Path(folder), read_only=read_only)
+        self.threads, self.pool = threads, ThreadPoolExecutor(threads)
         self._read_only, self._beside = read_only, ThreadPoolExecutor(1)
         self._lists: dict[int, Lists] = {}
         try:
@@ -166,10 +170,18 @@ class Index:
 
     def lists(self, days: list[int], keys: NDArray[np.uint64]) -> Found:
         """The lists of different keys, rising, in one partition after another."""
-        there = self._lists
-        return Found.joined(
-            [there[day].find(keys) if day in there else Found.nothing(keys.size) for day in days]
-        )
+        at_once = max(_MANY, -(-keys.size // self.threads))
+        parts = [
+            (day, keys[first : first + at_once])
+            for day in days
+            for first in range(0, max(keys.size, 1), at_once)
+        ]
+        return Found.joined(list(in_order(self._found, parts, self.threads, self.pool)))
+
+    def _found(self, asked: tuple[int, NDArray[np.uint64]]) -> Found:
+        """The lists of some keys in one partition."""
+        day, keys = asked
+        return self._lists[day].find(keys) if day in self._lists else Found.nothing(keys.size)
 
     def write(self, changes: Changes, posted: Mapping[int, Postings]) -> None:
         """Make changes and add to the lists of partitions, all or none, durable once `rocks.sync` returns."""
@@ -283,6 +295,7 @@ class Index:
         for lists in self._lists.values():
             lists.close()
         self._beside.shutdown()
+        self.pool.shutdown()
         self.rocks.close()
 
 

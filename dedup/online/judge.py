@@ -32,7 +32,6 @@ class Judge:
     texts: Texts
     boilerplate: Boilerplate
     window: int | None
-    threads: int
 
     @property
     def settings(self) -> Settings:

@@ -64,25 +64,21 @@ class Segment:
         """How many equal ranges its keys are cut into."""
         return self.bounds.size - 1
 
-    def read(self, blocks: NDArray[np.int64]) -> list[bytes]:
-        """Some of its blocks."""
-        firsts = self.bounds[blocks]
-        places = (_HEAD.size + RECORD * firsts).tolist()
-        sizes = (RECORD * (self.bounds[blocks + 1] - firsts)).tolist()
-        file, pread = self.file, os.pread
-        return [pread(file, size, place) for size, place in zip(sizes, places, strict=True)]
-
     def between(self, low: np.uint64, high: np.uint64) -> Postings:
         """The postings with keys from `low` to below `high`."""
         first, last = (
             np.array([low, high - np.uint64(1)]) * np.uint64(self.blocks) >> np.uint64(KEY_BITS)
         ).tolist()
         start, stop = self.bounds[[first, last + 1]].tolist()
-        data = os.pread(self.file, RECORD * (stop - start), _HEAD.size + RECORD * start)
+        data = _read(
+            np.array([self.file], np.int32),
+            np.array([_HEAD.size + RECORD * start]),
+            np.array([0, RECORD * (stop - start)]),
+        )
         out = Postings.room(stop - start)
         bounds = RECORD * (self.bounds[first : last + 2] - start)
         least = least_of(np.arange(first, last + 1, dtype=np.uint64), self.blocks)
-        kernels.unpack(np.frombuffer(data, np.uint8), bounds, least, *out)
+        kernels.unpack(data, bounds, least, *out)
         return out.some(slice(*np.searchsorted(out.keys, (low, high))))
 
     def close(self) -> None:
@@ -107,15 +103,26 @@ def least_of(blocks: NDArray[np.uint64], count: int) -> NDArray[np.uint64]:
 def read(
     segments: Sequence[Segment], numbers: NDArray[np.int64], blocks: NDArray[np.int64]
 ) -> tuple[Offsets, NDArray[np.uint8]]:
-    """Blocks one after another, each of the segment of a number, rising: bounds in bytes, and the bytes."""
+    """Blocks one after another, each of the segment of a number, rising: bounds in bytes, and the bytes.
+
+    Raises `IndexStoreError` if one cannot be read.
+    """
     cuts = np.searchsorted(numbers, np.arange(len(segments) + 1))
-    parts = [
-        piece
-        for segment, (first, stop) in zip(segments, pairwise(cuts.tolist()), strict=True)
-        for piece in segment.read(blocks[first:stop])
-    ]
-    bounds = offsets_of(np.fromiter(map(len, parts), np.int64, len(parts)))
-    return bounds, np.frombuffer(b"".join(parts), np.uint8)
+    places = np.empty((2, blocks.size), np.int64)
+    for segment, (first, stop) in zip(segments, pairwise(cuts.tolist()), strict=True):
+        own = blocks[first:stop]
+        places[:, first:stop] = segment.bounds[own], segment.bounds[own + 1]
+    places *= RECORD
+    bounds = offsets_of(places[1] - places[0])
+    files = np.array([segment.file for segment in segments], np.int32)[numbers]
+    return bounds, _read(files, _HEAD.size + places[0], bounds)
+
+
+def _read(files: NDArray[np.int32], places: NDArray[np.int64], bounds: Offsets) -> NDArray[np.uint8]:
+    data = np.empty(bounds[-1], np.uint8)
+    if not kernels.read(files, places, bounds, data):
+        raise IndexStoreError("a segment of postings cannot be read; `dedup index verify` says which")
+    return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,7 @@ class Store:
         path = self._path(first, last)
         with telling(self.rocks.folder):
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        blocks, lines = _blocks(count), _lines(count)
+        blocks, lines = blocks_of(count), lines_of(count)
         sizes = _HEAD.size, RECORD * count, 4 * blocks, 8 * LINE * lines
         head = os.pread(file, _HEAD.size, 0)
         if os.fstat(file).st_size != sum(sizes) or _HEAD.unpack(head)[:4] != (_WHAT, first, last, count):
@@ -183,7 +190,7 @@ class Store:
     def _fill(self, stream: BinaryIO, joined: list[Segment], recent: Recent, stopping: Event) -> bytes:
         """Write all of a segment but its head; the digest of that."""
         count = sum(segment.count for segment in joined) + recent.count
-        blocks, lines = _blocks(count), np.zeros((_lines(count), LINE), np.uint64)
+        blocks, lines = blocks_of(count), np.zeros((lines_of(count), LINE), np.uint64)
         late = recent.there.some(np.argsort(recent.there.keys, kind="stable"))
         digest, counts = xxhash.xxh3_128(), list[NDArray[np.uint32]]()
         stream.seek(_HEAD.size)
@@ -202,6 +209,8 @@ class Store:
             counts.append(np.diff(bounds).astype(np.uint32))
             digest.update(data.data)
             stream.write(data.data)
+            stream.flush()
+            os.fsync(stream.fileno())  # bit by bit: others wait for the disk too
         for rest in (np.concatenate(counts).data, lines.data):
             digest.update(rest)
             stream.write(rest)
@@ -246,12 +255,12 @@ def files(folder: Path) -> dict[str, set[Path]]:
     return out
 
 
-def _blocks(count: int) -> int:
+def blocks_of(count: int) -> int:
     """Blocks of a segment of so many postings."""
     return max(_FEWEST, -(-count // _BLOCK))
 
 
-def _lines(count: int) -> int:
+def lines_of(count: int) -> int:
     """Lines of its Bloom filter."""
     return max(1, -(-count * _BITS // (64 * LINE)))
 

@@ -13,17 +13,19 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from dedup.agencies import Credit, credits, declared, mentions
+from dedup.agencies import Credit, credits_of, declared, mentions
 from dedup.csr import Offsets, offsets_of
 from dedup.kernels.places import unpack_all
 from dedup.online.index import Index, Spot
 from dedup.places import pack, spread
 from dedup.repeats import digests
+from dedup.threads import in_order
 from dedup.tokens import Tokens, tokenise
 from dedup.weigh import Paragraphs, mark_navigation
 
 _MOST = 16_384  # texts that are kept at hand
 _MOST_TOKENS = 8_000_000  # in all of them
+_AT_ONCE = 32  # at least, that a thread takes from the index in one go
 _PLACED = 2  # bytes of a token's place, unless it does not fit (`places.pack`)
 
 Facts = dict[str, Any]  # of an article: its fields, `time` in microseconds and `order` of arrival
@@ -129,13 +131,19 @@ class Texts:
             else:
                 self._held.move_to_end(spot)
                 out[spot] = text
-        if missing:
-            found = zip(missing, self._index.articles(missing), strict=True)
-            there = {spot: facts for spot, facts in found if facts is not None}
-            for spot, text in zip(there, known(list(there.values())), strict=True):
+        at_once = max(_AT_ONCE, -(-len(missing) // self._index.threads))
+        parts = [missing[first : first + at_once] for first in range(0, len(missing), at_once)]
+        for part in in_order(self._read, parts, self._index.threads, self._index.pool):
+            for spot, text in part:
                 out[spot] = text
                 self.put(spot, text)
         return out
+
+    def _read(self, spots: list[Spot]) -> list[tuple[Spot, Known]]:
+        """Some articles from the index."""
+        found = zip(spots, self._index.articles(spots), strict=True)
+        there = {spot: facts for spot, facts in found if facts is not None}
+        return list(zip(there, known(list(there.values())), strict=True))
 
     def put(self, spot: Spot, text: Known) -> None:
         """Have an article at hand, without its text."""
@@ -147,15 +155,25 @@ class Texts:
             _, gone = self._held.popitem(last=False)
             self._tokens -= gone.size
 
-    def credits(self, spot: Spot, text: Known) -> list[Credit]:
-        """The agencies that an article credits, which is kept or will be."""
-        if text.credits is None:
-            facts = text.facts
-            if text.names and "text" not in facts:
-                facts = self._index.article(spot) or facts
-            found = credits(facts["text"], tokens_of([text])) if text.names and "text" in facts else []
-            text.credits = [*found, *declared(facts)]
-        return text.credits
+    def credits(self, asked: Sequence[tuple[Spot, Known]]) -> list[list[Credit]]:
+        """The agencies that each of some articles credits, which are kept or will be."""
+        new = [(spot, text) for spot, text in asked if text.credits is None]
+        found = self._credits([(spot, text) for spot, text in new if text.names])
+        for spot, text in new:
+            text.credits = [*found.get(spot, []), *declared(text.facts)]
+        return [text.credits or [] for _, text in asked]
+
+    def _credits(self, asked: list[tuple[Spot, Known]]) -> dict[Spot, list[Credit]]:
+        """What stands in the texts of those that are still there."""
+        gone = [spot for spot, text in asked if "text" not in text.facts]
+        again = dict(zip(gone, self._index.articles(gone), strict=True))
+        kept = [(again.get(spot, text.facts) or {}).get("text") for spot, text in asked]
+        there = [(spot, text) for (spot, text), whole in zip(asked, kept, strict=True) if whole is not None]
+        if not there:
+            return {}
+        texts = pa.array([whole for whole in kept if whole is not None], pa.large_string())
+        found = credits_of(texts, tokens_of([text for _, text in there]))
+        return {spot: credits for (spot, _), credits in zip(there, found, strict=True)}
 
     def clear(self) -> None:
         """Let go of all articles."""

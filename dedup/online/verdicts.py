@@ -55,6 +55,9 @@ class Verdicts:
         self.judge, self.arrivals, self.known = judge, arrivals, known
         self.numbers = {spot: number for number, spot in enumerate(known)}
         self.spots = list(known)
+        ids = [text.facts["id"] for text in known.values()]
+        self.ranks = np.empty(len(ids), np.int64)
+        self.ranks[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
         self.tokens = judge.boilerplate.tokens(list(known.values()))
         self.weights = weights(self.tokens)
         self.sizes = self.weights.tolist()
@@ -73,6 +76,10 @@ class Verdicts:
         for row, (_, article) in enumerate(found.oriented):
             by_text[article].append(row)
         judge = self.judge
+        joining = [a for a, first in zip(self.arrivals, firsts, strict=True) if first or by_text[a.spot]]
+        judge.texts.credits(
+            [(arrival.spot, arrival.text) for arrival in joining]
+        )  # all at once: it is cheaper
         kin = Kin(judge.index.family, judge.index.families, self._shares, judge.settings.copy_share)
         out = []
         for arrival, first in zip(self.arrivals, firsts, strict=True):
@@ -92,13 +99,13 @@ class Verdicts:
             further += [(spot, arrival.spot) for spot in rest if self._counts(spot, arrival)]
         if not close:
             return _Oriented([], [], [], [], [0], [], [])
-        settings, threads = self.judge.settings, self.judge.threads
+        settings, threads, pool = self.judge.settings, self.judge.index.threads, self.judge.index.pool
         one, two = self._pairs(close), self._pairs(further)
         seen = Seen.nothing(self.tokens, two)
-        parts = [align(self.tokens, one, settings, threads=threads, seen=seen)]
+        parts = [align(self.tokens, one, settings, threads=threads, pool=pool, seen=seen)]
         if len(two):
-            fresh = seen.news(self.tokens, two, settings.guarantee, threads)
-            parts.append(align(self.tokens, two[fresh], settings, threads=threads))
+            fresh = seen.news(self.tokens, two, settings.guarantee, threads, pool)
+            parts.append(align(self.tokens, two[fresh], settings, threads=threads, pool=pool))
         return _Oriented.of(Aligned.concatenated(parts), self.tokens, self.weights, self.spots, self.known)
 
     def _counts(self, spot: Spot, arrival: Arrival) -> bool:
@@ -107,11 +114,9 @@ class Verdicts:
 
     def _pairs(self, spots: list[tuple[Spot, Spot]]) -> NDArray[np.int32]:
         """Pairs by number, the lower id on the left, as a scan has them."""
-        pairs = np.empty((len(spots), 2), np.int32)
-        for row, both in enumerate(spots):
-            left, right = sorted(both, key=lambda spot: self.known[spot].facts["id"])
-            pairs[row] = self.numbers[left], self.numbers[right]
-        return pairs
+        numbers = self.numbers
+        pairs = np.array([(numbers[one], numbers[other]) for one, other in spots], np.int32).reshape(-1, 2)
+        return np.where((self.ranks[pairs[:, 0]] > self.ranks[pairs[:, 1]])[:, None], pairs[:, ::-1], pairs)
 
     def _judged(self, arrival: Arrival, rows: list[int], kin: Kin) -> Verdict:
         found = self.found
@@ -165,8 +170,9 @@ class Verdicts:
             text = self.known[spot]
             self.kept[spot] = Kept(
                 spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
-                self.sizes[self.numbers[spot]], text.digest, lambda: self.judge.texts.credits(spot, text),
-                text.facts["url"], text.facts["derived_from"],
+                self.sizes[self.numbers[spot]], text.digest,
+                lambda: self.judge.texts.credits([(spot, text)])[0], text.facts["url"],
+                text.facts["derived_from"],
             )  # fmt: skip
         return self.kept[spot]
 
