@@ -45,6 +45,8 @@ class Aligned:
     @classmethod
     def concatenated(cls, parts: Sequence[Aligned]) -> Aligned:
         """The pairs of all `parts` (at least one), in order."""
+        if len(parts) == 1:
+            return parts[0]
         counts = np.concatenate([np.diff(part.offsets) for part in parts])
         return cls(
             np.concatenate([part.pairs for part in parts]),

@@ -13,7 +13,10 @@ Offsets = NDArray[np.int64]
 
 def offsets_of(counts: NDArray[Any]) -> Offsets:
     """The n + 1 bounds of n items with so many rows each."""
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+    out = np.empty(counts.size + 1, np.int64)
+    out[0] = 0
+    counts.cumsum(dtype=np.int64, out=out[1:])
+    return out
 
 
 def owners(offsets: Offsets) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from dedup.online.texts import Facts
 from dedup.online.verdict import Verdict
 
 _AT_ONCE = 256
-_PATIENCE = 0.005  # seconds that are waited for as many articles as came together before
+_PATIENCE = 0.005  # seconds that are waited for more articles, at most
 
 
 class Full(Exception):  # noqa: N818 - says how it stands, not that something broke
@@ -55,16 +55,18 @@ class Batcher:
         finally:
             self._pending -= 1
 
-    async def _gathered(self, about: int) -> list[tuple[Facts, asyncio.Future[Verdict]]]:
-        """Articles that wait; for a moment, until there are `about` so many.
+    async def _gathered(self, answered: int) -> list[tuple[Facts, asyncio.Future[Verdict]]]:
+        """Articles that wait; for a moment, until they are half of all that are about to be sent.
 
-        Who got a verdict just now is likely to send another article. To judge the first one to come would
-        make all others wait.
+        Who got a verdict just now, `answered` of them, is likely to send another article. To judge the first
+        one to come would make all others wait, and to wait for all would leave nothing to do meanwhile: with
+        half of them, these are judged while those are read and answered.
         """
         batch = [await self._waiting.get()]
+        half = (answered + len(batch) + self._waiting.qsize() + 1) // 2
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
-                while len(batch) < about:
+                while len(batch) < half:
                     batch.append(await self._waiting.get())
         while len(batch) < _AT_ONCE and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())

@@ -71,19 +71,18 @@ class Boilerplate:
         yet. Returns how many were taken.
         """
         rows, bounds = paragraphs_of([text for _, text, _ in texts])
-        numbers, names = owners(bounds), rows["name"].copy()
-        told = np.flatnonzero(~self._knows(names))  # of the others there is nothing more to learn
-        numbers, names = numbers[told], names[told]
-        different, cells, counts = np.unique(names, return_inverse=True, return_counts=True)
-        days = sorted({day for _, _, reach in texts for day in reach})
-        held = {day: self._states(day, different) for day in days}
-        met = {name for states in held.values() for name in states}
-        is_met = (counts > 1) | np.isin(different, np.array(sorted(met), np.uint64))
-        several = set(different[is_met].tolist())
+        told = np.flatnonzero(~self._knows(rows["name"].copy()))  # of the others there is nothing to learn
+        numbers, names = owners(bounds)[told], rows["name"][told]
+        asked, several = set[int](), set[int]()
+        for name in names.tolist():
+            (several if name in asked else asked).add(name)
+        held = {day: self._states(day, list(asked)) for day in {day for *_, reach in texts for day in reach}}
         lasts = {Spot(*state[2:]) for states in held.values() for state in states.values()}
         there = {**texts_of(sorted(lasts)), **{spot: text for spot, text, _ in texts}}
+        several.update(*held.values())
+        is_alone = np.array([name not in several for name in names.tolist()], np.bool_)
         count = len(texts)
-        for number in np.unique(numbers[is_met[cells]]).tolist():
+        for number in sorted(set(numbers[~is_alone].tolist())):
             spot, text, reach = texts[number]
             states, new = self._seen(spot, text, several, [held[day] for day in reversed(reach)], there)
             if new and number:
@@ -91,14 +90,14 @@ class Boilerplate:
                 break
             self.states |= states
             self.new |= new
-        rest = ~is_met[cells] & (numbers < count)
+        rest = is_alone & (numbers < count)
         self.alone = _alone(names[rest], numbers[rest], texts)
         return count
 
-    def _states(self, day: int, names: NDArray[np.uint64]) -> dict[int, _State]:
+    def _states(self, day: int, names: list[int]) -> dict[int, _State]:
         """What a partition has of paragraphs."""
-        values = self.index.rocks.several(articles_of(day), _named(names))
-        there = zip(names.tolist(), values, strict=True)
+        values = self.index.rocks.several(articles_of(day), _named(np.array(names, np.uint64)))
+        there = zip(names, values, strict=True)
         return {name: _STATE.unpack(value) for name, value in there if value is not None}
 
     def _seen(

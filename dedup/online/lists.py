@@ -91,7 +91,7 @@ class Lists:
         asked = np.empty((len(latest), wanted.size), np.bool_)
         for number, segment in enumerate(latest):
             kernels.recall(wanted, segment.lines, asked[number])
-        numbers, rows = np.nonzero(asked)
+        numbers, rows = map(np.ascontiguousarray, np.nonzero(asked))
         ranges = np.array([segment.blocks for segment in latest], np.uint64)[numbers]
         blocks = (wanted[rows] * ranges >> np.uint64(KEY_BITS)).astype(np.int64)
         return rows, *read(latest, numbers, blocks)

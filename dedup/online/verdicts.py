@@ -98,7 +98,7 @@ class Verdicts:
             close += [(spot, arrival.spot) for spot in own + first if self._counts(spot, arrival)]
             further += [(spot, arrival.spot) for spot in rest if self._counts(spot, arrival)]
         if not close:
-            return _Oriented([], [], [], [], [0], [], [])
+            return _Oriented.nothing()
         settings, threads, pool = self.judge.settings, self.judge.index.threads, self.judge.index.pool
         one, two = self._pairs(close), self._pairs(further)
         seen = Seen.nothing(self.tokens, two)
@@ -203,6 +203,11 @@ class _Oriented:
     shared: list[list[int]]  # the same in characters; matched tokens, kind
 
     @classmethod
+    def nothing(cls) -> _Oriented:
+        """No pairs."""
+        return cls([], [], [], [], [0], [], [])
+
+    @classmethod
     def of(
         cls,
         aligned: Aligned,
@@ -212,6 +217,9 @@ class _Oriented:
         known: dict[Spot, Known],
     ) -> _Oriented:
         """From aligned pairs of texts, of which `spots` tell where they are kept."""
+        aligned = aligned.taken(np.unique(owners(aligned.offsets)[aligned.passages[:, KIND] == COPY]))
+        if not len(aligned.pairs):
+            return cls.nothing()
         orders = np.array([known[spot].facts["order"] for spot in spots])
         flipped = orders[aligned.pairs[:, 0]] > orders[aligned.pairs[:, 1]]  # the earlier one is on the right
         pairs = np.where(flipped[:, None], aligned.pairs[:, ::-1], aligned.pairs)
