@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.csr import taken
+from dedup.csr import counts_of, offsets_of, taken
 from dedup.kernels.align import FIRST, RIGHT_FIRST, assemble
 from dedup.kernels.runs import resemble, seed
 from dedup.kernels.seen import see
@@ -47,11 +47,11 @@ class Aligned:
         """The pairs of all `parts` (at least one), in order."""
         if len(parts) == 1:
             return parts[0]
-        counts = np.concatenate([np.diff(part.offsets) for part in parts])
+        counts = np.concatenate([counts_of(part.offsets) for part in parts])
         return cls(
             np.concatenate([part.pairs for part in parts]),
             np.concatenate([part.passages for part in parts]),
-            np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+            offsets_of(counts),
             np.concatenate([part.matched for part in parts]),
             np.concatenate([part.covered for part in parts]),
             np.concatenate([part.resemblance for part in parts]),
@@ -147,12 +147,12 @@ def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, seen: S
     )
     if seen is not None:
         see(lefts, rights, runs, run_offsets, passages, offsets, seen.starts, seen.marks)
-    counts = np.diff(offsets)
+    counts = counts_of(offsets)
     order = np.lexsort(
         (passages[:, RIGHT_FIRST], passages[:, FIRST], np.repeat(np.arange(lefts.size), counts))
     )
     kept = counts > 0
     resemblance = np.empty(int(kept.sum()))
     resemble(tokens.hashes, tokens.offsets, lefts[kept], rights[kept], settings.shingle, resemblance)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[kept])])
+    offsets = offsets_of(counts[kept])
     return Aligned(pairs[kept], passages[order], offsets, totals[kept, :2], totals[kept, 2:], resemblance)

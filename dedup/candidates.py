@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.csr import offsets_of
+from dedup.csr import counts_of, offsets_of
 from dedup.kernels import buckets as kernels
 from dedup.kernels.shingle import unite
 from dedup.kernels.tokenise import PARAGRAPH
@@ -384,7 +384,7 @@ def signatures_of(
     bounds = np.empty(tokens.hashes.size + 1, np.int64)
     offsets = np.empty(len(tokens) + 1, np.int64)
     kernels.blocks(tokens.flags, tokens.offsets, PARAGRAPH, _BLOCK, bounds, offsets)
-    counts = np.diff(offsets)
+    counts = counts_of(offsets)
     texts = np.arange(len(tokens), dtype=np.int32)
     owners = np.repeat(texts, counts)
     # Shingles, like tokens, stand text after text, but there are k - 1 fewer of them in each text.

@@ -19,14 +19,20 @@ def offsets_of(counts: NDArray[Any]) -> Offsets:
     return out
 
 
+def counts_of(offsets: Offsets) -> NDArray[np.int64]:
+    """How many rows each item has: the reverse of `offsets_of`."""
+    counts: NDArray[np.int64] = offsets[1:] - offsets[:-1]
+    return counts
+
+
 def owners(offsets: Offsets) -> NDArray[np.int64]:
     """The item that each row belongs to."""
-    return np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+    return np.repeat(np.arange(offsets.size - 1), counts_of(offsets))
 
 
 def taken(offsets: Offsets, items: NDArray[Any]) -> tuple[Offsets, NDArray[np.int64]]:
     """Some items in an order of their own: their bounds, and the rows they take."""
-    counts = np.diff(offsets)[items]
+    counts = counts_of(offsets)[items]
     bounds = offsets_of(counts)
     return bounds, np.arange(bounds[-1]) + np.repeat(offsets[items] - bounds[:-1], counts)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dedup.csr import offsets_of, taken
+from dedup.csr import counts_of, offsets_of, taken
 from dedup.kernels.tokenise import tokenise as _fill
 from dedup.kernels.unicode import table
 
@@ -67,7 +67,7 @@ class Tokens:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each text, int64 (n,)."""
-        return np.diff(self.offsets)
+        return counts_of(self.offsets)
 
 
 def utf8(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

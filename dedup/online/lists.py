@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.csr import Offsets, offsets_of
+from dedup.csr import Offsets, counts_of, offsets_of
 from dedup.kernels import lists as kernels
 from dedup.kernels.lists import KEY_BITS
 from dedup.online.postings import Postings, Recent
@@ -43,7 +43,9 @@ class Found(NamedTuple):
     @classmethod
     def joined(cls, parts: list[Found]) -> Found:
         """Several, one after another."""
-        counts = np.concatenate([np.diff(part.bounds) for part in parts])
+        if len(parts) == 1:
+            return parts[0]
+        counts = np.concatenate([counts_of(part.bounds) for part in parts])
         numbers = np.concatenate([part.numbers for part in parts])
         return cls(offsets_of(counts), numbers, np.concatenate([part.contexts for part in parts]))
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.candidates import SHORT, Postings, postings
+from dedup.csr import counts_of
 from dedup.kernels import buckets, meet
 from dedup.kernels.lists import KEY_BITS
 from dedup.lsh import Bands
@@ -76,7 +77,7 @@ class Meetings:
     def held(self, index: Index, places: Places) -> tuple[Met, dict[int, Posted]]:
         """Whom each text meets, and by partition the postings to add to the lists."""
         listed = index.lists(places.days, self.keys)
-        counts = np.diff(listed.bounds).astype(np.int32)
+        counts = counts_of(listed.bounds).astype(np.int32)
         rows, heads = self.cells.size, np.full(counts.size, -1, np.int32)
         added, nexts = np.empty(rows, np.uint32), np.full(rows, _ABSENT, np.int32)
         more = np.minimum(np.bincount(self.cells, minlength=self.keys.size), _MOST)

@@ -14,7 +14,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from dedup.agencies import Credit, credits_of, declared, mentions
-from dedup.csr import Offsets, offsets_of
+from dedup.csr import Offsets, counts_of, offsets_of
 from dedup.kernels.places import unpack_all
 from dedup.online.index import Index, Spot
 from dedup.places import pack, spread
@@ -100,7 +100,7 @@ def tokens_of(texts: Sequence[Known]) -> Tokens:
     offsets = offsets_of(np.array([text.size for text in texts], np.int64))
     bounds = offsets_of(np.array([len(text.places) for text in texts], np.int64))
     starts, ends = np.empty(hashes.size, np.int32), np.empty(hashes.size, np.int32)
-    wide = np.diff(bounds) != _PLACED * np.diff(offsets)
+    wide = counts_of(bounds) != _PLACED * counts_of(offsets)
     unpack_all(places, bounds, wide, offsets, starts, ends)
     return Tokens(hashes, starts, ends, flags, offsets)
 
@@ -131,6 +131,8 @@ class Texts:
             else:
                 self._held.move_to_end(spot)
                 out[spot] = text
+        if not missing:
+            return out
         at_once = max(_AT_ONCE, -(-len(missing) // self._index.threads))
         parts = [missing[first : first + at_once] for first in range(0, len(missing), at_once)]
         for part in in_order(self._read, parts, self._index.threads, self._index.pool):

@@ -101,9 +101,9 @@ class Verdicts:
             return _Oriented.nothing()
         settings, threads, pool = self.judge.settings, self.judge.index.threads, self.judge.index.pool
         one, two = self._pairs(close), self._pairs(further)
-        seen = Seen.nothing(self.tokens, two)
+        seen = Seen.nothing(self.tokens, two) if further else None
         parts = [align(self.tokens, one, settings, threads=threads, pool=pool, seen=seen)]
-        if len(two):
+        if seen is not None:
             fresh = seen.news(self.tokens, two, settings.guarantee, threads, pool)
             parts.append(align(self.tokens, two[fresh], settings, threads=threads, pool=pool))
         return _Oriented.of(Aligned.concatenated(parts), self.tokens, self.weights, self.spots, self.known)
@@ -217,9 +217,10 @@ class _Oriented:
         known: dict[Spot, Known],
     ) -> _Oriented:
         """From aligned pairs of texts, of which `spots` tell where they are kept."""
-        aligned = aligned.taken(np.unique(owners(aligned.offsets)[aligned.passages[:, KIND] == COPY]))
-        if not len(aligned.pairs):
+        is_copy = aligned.passages[:, KIND] == COPY
+        if not is_copy.any():
             return cls.nothing()
+        aligned = aligned.taken(np.unique(owners(aligned.offsets)[is_copy]))
         orders = np.array([known[spot].facts["order"] for spot in spots])
         flipped = orders[aligned.pairs[:, 0]] > orders[aligned.pairs[:, 1]]  # the earlier one is on the right
         pairs = np.where(flipped[:, None], aligned.pairs[:, ::-1], aligned.pairs)
