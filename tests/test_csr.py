@@ -18,6 +18,7 @@ def test_offsets_and_owners(counts):
     offsets = csr.offsets_of(ints(counts))
     assert offsets.dtype == np.int64
     assert offsets.tolist() == [sum(counts[:item]) for item in range(len(counts) + 1)]
+    assert csr.counts_of(offsets).tolist() == counts
     assert csr.owners(offsets).tolist() == [item for item, count in enumerate(counts) for _ in range(count)]
 
 

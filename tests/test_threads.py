@@ -1,5 +1,6 @@
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,6 +15,9 @@ def test_results_come_in_the_order_of_the_items(threads):
 
     assert list(in_order(work, range(40), threads)) == [item * item for item in range(40)]
     assert list(in_order(work, [], threads)) == []
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):  # which stays
+            assert list(in_order(work, range(40), threads, pool)) == [item * item for item in range(40)]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

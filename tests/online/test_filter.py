@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections import defaultdict
 
 import numpy as np
@@ -15,7 +16,7 @@ from dedup.errors import IndexStoreError, InputError, SettingsError
 from dedup.online import lists
 from dedup.online.index import Index
 from dedup.online.rocks import Rocks
-from dedup.online.segments import Store
+from dedup.online.segments import Store, files
 from dedup.online.upkeep import exported, stats, verify
 from dedup.schema import COPYING
 
@@ -212,6 +213,20 @@ def test_the_window(index, story):
         assert own.query(article("2", story[0] + " More.", published="2024-05-02T00:00:00Z")).verdict == "new"
     with pytest.raises(SettingsError, match="write it as 12h, 7d or 4w"):
         dedup.Filter(index, window="a week")
+
+
+def test_segments_go_with_their_days(index, example, monkeypatch):
+    monkeypatch.setattr(lists, "MOST", 50)
+    with dedup.Filter(index, window="7d") as own:
+        for number, text in enumerate(example.stories(12)):
+            own.check({**text, "id": str(number), "published": "2024-05-01T00:00:00Z"})
+            time.sleep(0.01)
+        assert len(files(index)) == 1
+        own.check(article("last", "Something else.", published="2024-07-01T00:00:00Z"))
+        assert files(index) == {}
+    (index / "p1-0-1.postings").write_bytes(b"of a partition that was dropped by halves")
+    dedup.Filter(index).close()
+    assert files(index) == {}
 
 
 def test_a_clock_from_the_future_is_clamped_and_said(index, story):
