@@ -23,7 +23,7 @@ from dedup.online.boilerplate import Boilerplate
 from dedup.online.index import DAY, Index, Spot, articles_of, key_of, member_of, packed
 from dedup.online.judge import Judge
 from dedup.online.rocks import Changes
-from dedup.online.texts import Facts, Texts, known
+from dedup.online.texts import Facts, Texts
 from dedup.online.verdict import Verdict
 from dedup.online.verdicts import Arrival
 from dedup.settings import Settings
@@ -196,7 +196,7 @@ class Filter:
             texts.append({**facts, "time": now if published is None else published, "order": order})
             said.append(notes)
         out = []
-        for text, found, notes in zip(known(texts), latest, said, strict=True):
+        for text, found, notes in zip(self._judge.texts.known(texts), latest, said, strict=True):
             day = self.index.partition(text.facts["time"])
             number = taken.get(day, self.index.number(day))
             taken[day] = number + 1

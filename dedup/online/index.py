@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -202,7 +202,7 @@ class Index:
         found: dict[str, Any] | None = self._plain(articles_of(spot.day), key_of(b"a", spot.number))
         return found
 
-    def articles(self, spots: list[Spot]) -> list[dict[str, Any] | None]:
+    def articles(self, spots: Sequence[Spot]) -> list[dict[str, Any] | None]:
         """Several articles as they were kept."""
         found: dict[Spot, dict[str, Any] | None] = {}
         for day in {spot.day for spot in spots}:

@@ -103,7 +103,7 @@ class Judge:
         tokens = self.boilerplate.tokens([arrival.text for arrival in arrivals]).some(
             0, len(arrivals), is_posted
         )
-        meetings = Meetings.of(tokens, self.settings, self.bands)
+        meetings = Meetings.of(tokens, self.settings, self.bands, self.index.threads, self.index.pool)
         met, posted = meetings.held(self.index, Places(days, reach, own, numbers, is_posted))
         places = zip(met.columns.tolist(), met.numbers.tolist(), strict=True)
         spots = [Spot(days[column], number) for column, number in places]

@@ -5,8 +5,9 @@ One article after another, so that each also meets those of the batch that came 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,12 @@ from dedup.lsh import Bands
 from dedup.online.index import Index
 from dedup.online.postings import Postings as Posted
 from dedup.settings import Settings
+from dedup.threads import in_order
 from dedup.tokens import Tokens
 
 _FEW, _MOST = 16, 64  # postings on a list, and with contexts of their own
 _BUCKETS = 3  # in which two articles meet, for them to be compared on weak evidence
+_AT_ONCE = 32  # texts that a thread sketches in one go, at least
 _ABSENT = -2  # of a posting that is not added to its list
 
 
@@ -49,7 +52,8 @@ class Met(NamedTuple):
 class Meetings:
     """The buckets of a batch of texts, with what stands around each fingerprint."""
 
-    found: Postings
+    texts: NDArray[np.int32]  # (postings,) rising
+    spots: NDArray[np.int32]  # (postings,) as in `candidates.Postings`
     offsets: NDArray[np.int64]  # (texts + 1,) of the postings
     beside: int  # tokens of a guaranteed run beside its fingerprint
     known: NDArray[np.uint8]  # (postings, 2) tokens before and behind
@@ -59,20 +63,25 @@ class Meetings:
     cells: NDArray[np.int64]  # (postings,) the key of each
 
     @classmethod
-    def of(cls, tokens: Tokens, settings: Settings, bands: Bands) -> Meetings:
-        """Sketch texts; those without tokens meet nobody."""
-        found = postings(tokens, settings, bands)
-        count, beside = found.keys.size, settings.guarantee - settings.shingle
-        around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
-        brief, contexts = np.empty(count, np.bool_), np.empty(count, np.uint32)
-        buckets.surroundings(
-            found.texts, found.spots, tokens.hashes, tokens.offsets, settings.shingle, SHORT,
-            around, known, brief,
-        )  # fmt: skip
-        meet.contexts(around, known, contexts)
-        keys, cells = np.unique(found.keys >> np.uint64(64 - KEY_BITS), return_inverse=True)
-        offsets = np.searchsorted(found.texts, np.arange(len(tokens) + 1))
-        return cls(found, offsets, beside, known, brief, contexts, keys, cells)
+    def of(
+        cls, tokens: Tokens, settings: Settings, bands: Bands, threads: int, pool: ThreadPoolExecutor
+    ) -> Meetings:
+        """Sketch texts, a part of them in each thread; those without tokens meet nobody."""
+
+        def run(first: int) -> tuple[NDArray[Any], ...]:
+            part = tokens.part(first, min(first + at_once, len(tokens)))
+            found = postings(part, settings, bands)
+            known, brief, contexts = _around(part, found, settings)
+            return found.keys, found.texts + np.int32(first), found.spots, known, brief, contexts
+
+        at_once = max(_AT_ONCE, -(-len(tokens) // threads))
+        parts = list(in_order(run, range(0, len(tokens), at_once), threads, pool))
+        columns = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+        keys, texts, spots, known, brief, contexts = columns
+        different, cells = np.unique(keys >> np.uint64(64 - KEY_BITS), return_inverse=True)
+        offsets = np.searchsorted(texts, np.arange(len(tokens) + 1))
+        beside = settings.guarantee - settings.shingle
+        return cls(texts, spots, offsets, beside, known, brief, contexts, different, cells)
 
     def held(self, index: Index, places: Places) -> tuple[Met, dict[int, Posted]]:
         """Whom each text meets, and by partition the postings to add to the lists."""
@@ -84,12 +93,12 @@ class Meetings:
         longest = counts.reshape(len(places.days), -1).sum(axis=0) + more
         out = np.empty(int(longest[self.cells].sum()), np.uint64)
         filled = meet.meet(
-            self.offsets, self.cells, self.found.spots, self.contexts, self.known, self.brief, self.beside,
+            self.offsets, self.cells, self.spots, self.contexts, self.known, self.brief, self.beside,
             places.reach, places.own, places.numbers, places.posted, *listed,
             _FEW, _MOST, added, nexts, heads, counts, out,
         )  # fmt: skip
         new = nexts != _ABSENT
-        columns = places.own[self.found.texts]
+        columns = places.own[self.texts]
         posted = {}
         for column in set(places.own.tolist()):
             own = new & (columns == column)
@@ -97,6 +106,20 @@ class Meetings:
                 cells = self.cells[own]
                 posted[places.days[column]] = Posted(self.keys[cells], added[own], self.contexts[own])
         return _worth_comparing(np.sort(out[:filled]), places.own.size), posted
+
+
+def _around(
+    tokens: Tokens, found: Postings, settings: Settings
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.uint32]]:
+    """What stands around postings: tokens before and behind, is the text a short one, and contexts."""
+    count, beside = found.keys.size, settings.guarantee - settings.shingle
+    around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
+    brief, contexts = np.empty(count, np.bool_), np.empty(count, np.uint32)
+    buckets.surroundings(
+        found.texts, found.spots, tokens.hashes, tokens.offsets, settings.shingle, SHORT, around, known, brief
+    )
+    meet.contexts(around, known, contexts)
+    return known, brief, contexts
 
 
 def _worth_comparing(meetings: NDArray[np.uint64], texts: int) -> Met:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from itertools import chain, pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +25,11 @@ from dedup.weigh import Paragraphs, mark_navigation
 
 _MOST = 16_384  # texts that are kept at hand
 _MOST_TOKENS = 8_000_000  # in all of them
-_AT_ONCE = 32  # at least, that a thread takes from the index in one go
+_AT_ONCE = 32  # texts that a thread takes in one go, at least
 _PLACED = 2  # bytes of a token's place, unless it does not fit (`places.pack`)
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 Facts = dict[str, Any]  # of an article: its fields, `time` in microseconds and `order` of arrival
 
@@ -131,17 +134,22 @@ class Texts:
             else:
                 self._held.move_to_end(spot)
                 out[spot] = text
-        if not missing:
-            return out
-        at_once = max(_AT_ONCE, -(-len(missing) // self._index.threads))
-        parts = [missing[first : first + at_once] for first in range(0, len(missing), at_once)]
-        for part in in_order(self._read, parts, self._index.threads, self._index.pool):
-            for spot, text in part:
-                out[spot] = text
-                self.put(spot, text)
+        for spot, text in self._shared(self._read, missing):
+            out[spot] = text
+            self.put(spot, text)
         return out
 
-    def _read(self, spots: list[Spot]) -> list[tuple[Spot, Known]]:
+    def known(self, many: Sequence[Facts]) -> list[Known]:
+        """Tokenise articles that come."""
+        return list(self._shared(known, many))
+
+    def _shared(self, work: Callable[[Sequence[T]], list[R]], many: Sequence[T]) -> Iterator[R]:
+        """What `work` makes of many, a part of them in each thread."""
+        at_once = max(_AT_ONCE, -(-len(many) // self._index.threads))
+        parts = [many[first : first + at_once] for first in range(0, len(many), at_once)]
+        return chain.from_iterable(in_order(work, parts, self._index.threads, self._index.pool))
+
+    def _read(self, spots: Sequence[Spot]) -> list[tuple[Spot, Known]]:
         """Some articles from the index."""
         found = zip(spots, self._index.articles(spots), strict=True)
         there = {spot: facts for spot, facts in found if facts is not None}
