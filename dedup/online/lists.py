@@ -53,7 +53,8 @@ class Found(NamedTuple):
 class Lists:
     """The lists of a partition, in a column family of their own; postings are added and never taken away.
 
-    For one thread at a time; `worker` is one that writes segments beside it. Raises `IndexStoreError`.
+    For one thread at a time, but for `find`; `worker` is one that writes segments beside it. Raises
+    `IndexStoreError`.
     """
 
     def __init__(self, rocks: Rocks, family: str, worker: ThreadPoolExecutor, *, read_only: bool) -> None:
