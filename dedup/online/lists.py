@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from threading import Event
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.csr import Offsets, counts_of, offsets_of
+from dedup.errors import IndexStoreError
 from dedup.kernels import lists as kernels
 from dedup.kernels.lists import KEY_BITS
 from dedup.online.postings import Postings, Recent
@@ -145,14 +147,25 @@ class Lists:
         yield from self._store.problems(self._segments, articles)
 
     def close(self) -> None:
-        """Leave the column family alone; a segment that is not finished is written another time."""
-        self._is_closing.set()
-        if self._work is not None and not self._work.cancel() and self._work.exception() is None:
-            self._work.result().close()
+        """Leave the column family alone; a segment that is not finished by now is written another time."""
+        new = self._finished()
+        if new is not None:
+            with suppress(IndexStoreError):
+                self._take_over(new)
         for segment in self._segments:
             segment.close()
 
     def drop(self) -> None:
-        """Close, and leave no segment behind."""
-        self.close()
+        """Leave nothing behind, once the column family is gone."""
+        new = self._finished()
+        for segment in self._segments if new is None else [*self._segments, new]:
+            segment.close()
         self._store.forget_others([])
+
+    def _finished(self) -> Segment | None:
+        """The segment that was being written, if it is finished by now."""
+        self._is_closing.set()
+        work, self._work = self._work, None
+        if work is None or work.cancel() or work.exception() is not None:
+            return None
+        return work.result()

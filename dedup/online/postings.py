@@ -52,7 +52,7 @@ class Recent:
         if self.count + more.keys.size > self.nexts.size:
             more = Postings.joined([self.there, more])
             self.count = 0
-            self._make_room(2 * more.keys.size)
+            self._make_room(3 * more.keys.size // 2)
         first, self.count = self.count, self.count + more.keys.size
         own = self.there.some(slice(first, self.count))
         own.keys[:], own.numbers[:], own.contexts[:] = more

@@ -103,6 +103,17 @@ def test_what_nobody_says_is_there_is_dropped(opened):
     assert opened.found([5]) == {5: [(1, 1)]}
 
 
+def test_what_is_finished_when_it_is_closed_is_not_written_again(opened):
+    opened.add([(key, 1, 1) for key in range(60)])
+    opened.lists.settle()
+    wait([opened.lists._work])
+    opened.close()
+    opened.open()
+    assert [segment.count for segment in opened.lists._segments] == [60]
+    assert len(files(opened.folder)["p0"]) == 1
+    assert opened.found([5]) == {5: [(1, 1)]}
+
+
 def test_whoever_is_told_to_stop_leaves_nothing_behind(opened):
     opened.add([(5, 1, 1)])
     stop = Event()
