@@ -12,9 +12,10 @@ import numpy as np
 from numba import types
 
 from dedup.kernels import inner, kernel
+from dedup.kernels.bits import load8
 
 KEY_BITS = 40
-RECORD = 12  # bytes of a posting in a block
+CONTEXT_BITS = 28  # `kernels.meet.contexts`
 LINE = 8  # words of 64 bits in a line of a Bloom filter: what the processor fetches at once
 _PROBES = 6  # bits of a line that stand for a key
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -98,12 +99,21 @@ def recall(wanted: Any, lines: Any, out: Any) -> None:
 
 
 @inner
-def _number(data: Any, first: int, count: int, record: int, plane: int) -> Any:
-    """An integer of four bytes of a block that begins at `first`; its lowest byte is in `plane`."""
-    at = first + plane * count + record
-    return np.uint32(
-        data[at] | data[at + count] << 8 | data[at + 2 * count] << 16 | np.int64(data[at + 3 * count]) << 24
-    )
+def _bits(data: Any, at: int, width: int) -> Any:
+    """An integer of `width` bits, 57 at most, that begins at the bit `at`; eight bytes are read."""
+    mask = (np.uint64(1) << np.uint64(width)) - np.uint64(1)
+    return load8(data, at >> 3) >> np.uint64(at & 7) & mask
+
+
+@inner
+def _put(data: Any, at: int, value: Any) -> None:
+    """Set the bits of an integer from the bit `at` on, which are given as 0."""
+    rest = np.uint64(value) << np.uint64(at & 7)
+    place = at >> 3
+    while rest != 0:
+        data[place] |= np.uint8(rest & np.uint64(255))
+        rest >>= np.uint64(8)
+        place += 1
 
 
 @kernel
@@ -121,61 +131,70 @@ def read(files: Any, places: Any, bounds: Any, out: Any) -> bool:
 
 
 @kernel
-def count_kept(wanted: Any, rows: Any, bounds: Any, data: Any, counts: Any) -> None:
+def count_kept(
+    wanted: Any, rows: Any, kinds: Any, widths: Any, starts: Any, sizes: Any, data: Any, counts: Any
+) -> None:
     """Add to `counts` int64 how many postings each of `wanted` uint64 has in blocks.
 
-    Block b, `data[bounds[b]:bounds[b + 1]]` of uint8, is where `wanted[rows[b]]` may be.
+    Block b, where `wanted[rows[b]]` may be, has `sizes[b]` records from the bit `starts[b]` of `data` uint8
+    on (`pack`), which goes on for eight bytes behind the last. `widths[kinds[b]]` int64: bits of their keys
+    and numbers.
     """
     for b in range(rows.size):
-        first, count = bounds[b], (bounds[b + 1] - bounds[b]) // RECORD
-        low = np.uint32(wanted[rows[b]] & np.uint64(0xFFFFFFFF))
-        for record in range(count):
-            counts[rows[b]] += _number(data, first, count, record, 0) == low
+        width = widths[kinds[b], 0]
+        low = wanted[rows[b]] & (np.uint64(1) << np.uint64(width)) - np.uint64(1)
+        at, step = starts[b], width + widths[kinds[b], 1] + CONTEXT_BITS
+        for _ in range(sizes[b]):
+            counts[rows[b]] += _bits(data, at, width) == low
+            at += step
 
 
 @kernel
 def take_kept(
-    wanted: Any, rows: Any, bounds: Any, data: Any, ends: Any, out_numbers: Any, out_contexts: Any
-) -> None:
+    wanted: Any, rows: Any, kinds: Any, widths: Any, starts: Any, sizes: Any, data: Any, ends: Any,
+    out_numbers: Any, out_contexts: Any,
+) -> None:  # fmt: skip
     """Fill in the postings of `wanted` that are in blocks, the latest first; as in `take_chained`."""
     for b in range(rows.size):
-        row = rows[b]
-        first, count = bounds[b], (bounds[b + 1] - bounds[b]) // RECORD
-        low = np.uint32(wanted[row] & np.uint64(0xFFFFFFFF))
-        for record in range(count - 1, -1, -1):
-            if _number(data, first, count, record, 0) == low:
+        row, width, more = rows[b], widths[kinds[b], 0], widths[kinds[b], 1]
+        low = wanted[row] & (np.uint64(1) << np.uint64(width)) - np.uint64(1)
+        step = width + more + CONTEXT_BITS
+        for record in range(sizes[b] - 1, -1, -1):
+            at = starts[b] + record * step
+            if _bits(data, at, width) == low:
                 ends[row] -= 1
-                out_numbers[ends[row]] = _number(data, first, count, record, 4)
-                out_contexts[ends[row]] = _number(data, first, count, record, 8)
+                out_numbers[ends[row]] = _bits(data, at + width, more)
+                out_contexts[ends[row]] = _bits(data, at + width + more, CONTEXT_BITS)
 
 
 @kernel
-def pack(keys: Any, numbers: Any, contexts: Any, bounds: Any, out: Any) -> None:
-    """Fill `out` uint8 with blocks: block b holds the postings `bounds[b]` to `bounds[b + 1]`.
+def pack(
+    keys: Any, numbers: Any, contexts: Any, key_bits: int, number_bits: int, start: int, out: Any
+) -> None:
+    """Fill `out` uint8, given as 0 from the bit `start` on, with records, one behind the other.
 
-    Of each the lower four bytes of its key, its number and its context, all first bytes of a block before
-    all second ones: most of the higher ones are alike, and take no room once they are compressed.
+    Each is the lowest bits of a key uint64, a number and a context, as many as there are to tell it.
     """
-    for b in range(bounds.size - 1):
-        first, count = bounds[b], bounds[b + 1] - bounds[b]
-        for record in range(count):
-            p = first + record
-            for byte in range(4):
-                at, shift = RECORD * first + byte * count + record, np.uint64(8 * byte)
-                out[at] = np.uint64(keys[p]) >> shift & np.uint64(255)
-                out[at + 4 * count] = np.uint64(numbers[p]) >> shift & np.uint64(255)
-                out[at + 8 * count] = np.uint64(contexts[p]) >> shift & np.uint64(255)
+    mask = (np.uint64(1) << np.uint64(key_bits)) - np.uint64(1)
+    at = start
+    for p in range(keys.size):
+        _put(out, at, keys[p] & mask)
+        _put(out, at + key_bits, numbers[p])
+        _put(out, at + key_bits + number_bits, contexts[p])
+        at += key_bits + number_bits + CONTEXT_BITS
 
 
 @kernel
-def unpack(data: Any, bounds: Any, lows: Any, keys: Any, numbers: Any, contexts: Any) -> None:
-    """The reverse of `pack`; `bounds` int64 in bytes of `data`, `lows` uint64 the least key of each block."""
-    p = 0
-    for b in range(bounds.size - 1):
-        first, count = bounds[b], (bounds[b + 1] - bounds[b]) // RECORD
-        for record in range(count):
-            low = np.uint64(_number(data, first, count, record, 0))
-            keys[p] = lows[b] + ((low - lows[b]) & np.uint64(0xFFFFFFFF))
-            numbers[p] = _number(data, first, count, record, 4)
-            contexts[p] = _number(data, first, count, record, 8)
-            p += 1
+def unpack(
+    data: Any, start: int, key_bits: int, number_bits: int, bounds: Any, lows: Any, keys: Any, numbers: Any,
+    contexts: Any,
+) -> None:  # fmt: skip
+    """The reverse of `pack`; `bounds` int64 of blocks in records, `lows` uint64 the least key of each."""
+    mask = (np.uint64(1) << np.uint64(key_bits)) - np.uint64(1)
+    at = start
+    for b in range(lows.size):
+        for p in range(bounds[b], bounds[b + 1]):
+            keys[p] = lows[b] + ((_bits(data, at, key_bits) - lows[b]) & mask)
+            numbers[p] = _bits(data, at + key_bits, number_bits)
+            contexts[p] = _bits(data, at + key_bits + number_bits, CONTEXT_BITS)
+            at += key_bits + number_bits + CONTEXT_BITS

@@ -190,10 +190,11 @@ def _keep() -> None:
     lists.remember(keys, lines)
     lists.recall(keys, lines, np.empty(0, np.bool_))
     lists.read(np.empty(0, np.int32), counts, bounds, data)
-    lists.count_kept(keys, counts, bounds, data, counts)
-    lists.take_kept(keys, counts, bounds, data, counts, numbers, numbers)
-    lists.pack(*postings, bounds, data)
-    lists.unpack(data, bounds, keys, *postings)
+    kept = counts, counts, np.zeros((0, 2), np.int64), counts, counts, data
+    lists.count_kept(keys, *kept, counts)
+    lists.take_kept(keys, *kept, counts, numbers, numbers)
+    lists.pack(*postings, 20, 20, 0, data)
+    lists.unpack(data, 0, 20, 20, bounds, keys, *postings)
 
 
 def _compile_here() -> None:

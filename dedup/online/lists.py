@@ -52,6 +52,17 @@ class Found(NamedTuple):
         return cls(offsets_of(counts), numbers, np.concatenate([part.contexts for part in parts]))
 
 
+class _Kept(NamedTuple):
+    """Blocks, as `kernels.count_kept` takes them."""
+
+    rows: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    widths: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    data: NDArray[np.uint8]
+
+
 class Lists:
     """The lists of a partition, in a column family of their own; postings are added and never taken away.
 
@@ -75,9 +86,9 @@ class Lists:
 
     def find(self, wanted: NDArray[np.uint64]) -> Found:
         """The lists of different keys, rising."""
-        rows, bounds, data = self._kept(wanted)
+        kept = self._kept(wanted)
         counts = np.zeros(wanted.size, np.int64)
-        kernels.count_kept(wanted, rows, bounds, data, counts)
+        kernels.count_kept(wanted, *kept, counts)
         for recent in (self._full, self._recent):
             kernels.count_chained(wanted, recent.postings.keys, recent.nexts, recent.heads, counts)
         offsets = offsets_of(counts)
@@ -87,19 +98,23 @@ class Lists:
             kernels.take_chained(
                 wanted, *recent.postings, recent.nexts, recent.heads, ends, numbers, contexts
             )
-        kernels.take_kept(wanted, rows, bounds, data, ends, numbers, contexts)
+        kernels.take_kept(wanted, *kept, ends, numbers, contexts)
         return Found(offsets, numbers, contexts)
 
-    def _kept(self, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], Offsets, NDArray[np.uint8]]:
-        """The blocks that keys may be in, those of the latest segments first: key, bounds, and bytes."""
+    def _kept(self, wanted: NDArray[np.uint64]) -> _Kept:
+        """The blocks that keys may be in, those of the latest segments first."""
         latest = self._segments[::-1]
         asked = np.empty((len(latest), wanted.size), np.bool_)
         for number, segment in enumerate(latest):
             kernels.recall(wanted, segment.lines, asked[number])
         numbers, rows = map(np.ascontiguousarray, np.nonzero(asked))
-        ranges = np.array([segment.blocks for segment in latest], np.uint64)[numbers]
-        blocks = (wanted[rows] * ranges >> np.uint64(KEY_BITS)).astype(np.int64)
-        return rows, *read(latest, numbers, blocks)
+        firsts, stops = np.empty(rows.size, np.int64), np.empty(rows.size, np.int64)
+        for segment, first, stop in zip(latest, *_cuts(numbers, len(latest)), strict=True):
+            blocks = wanted[rows[first:stop]] * np.uint64(segment.blocks) >> np.uint64(KEY_BITS)
+            firsts[first:stop] = segment.bounds[blocks]
+            stops[first:stop] = segment.bounds[blocks + np.uint64(1)]
+        widths = np.array([segment.widths for segment in latest], np.int64).reshape(-1, 2)
+        return _Kept(rows, numbers, widths, *read(latest, numbers, firsts, stops))
 
     def log(self, postings: Postings) -> Changes:
         """What is to be written for postings to be durable, before they are `added`."""
@@ -169,3 +184,9 @@ class Lists:
         if work is None or work.cancel() or work.exception() is not None:
             return None
         return work.result()
+
+
+def _cuts(numbers: NDArray[np.int64], count: int) -> tuple[list[int], list[int]]:
+    """Where the first and where those behind the last of each of `count` numbers stand, rising."""
+    bounds = np.searchsorted(numbers, np.arange(count + 1)).tolist()
+    return bounds[:-1], bounds[1:]

@@ -6,9 +6,9 @@ are big-endian:
     l + log (uint32)          postings of one batch: their keys uint64, numbers and contexts uint32
     s + first and last log    that there is a segment of these logs: how many postings it has, uint64
 
-A segment's file has a head (`_HEAD`: what it is, first and last log, postings, and the XXH3-128 of all that
-follows), its blocks (`kernels.lists.pack`) one behind the other, how many postings each of them has, uint32,
-and its Bloom filter, uint64; all lowest byte first.
+A segment's file has a head (`_HEAD`: what it is, first and last log, postings, bits of an article's number,
+and the XXH3-128 of all that follows), its postings (`kernels.lists.pack`), which are cut into blocks of equal
+ranges of keys, how many of them each block has, uint32, and its Bloom filter, uint64; all lowest byte first.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ from numpy.typing import NDArray
 from dedup.csr import Offsets, offsets_of
 from dedup.errors import IndexStoreError
 from dedup.kernels import lists as kernels
-from dedup.kernels.lists import KEY_BITS, LINE, RECORD
+from dedup.kernels.lists import CONTEXT_BITS, KEY_BITS, LINE
 from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks, telling
 from dedup.report.atomic import sync_folder
 
 LOG, _NAME, _COUNT = struct.Struct(">I"), struct.Struct(">II"), struct.Struct(">Q")
-_HEAD, _WHAT = struct.Struct("<8sIIQ16s"), b"dedup\0p1"
+_HEAD, _WHAT = struct.Struct("<8sIIQI16s"), b"dedup\0p1"
 SUFFIX = ".postings"  # of segments' files
 _BLOCK = 128  # postings in a block, on average
-_FEWEST = 256  # blocks of a segment: so the lower four bytes of a key tell it from all others in a block
+_FEWEST = 256  # blocks of a segment
 _BITS = 12  # of a Bloom filter for a posting: of keys that are not there, 1 in 200 seems to be
 _PART = 2**18  # postings of a segment that are sorted and written in one go
+_SPARE = 8  # bytes behind what is read: integers are taken from eight bytes
 _PIECE = 2**22  # bytes that are read in one go to see whether a file is sound
 
 
@@ -52,6 +53,7 @@ class Segment:
     last: int
     bounds: Offsets = field(repr=False)  # (blocks + 1,) of the postings in its blocks
     lines: NDArray[np.uint64] = field(repr=False)  # of its Bloom filter, (n, LINE)
+    number_bits: int  # of an article's number
     file: int  # descriptor
 
     @property
@@ -64,21 +66,25 @@ class Segment:
         """How many equal ranges its keys are cut into."""
         return self.bounds.size - 1
 
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Bits of a key and of a number in its file."""
+        return key_bits_of(self.blocks), self.number_bits
+
+    @property
+    def record(self) -> int:
+        """Bits of a posting in its file."""
+        return sum(self.widths) + CONTEXT_BITS
+
     def between(self, low: np.uint64, high: np.uint64) -> Postings:
         """The postings with keys from `low` to below `high`."""
-        first, last = (
-            np.array([low, high - np.uint64(1)]) * np.uint64(self.blocks) >> np.uint64(KEY_BITS)
-        ).tolist()
-        start, stop = self.bounds[[first, last + 1]].tolist()
-        data = _read(
-            np.array([self.file], np.int32),
-            np.array([_HEAD.size + RECORD * start]),
-            np.array([0, RECORD * (stop - start)]),
-        )
-        out = Postings.room(stop - start)
-        bounds = RECORD * (self.bounds[first : last + 2] - start)
+        ends = np.array([low, high - np.uint64(1)]) * np.uint64(self.blocks) >> np.uint64(KEY_BITS)
+        first, last = ends.tolist()
+        bounds = self.bounds[first : last + 2]
+        starts, _, data = read([self], np.zeros(1, np.int64), bounds[:1], bounds[-1:])
+        out = Postings.room(int(bounds[-1] - bounds[0]))
         least = least_of(np.arange(first, last + 1, dtype=np.uint64), self.blocks)
-        kernels.unpack(data, bounds, least, *out)
+        kernels.unpack(data, starts[0], *self.widths, bounds - bounds[0], least, *out)
         return out.some(slice(*np.searchsorted(out.keys, (low, high))))
 
     def close(self) -> None:
@@ -100,29 +106,31 @@ def least_of(blocks: NDArray[np.uint64], count: int) -> NDArray[np.uint64]:
     return ((blocks << np.uint64(KEY_BITS)) + np.uint64(count - 1)) // np.uint64(count)
 
 
+def key_bits_of(blocks: int) -> int:
+    """The lowest bits of a key that tell it from all others in its block, of so many."""
+    return KEY_BITS + 1 - blocks.bit_length()
+
+
 def read(
-    segments: Sequence[Segment], numbers: NDArray[np.int64], blocks: NDArray[np.int64]
-) -> tuple[Offsets, NDArray[np.uint8]]:
-    """Blocks one after another, each of the segment of a number, rising: bounds in bytes, and the bytes.
+    segments: Sequence[Segment],
+    numbers: NDArray[np.int64],
+    firsts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
+    """Postings `firsts` to `stops` of segments, each of the segment of a number.
 
-    Raises `IndexStoreError` if one cannot be read.
+    Returns the bits of the data where each of these runs begins, how many postings it has, and the data.
+    Raises `IndexStoreError` if they cannot be read.
     """
-    cuts = np.searchsorted(numbers, np.arange(len(segments) + 1))
-    places = np.empty((2, blocks.size), np.int64)
-    for segment, (first, stop) in zip(segments, pairwise(cuts.tolist()), strict=True):
-        own = blocks[first:stop]
-        places[:, first:stop] = segment.bounds[own], segment.bounds[own + 1]
-    places *= RECORD
-    bounds = offsets_of(places[1] - places[0])
+    records = np.array([segment.record for segment in segments], np.int64)[numbers]
     files = np.array([segment.file for segment in segments], np.int32)[numbers]
-    return bounds, _read(files, _HEAD.size + places[0], bounds)
-
-
-def _read(files: NDArray[np.int32], places: NDArray[np.int64], bounds: Offsets) -> NDArray[np.uint8]:
-    data = np.empty(bounds[-1], np.uint8)
-    if not kernels.read(files, places, bounds, data):
+    begin, end = firsts * records, stops * records
+    places = begin >> 3
+    bounds = offsets_of((end + 7 >> 3) - places)
+    data = np.empty(bounds[-1] + _SPARE, np.uint8)
+    if not kernels.read(files, _HEAD.size + places, bounds, data):
         raise IndexStoreError("a segment of postings cannot be read; `dedup index verify` says which")
-    return data
+    return 8 * bounds[:-1] + (begin & 7), stops - firsts, data
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +164,17 @@ class Store:
         with telling(self.rocks.folder):
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         blocks, lines = blocks_of(count), lines_of(count)
-        sizes = _HEAD.size, RECORD * count, 4 * blocks, 8 * LINE * lines
-        head = os.pread(file, _HEAD.size, 0)
-        if os.fstat(file).st_size != sum(sizes) or _HEAD.unpack(head)[:4] != (_WHAT, first, last, count):
+        sizes = 4 * blocks, 8 * LINE * lines
+        head = os.pread(file, _HEAD.size, 0).ljust(_HEAD.size)
+        *what, number_bits, _ = _HEAD.unpack(head)
+        record = key_bits_of(blocks) + number_bits + CONTEXT_BITS
+        start = _HEAD.size + -(-count * record // 8)
+        if what != [_WHAT, first, last, count] or os.fstat(file).st_size != start + sum(sizes):
             os.close(file)
             raise IndexStoreError(f"{path}: the file is damaged; take it from a copy, or make a new index")
-        rest = os.pread(file, sizes[2] + sizes[3], sizes[0] + sizes[1])
-        bounds = offsets_of(np.frombuffer(rest, np.uint32, blocks))
-        bloom = np.frombuffer(bytearray(rest[sizes[2] :]), np.uint64).reshape(-1, LINE)
-        return Segment(first, last, bounds, bloom, file)
+        bounds = offsets_of(np.frombuffer(os.pread(file, sizes[0], start), np.uint32))
+        bloom = np.frombuffer(bytearray(os.pread(file, sizes[1], start + sizes[0])), np.uint64)
+        return Segment(first, last, bounds, bloom.reshape(-1, LINE), number_bits, file)
 
     def segment(self, joined: list[Segment], recent: Recent, last: int, stopping: Event) -> Segment:
         """Write a segment of others, which follow one another, and of what came after, up to a log.
@@ -176,9 +186,11 @@ class Store:
         try:
             with telling(self.rocks.folder):
                 with path.open("wb") as stream:
-                    head = _HEAD.pack(_WHAT, first, last, count, self._fill(stream, joined, recent, stopping))
+                    most = int(recent.there.numbers.max(initial=1)).bit_length()
+                    number_bits = max([most, *(segment.number_bits for segment in joined)])
+                    digest = self._fill(stream, joined, recent, number_bits, stopping)
                     stream.seek(0)
-                    stream.write(head)
+                    stream.write(_HEAD.pack(_WHAT, first, last, count, number_bits, digest))
                     stream.flush()
                     os.fsync(stream.fileno())
                 sync_folder(self.rocks.folder)
@@ -187,13 +199,18 @@ class Store:
             raise
         return self._opened(first, last, count)
 
-    def _fill(self, stream: BinaryIO, joined: list[Segment], recent: Recent, stopping: Event) -> bytes:
+    def _fill(
+        self, stream: BinaryIO, joined: list[Segment], recent: Recent, number_bits: int, stopping: Event
+    ) -> bytes:
         """Write all of a segment but its head; the digest of that."""
         count = sum(segment.count for segment in joined) + recent.count
         blocks, lines = blocks_of(count), np.zeros((lines_of(count), LINE), np.uint64)
+        widths = key_bits_of(blocks), number_bits
         late = recent.there.some(np.argsort(recent.there.keys, kind="stable"))
         digest, counts = xxhash.xxh3_128(), list[NDArray[np.uint32]]()
         stream.seek(_HEAD.size)
+        rest = np.zeros(0, np.uint8)  # of the last byte, which the next part goes on with
+        bits = 0
         cuts = np.linspace(0, blocks, 1 + -(-count // _PART)).astype(np.uint64)
         for start, stop in pairwise(cuts):
             if stopping.is_set():
@@ -204,16 +221,19 @@ class Store:
             own = Postings.joined(parts)
             own = own.some(np.argsort(own.keys, kind="stable"))
             kernels.remember(own.keys, lines)
-            bounds, data = np.searchsorted(own.keys, least), np.empty(RECORD * own.keys.size, np.uint8)
-            kernels.pack(*own, bounds, data)
-            counts.append(np.diff(bounds).astype(np.uint32))
+            counts.append(np.diff(np.searchsorted(own.keys, least)).astype(np.uint32))
+            bits, begun = bits % 8 + own.keys.size * (sum(widths) + CONTEXT_BITS), bits % 8
+            data = np.zeros(-(-bits // 8), np.uint8)
+            data[: rest.size] = rest
+            kernels.pack(*own, *widths, begun, data)
+            data, rest = data[: bits // 8], data[bits // 8 :]
             digest.update(data.data)
             stream.write(data.data)
             stream.flush()
             os.fsync(stream.fileno())  # bit by bit: others wait for the disk too
-        for rest in (np.concatenate(counts).data, lines.data):
-            digest.update(rest)
-            stream.write(rest)
+        for column in (rest.data, np.concatenate(counts).data, lines.data):
+            digest.update(column)
+            stream.write(column)
         return digest.digest()
 
     def replace(self, gone: list[Segment], new: Segment) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dedup.kernels import lists as kernels
 from dedup.online.postings import Postings
-from dedup.online.segments import lines_of
+from dedup.online.segments import key_bits_of, lines_of
 
 FEW_KEYS = st.integers(0, 7).map(lambda number: number * 2**40 // 8 + 5)
 SOME = st.lists(st.tuples(FEW_KEYS, st.integers(0, 2**32 - 1), st.integers(0, 2**28 - 1)), max_size=40)
@@ -104,29 +104,36 @@ def test_files_are_read_where_it_is_said(tmp_path, pieces, is_short):
 
 
 @settings(deadline=None)
-@given(SOME.map(sorted), st.integers(256, 400))
-def test_blocks(rows, blocks):
-    own = postings(rows)
+@given(SOME.map(sorted), st.integers(256, 400), st.integers(0, 7), st.integers(32, 57))
+def test_blocks(rows, blocks, start, number_bits):
+    own, key_bits = postings(rows), key_bits_of(blocks)
     cells = [[row for row in rows if row[0] * blocks >> 40 == block] for block in range(blocks)]
-    bounds = np.cumsum([0, *map(len, cells)])
-    data = np.empty(bounds[-1] * kernels.RECORD, np.uint8)
-    kernels.pack(*own, bounds, data)
-    assert data.tobytes() == b"".join(
-        bytes(row[column] >> 8 * byte & 255 for row in cell)
-        for cell in cells for column in range(3) for byte in range(4)
-    )  # fmt: skip
+    bounds, step = np.cumsum([0, *map(len, cells)]), key_bits + number_bits + kernels.CONTEXT_BITS
+    data = np.zeros((start + len(rows) * step + 7) // 8 + 8, np.uint8)
+    kernels.pack(*own, key_bits, number_bits, start, data)
+    whole = sum(
+        (key % 2**key_bits | number << key_bits | context << key_bits + number_bits) << start + place * step
+        for place, (key, number, context) in enumerate(rows)
+    )
+    assert int.from_bytes(data, "little") == whole
     lows = np.array([-(-(block << 40) // blocks) for block in range(blocks)], np.uint64)
     again = Postings.room(len(rows))
-    kernels.unpack(data, bounds * kernels.RECORD, lows, *again)
+    kernels.unpack(data, start, key_bits, number_bits, bounds, lows, *again)
     assert [column.tolist() for column in again] == [column.tolist() for column in own]
     wanted = np.unique(own.keys)
     asked = (wanted * np.uint64(blocks) >> np.uint64(40)).astype(np.int64)
-    parts = [data[bounds[block] * kernels.RECORD : bounds[block + 1] * kernels.RECORD] for block in asked]
-    ends = np.cumsum([0, *map(len, parts)])
-    read = np.concatenate([*parts, np.empty(0, np.uint8)])
+    kept = (
+        np.arange(wanted.size), np.zeros_like(asked), np.array([[key_bits, number_bits]]),
+        start + bounds[asked] * step, bounds[asked + 1] - bounds[asked], data,
+    )  # fmt: skip
     counts = np.zeros(wanted.size, np.int64)
-    kernels.count_kept(wanted, np.arange(wanted.size), ends, read, counts)
+    kernels.count_kept(wanted, *kept, counts)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     numbers, contexts = np.empty(len(rows), np.uint32), np.empty(len(rows), np.uint32)
-    kernels.take_kept(wanted, np.arange(wanted.size), ends, read, offsets[1:].copy(), numbers, contexts)
+    kernels.take_kept(wanted, *kept, offsets[1:].copy(), numbers, contexts)
     assert lists(wanted.tolist(), offsets, numbers, contexts) == by_key(rows)
+
+
+def test_the_lowest_bits_of_a_key_tell_it_from_others_in_its_block():
+    for blocks in (256, 257, 511, 512, 1000, 2**17 - 1, 2**17):
+        assert -(-(2**40) // blocks) <= 2 ** key_bits_of(blocks)
