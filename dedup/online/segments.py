@@ -173,8 +173,9 @@ class Store:
             os.close(file)
             raise IndexStoreError(f"{path}: the file is damaged; take it from a copy, or make a new index")
         bounds = offsets_of(np.frombuffer(os.pread(file, sizes[0], start), np.uint32))
-        bloom = np.frombuffer(bytearray(os.pread(file, sizes[1], start + sizes[0])), np.uint64)
-        return Segment(first, last, bounds, bloom.reshape(-1, LINE), number_bits, file)
+        bloom = np.empty((lines, LINE), np.uint64)
+        os.preadv(file, [bloom.data], start + sizes[0])
+        return Segment(first, last, bounds, bloom, number_bits, file)
 
     def segment(self, joined: list[Segment], recent: Recent, last: int, stopping: Event) -> Segment:
         """Write a segment of others, which follow one another, and of what came after, up to a log.
