@@ -34,7 +34,7 @@ def main(folder, source, emitted, kills):
         own.check_many(articles)  # all is imported and loaded from here on
     draw = random.Random(1)
     with Path(emitted).open("wb") as told:
-        for _ in range(int(kills)):
+        for kill in range(int(kills)):
             theirs, ours = os.pipe()
             child = os.fork()
             if child == 0:
@@ -46,7 +46,8 @@ def main(folder, source, emitted, kills):
             os.close(ours)
             with os.fdopen(theirs, "rb") as stream:
                 assert stream.readline() == b"\n"
-                time.sleep(draw.random() ** 2 * 0.15)
+                # now and then later, so that segments come to be on a slow disk too
+                time.sleep(draw.random() ** 2 * (0.15 if kill % 10 else 1.5))
                 os.kill(child, signal.SIGKILL)
                 lines = stream.read().splitlines(keepends=True)
             _, status = os.waitpid(child, 0)
