@@ -47,6 +47,11 @@ class Home:
         """The number of its first article."""
         return self.job.home(self.part)[0]
 
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The numbers of its articles."""
+        return np.arange(*self.job.home(self.part))
+
     @cached_property
     def table(self) -> pa.Table:
         """The articles, of `schema.READ`, sorted by id, as `reading.settle` wrote them; one chunk."""
