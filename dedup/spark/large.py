@@ -33,6 +33,7 @@ from dedup.verify import ROUNDS, round_of
 
 LARGE = 4096  # texts in a cluster from which on its work is shared
 _SHARE = 2048  # of them for each helper, about
+_POOLS = 64  # partitions that put together what is seen of a cluster's texts
 _AT_ONCE = -1  # in place of a round
 LENT = ["number", "id", "outlet", "weights", "marks", "sizes", *TEXT]  # columns of texts that helpers hold
 
@@ -115,6 +116,7 @@ class Share:
         self.pairs = self.among(kept["left"], kept["right"])
         self.places = np.full(self.numbers.size, -1)  # of the clusters of the texts in pairs
         self.places[self.pairs] = job.spread(kept["root"])[:, None]
+        self.pools = (self.places + self.numbers % _POOLS) % job.parts  # that put their texts' marks together
         self.tokens = tokens_of(table)
         self.seen = Seen.nothing(self.tokens, self.pairs)
 
@@ -139,13 +141,13 @@ class Share:
         return np.flatnonzero(self.seen.starts >= 0)
 
     def messages(self) -> Iterator[Message]:
-        """What is seen, to the places of the clusters."""
+        """What is seen, to where it is put together."""
         texts = self.texts
         bits, bounds = _packed(self.seen.marks, self.tokens.lengths[texts])
-        for place, rows in divided(self.places[texts], self.job.parts):
+        for at, rows in divided(self.pools[texts], self.job.parts):
             own, lines = taken(bounds, rows)
             lists = pa.ListArray.from_arrays(own.astype(np.int32), pa.array(bits[lines]))
-            yield Message(place, "marks", arrays(number=self.numbers[texts[rows]], bits=lists))
+            yield Message(at, "marks", arrays(number=self.numbers[texts[rows]], bits=lists))
 
     def found(self, rounds: Sequence[int]) -> Iterator[Message]:
         """What was found in some rounds that makes families, to the places of the clusters."""
@@ -244,9 +246,9 @@ def look(number: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     bounds, places = _padded(lengths)
     bits = np.empty(int(bounds[-1]), np.uint8)
     answers = dict(told)
-    for place, rows in divided(share.places[texts], job.parts):
+    for at, rows in divided(share.pools[texts], job.parts):
         _, lines = taken(bounds, rows)
-        bits[lines] = answers[place]["bits"].flatten().to_numpy()
+        bits[lines] = answers[at]["bits"].flatten().to_numpy()
     share.see(np.unpackbits(bits)[places])
     own = share.pairs[share.rounds == number]
     own = own[share.seen.news(share.tokens, own, job.settings.guarantee, 1)]
