@@ -179,8 +179,8 @@ class Engine:
             rounds += large.pool, partial(large.look, number)
         told = self._run(
             *roots, placing.root, placing.classify, placing.degrees, placing.place, placing.send,
-            verifying.receive, *rounds, verifying.verify, verifying.meet, verifying.move, finishing.trace,
-            asking.answer, finishing.finish, partial(reporting.write_home, out),
+            verifying.receive, large.begin, *rounds, verifying.verify, verifying.meet, verifying.move,
+            finishing.trace, asking.answer, finishing.finish, partial(reporting.write_home, out),
         )  # fmt: skip
         pairs, copies = (sum(batch[name][0].as_py() for _, _, batch in told) for name in ("pairs", "copies"))
         return pairs, copies

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dedup.align import keys_of
 from dedup.candidates import Candidates
 from dedup.families import telling
-from dedup.spark import joining, large
+from dedup.spark import joining, large, placing
 from dedup.spark.graph import joined
 from dedup.spark.groups import Group, group_of, part_of, told_to_arrays, whole_of, with_numbers
 from dedup.spark.job import Job
@@ -25,7 +25,9 @@ _KINDS = (np.int64, np.int64, np.uint16, np.bool_)
 
 
 def receive(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Keep the articles and the pairs that came here; align a share of the pairs of large clusters."""
+    """Keep the articles and the pairs that came here; lend helpers what they ask for."""
+    large.note(job, part, inbox)
+    yield from placing.lend(job, part, inbox)
     texts, credits, pairs = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit", "pair"))
     if texts:
         Group.of(job.folder, texts, credits).put_aside(part).keep(part)
@@ -34,7 +36,6 @@ def receive(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
             for name, kind in zip(_PAIR, _KINDS, strict=True)
         }
         job.folder.write_arrays(f"pairs-{part}", columns)
-    yield from large.begin(job, part, inbox)
 
 
 def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
