@@ -109,6 +109,7 @@ def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     texts, holders = np.concatenate([left, right, numbers]), np.concatenate([helpers, helpers, by_text])
     asked = np.unique(texts * job.parts + holders)
     held, helpers = asked // job.parts, (asked % job.parts).astype(np.int32)
+    job.folder.write("large", b"")
     job.folder.write_arrays(f"large-{part}", {
         "numbers": numbers, "pairs": pairs, "others": found.pairs[~looked_at], "held": held,
         "helpers": helpers,
@@ -116,6 +117,11 @@ def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     for home, rows in divided(job.homes(held), job.parts):
         own_rows = (held[rows] - job.bases[home]).astype(np.int32)
         yield Message(home, "lend", arrays(row=own_rows, helper=helpers[rows]))
+
+
+def there(job: Job) -> bool:
+    """Is there a large cluster anywhere? Known once pairs are chosen."""
+    return job.folder.has("large")
 
 
 def _helpers(job: Job, numbers: NDArray[np.int64], roots: NDArray[np.int64]) -> NDArray[np.int64]:

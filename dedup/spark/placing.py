@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dedup.agencies import renumbered
 from dedup.csr import offsets_of, taken
 from dedup.spark import large
-from dedup.spark.groups import TEXT
+from dedup.spark.groups import TEXT, with_texts
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import GUEST, OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
@@ -165,13 +165,18 @@ def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     job.folder.write(f"leads-{part}", _named(leads))
     numbers, holders, roles = (np.concatenate(some) for some in (rows, places, what))
     whole, credited = _described(home, at, roots), credits_of(home)
+    bare = with_texts(whole, pa.table([pa.nulls(len(home), whole[name].type) for name in TEXT], TEXT))
     bounds = np.searchsorted(credited["article"].to_numpy(), np.arange(len(home) + 1))
     for holder, some in divided(holders, job.parts):
         order = some[np.argsort(numbers[some], kind="stable")]
-        own = roles[order]
-        told = whole.take(pa.array(numbers[order])).append_column("what", pa.array(own.astype(np.int8)))
-        told = told.append_column("away", pa.array(away[numbers[order]] & (own == OWN)))
-        yield from (Message(holder, "text", batch) for batch in texts_in(told))
+        aside = away[numbers[order]] & (roles[order] == OWN)
+        for table, own, there in ((whole, order[~aside], False), (bare, order[aside], True)):
+            told = table.take(pa.array(numbers[own]))
+            told = told.append_column("what", pa.array(roles[own].astype(np.int8)))
+            told = told.append_column("away", pa.array(np.full(own.size, there)))
+            yield from (Message(holder, "text", batch) for batch in texts_in(told))
+        texts = whole.select(["number", *TEXT]).take(pa.array(numbers[order[aside]]))
+        yield from (Message(holder, "aside", batch) for batch in texts_in(texts))
         _, lines = taken(bounds, numbers[order[roles[order] != GUEST]])
         if lines.size:
             yield Message(holder, "credit", _lines(credited, lines, home.first))
