@@ -58,7 +58,7 @@ _ENDINGS = (
     "s", "a", "e", "ya", "ye", "da", "de", "ta", "te", "dan", "den", "tan", "ten", "ı", "i", "u", "ü", "yı",
     "yi", "yu", "yü", "ın", "in", "un", "ün", "nın", "nin", "nun", "nün", "la", "le", "yla", "yle",
 )  # fmt: skip
-_GOES_ON = re.compile(rf"[^\W_]|['’](?!(?:{'|'.join(_ENDINGS)})(?![^\W_]))[^\W_]")
+_GOES_ON = rf"[^\W_]|['’](?!(?:{'|'.join(_ENDINGS)})(?![^\W_]))[^\W_]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,18 @@ def names() -> dict[str, str]:
 
 
 @cache
-def _by_initial() -> dict[str, list[str]]:
-    """Aliases by their first character: those of scripts with spaces first, the longest of them first."""
-    out: dict[str, list[str]] = {}
-    for alias in sorted(names(), key=lambda name: (bool(_UNSPACED.search(name)), -len(name), name)):
-        out.setdefault(alias[0], []).append(alias)
-    return out
+def _aliases(initial: str) -> re.Pattern[str] | None:
+    """What matches the aliases that begin with a character, as names of their own.
+
+    Those in scripts with spaces are tried first, the longest of them first.
+    """
+    own = sorted((name for name in names() if name[0] == initial), key=lambda name: (-len(name), name))
+    if not own:
+        return None
+    spaced = "|".join(re.escape(name) for name in own if not _UNSPACED.search(name))
+    unspaced = [re.escape(name) for name in own if _UNSPACED.search(name)]
+    named = [rf"(?<![^\W_])(?:{spaced})(?!{_GOES_ON})"] if spaced else []
+    return re.compile("|".join(named + unspaced))
 
 
 def spellings(name: str) -> list[str]:
@@ -117,18 +123,14 @@ def credit_rows(texts: pa.Array, tokens: Tokens) -> pa.RecordBatch:
     numbers, places = mentions(tokens)
     lines = lines_with(data, bounds, numbers, places, _HEAD, _TAIL, _LINE)
     whole, starts, told = memoryview(data.data), bounds[lines[:, 0]], places.tolist()
-    columns: list[list[Any]] = [[] for _ in CREDITS]
+    rows = []
     for (text, start, begin, end, where, first, stop), base in zip(
         lines.tolist(), starts.tolist(), strict=True
     ):
         line = str(whole[base + begin : base + end], "utf-8").rstrip()
         for kind, agency, at, to in _credits(line, [place - start for place in told[first:stop]], where):
-            row = text, kind, agency, start + at, start + to, line[at:to]
-            for column, value in zip(columns, row, strict=True):
-                column.append(value)
-    return pa.record_batch(
-        [pa.array(column, field.type) for column, field in zip(columns, CREDITS, strict=True)], CREDITS
-    )
+            rows.append((text, kind, agency, start + at, start + to, line[at:to]))
+    return _batch(rows)
 
 
 def renumbered(credits: Any, articles: NDArray[np.int64]) -> Any:
@@ -152,6 +154,11 @@ def declared_rows(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
         for credit in declared(fields):
             where = next(name for name, value in fields.items() if value and credit.agency in _in(value))
             rows.append((article, credit.kind, credit.agency, -1, -1, f"{where}: {fields[where]}"))
+    return _batch(rows)
+
+
+def _batch(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+    """Rows of `CREDITS` as a batch."""
     arrays = [pa.array([row[place] for row in rows], field.type) for place, field in enumerate(CREDITS)]
     return pa.record_batch(arrays, CREDITS)
 
@@ -191,23 +198,11 @@ def _named(line: str, places: Iterable[int]) -> list[tuple[int, int, str]]:
     found: list[tuple[int, int, str]] = []
     behind = 0
     for place in places:
-        alias = _alias_at(line, place) if place >= behind else None
-        if alias:
-            behind = place + len(alias)
-            found.append((place, behind, names()[alias]))
+        pattern = _aliases(line[place]) if place >= behind else None
+        if pattern and (match := pattern.match(line, place)):
+            behind = match.end()
+            found.append((place, behind, names()[match[0]]))
     return found
-
-
-def _alias_at(line: str, place: int) -> str | None:
-    """The alias that stands at `place` as a name of its own."""
-    for alias in _by_initial().get(line[place], ()):
-        if line.startswith(alias, place):
-            if _UNSPACED.search(alias):
-                return alias
-            inside = place > 0 and line[place - 1].isalnum()
-            if not inside and not _GOES_ON.match(line, place + len(alias)):
-                return alias
-    return None
 
 
 def _kind(masked: str, head: bool, tail: bool) -> tuple[str | None, tuple[int, int]]:

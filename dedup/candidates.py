@@ -8,7 +8,7 @@ Runs that an article may miss that way are looked for once more, by the whole wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,6 +41,7 @@ _PURITIES = 8  # steps in which the share of a text that others have is looked a
 _TEXTS_IN_PART, _MOST_BITS = 2048, 8  # texts for each part of the postings, and how many parts there may be
 _LOT = 8  # part of the memory in which threads look at postings, and
 _EACH = 100  # bytes of it for each posting
+_CACHED = 2**15  # postings with what stands around them, which stay in a processor's cache
 _LOOKED_UP = 2**14  # postings in the order of their texts, after which memory is given back
 _PARTS = 64  # ranges of texts in which pairs are sorted, at most
 
@@ -88,15 +89,16 @@ def candidate_pairs(
         return closer(tokens.part(*batch), texts_of(own) - np.int32(batch[0]), spots_of(own), settings)
 
     parts, totals = work.spread(sketched, progress)
-    kept, shared = work.shared(parts)
+    shared = work.shared(parts)
     ranks = ranks_of(shared, purities(shared, totals))
-    met, crowd = work.paired(kept, ranks, REACH, FEW)
+    met, crowd = work.paired(parts, ranks, REACH, FEW)
     met, most = work.counted(met)
     seen = crowd.array()
     wanted = np.sort(seen[missing(seen) | scattered(tokens.lengths, most, shared, totals)[texts_of(seen)]])
     crowd.clear()
-    kept, _ = work.shared(work.spread(around)[0])
-    further, _ = work.paired(kept, ranks, 0, FEW_CLOSER)
+    parts, _ = work.spread(around)
+    work.shared(parts)
+    further, _ = work.paired(parts, ranks, 0, FEW_CLOSER)
     further, _ = work.counted(further)
 
     def of_part(part: int) -> Candidates:
@@ -210,31 +212,26 @@ class _Work:
                 progress(stop, len(self.tokens))
         return parts, totals
 
-    def shared(self, parts: Parts) -> tuple[Parts, NDArray[np.int32]]:
-        """The postings that stand in a bucket with another text's, sorted by key; `parts` are used up.
+    def shared(self, parts: Parts) -> NDArray[np.int32]:
+        """Keep only the postings that stand in a bucket with another text's, sorted by key.
 
-        And how many of each text's do, int32 (n,).
+        How many of each text's do, int32 (n,).
         """
         spare = [np.zeros(len(self.tokens), np.int32) for _ in range(self.threads)]
 
-        def run(part: int) -> list[NDArray[Any]]:
+        def run(part: int) -> None:
             keys, texts, spots = parts.part(part)
             keys, order = kernels.sort_postings(keys, np.arange(keys.size, dtype=np.int32), self.bits)
             counts = spare.pop()
             columns = [keys, np.empty_like(texts), np.empty_like(spots)]
             kept = kernels.keep_shared(keys, order, texts, spots, counts, *columns[1:])
             spare.append(counts)
-            return [column[:kept] for column in columns]
+            parts.replace(part, [column[:kept] for column in columns])
 
-        kept = self.scratch.parts(1 << self.bits, np.uint64, np.int32, np.int32)
-        for part, columns in enumerate(in_order(run, range(len(parts)), self.threads)):
-            bounds = np.zeros(len(parts) + 1, np.int64)
-            bounds[part + 1 :] = columns[0].size
-            kept.append(columns, bounds)
+        for _ in in_order(run, range(len(parts)), self.threads):
             self.scratch.let_go()
-        parts.clear()
         counts: NDArray[np.int32] = np.sum(spare, axis=0, dtype=np.int32)
-        return kept, counts
+        return counts
 
     def paired(self, parts: Parts, ranks: NDArray[np.int32], reach: int, few: int) -> tuple[Parts, Spool]:
         """The pairs of texts that meet, by ranges of texts, and the fingerprints in crowds (`meet`).
@@ -322,25 +319,54 @@ def meet(
     may be compared with. With `let_go`, tokens are on disk, and looked up in their order;
     it is called now and then.
     """
+    found_pairs, crowds = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
+    at_once = _CACHED if let_go is None else found.keys.size
+    for first, stop in _lots(found.keys, at_once):
+        own = slice(first, stop)
+        lot = Postings(found.keys[own], found.texts[own], found.spots[own])
+        around = _surroundings(lot, tokens, settings, let_go)
+        pairs, crowd = filled(lot, *around, ranks, reach, few)
+        found_pairs.append(pairs)
+        crowds.append(crowd)
+    return np.concatenate(found_pairs), np.concatenate(crowds)
+
+
+def _lots(keys: NDArray[np.uint64], at_once: int) -> Iterator[tuple[int, int]]:
+    """Bounds of whole buckets of sorted postings, `at_once` of them or fewer, or of one that is larger."""
+    first = 0
+    while first < keys.size:
+        stop = min(first + at_once, keys.size)
+        if stop < keys.size:
+            stop = int(np.searchsorted(keys, keys[stop]))
+            if stop == first:
+                stop = int(np.searchsorted(keys, keys[first], "right"))
+        yield first, stop
+        first = stop
+
+
+def _surroundings(
+    found: Postings, tokens: Tokens, settings: Settings, let_go: Callable[[], None] | None
+) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.bool_]]:
+    """What stands around postings (`kernels.surroundings`)."""
     count, beside = found.keys.size, settings.guarantee - settings.shingle
     around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
     brief = np.empty(count, np.bool_)
     texts = tokens.hashes, tokens.offsets, settings.shingle, SHORT
     if let_go is None:
         kernels.surroundings(found.texts, found.spots, *texts, around, known, brief)
-    else:
-        order = np.argsort(found.texts)
-        for first in range(0, count, _LOOKED_UP):
-            own = order[first : first + _LOOKED_UP]
-            told = (
-                np.empty_like(around[: own.size]),
-                np.empty_like(known[: own.size]),
-                np.empty(own.size, np.bool_),
-            )
-            kernels.surroundings(found.texts[own], found.spots[own], *texts, *told)
-            around[own], known[own], brief[own] = told
-            let_go()
-    return filled(found, around, known, brief, ranks, reach, few)
+        return around, known, brief
+    order = np.argsort(found.texts)
+    for first in range(0, count, _LOOKED_UP):
+        own = order[first : first + _LOOKED_UP]
+        told = (
+            np.empty_like(around[: own.size]),
+            np.empty_like(known[: own.size]),
+            np.empty(own.size, np.bool_),
+        )
+        kernels.surroundings(found.texts[own], found.spots[own], *texts, *told)
+        around[own], known[own], brief[own] = told
+        let_go()
+    return around, known, brief
 
 
 def filled(

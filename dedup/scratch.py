@@ -61,10 +61,11 @@ class Spool:
         self.held = 0  # bytes in memory
         self.at_random = at_random
         self.handed_out = False  # as an array in memory, so that to move it to disk would free nothing
-        self.file: IO[bytes] | None = None
+        self.file: IO[bytes] | None = None  # its first bytes are the values; more may follow
         self._scratch = scratch
         self._room: mmap.mmap | None = None  # memory that what is held stands at the start of
         self._map: mmap.mmap | None = None  # of the file
+        self._mapped = False  # once, so that somebody may look at the file still
         self._whole: NDArray[Any] | None = None
 
     def append(self, values: NDArray[Any]) -> None:
@@ -99,7 +100,8 @@ class Spool:
         """All values, writable; from disk they are mapped, so that only what is looked at is in memory."""
         if self._whole is None:
             if self.file is not None and self.size:
-                self._map = mmap.mmap(self.file.fileno(), 0)
+                self._map = mmap.mmap(self.file.fileno(), self.size * self.dtype.itemsize)
+                self._mapped = True
                 self._whole = np.frombuffer(self._map, self.dtype)
             else:
                 self._whole = self._in_memory()
@@ -133,6 +135,19 @@ class Spool:
         for first, (at, stop) in zip(firsts, pairwise(cuts), strict=True):
             self.read(first, out[at:stop])
 
+    def write(self, first: int, values: NDArray[Any]) -> None:
+        """Replace the values from `first` on; those that are mapped change as well."""
+        if self.file is None:
+            self._in_memory()[first : first + values.size] = values
+            return
+        left, at = np.ascontiguousarray(values, self.dtype).view(np.uint8).data, first * self.dtype.itemsize
+        try:
+            while left:
+                count = os.pwrite(self.file.fileno(), left, at)
+                left, at = left[count:], at + count
+        except OSError as error:
+            raise self._scratch.failed(error) from error
+
     def let_go(self) -> None:
         """Let the system take back the memory of what was looked at on disk."""
         if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
@@ -149,8 +164,8 @@ class Spool:
         self._room, self._whole, self._map, self.held, self.size = None, None, None, 0, 0
         self.handed_out = False
         if self.file is not None:
-            self.file.close()
-            self.file = None
+            self._scratch.used(self.file, self._mapped)
+            self.file, self._mapped = None, False
 
     def _write(self, values: NDArray[Any]) -> None:
         assert self.file is not None
@@ -221,7 +236,7 @@ class Parts:
     @property
     def size(self) -> int:
         """Values of each column, in all parts."""
-        return self._spools[0].size
+        return sum(stop - first for own in self._pieces for first, stop in own)
 
     def part(self, number: int) -> list[NDArray[Any]]:
         """The columns of one part, copied."""
@@ -234,6 +249,19 @@ class Parts:
                 spool.read(first, column[at : at + stop - first])
                 at += stop - first
         return columns
+
+    def replace(self, number: int, columns: Sequence[NDArray[Any]]) -> None:
+        """Put other values in the place of one part's, no more than there are."""
+        at, pieces = 0, []
+        for first, stop in self._pieces[number]:
+            count = min(stop - first, columns[0].size - at)
+            if not count:
+                break
+            for spool, column in zip(self._spools, columns, strict=True):
+                spool.write(first, column[at : at + count])
+            pieces.append((first, first + count))
+            at += count
+        self._pieces[number] = pieces
 
     def clear(self) -> None:
         """Forget everything."""
@@ -257,6 +285,7 @@ class Scratch:
         self.reserved = 0  # bytes of the memory that others need
         self._full = _FULL * memory
         self._spools: list[Spool] = []
+        self._spare: list[IO[bytes]] = []  # files that nobody needs
 
     def spool(self, dtype: Any, *, at_random: bool = False) -> Spool:
         """A new array; whether it will be looked at at random, rather than in order."""
@@ -314,11 +343,26 @@ class Scratch:
         _trim()
 
     def file(self) -> IO[bytes]:
-        """A file without a name."""
+        """A file without a name, at its start.
+
+        If there is a spare one it is that: the system writes over what is in a file in a fraction of the time
+        that it takes to find new room on disk and in memory.
+        """
+        if self._spare:
+            file = self._spare.pop()
+            file.seek(0)
+            return file
         try:
             return tempfile.TemporaryFile(dir=self.folder, buffering=0)
         except OSError as error:
             raise self.failed(error) from error
+
+    def used(self, file: IO[bytes], mapped: bool) -> None:
+        """Take back a file; one that was mapped is not used again, as somebody may look at it still."""
+        if mapped:
+            file.close()
+        else:
+            self._spare.append(file)
 
     def failed(self, error: OSError) -> ScratchError:
         """What to tell the user about a failure to write."""
@@ -336,7 +380,9 @@ class Scratch:
         """Give everything back."""
         for spool in self._spools:
             spool.clear()
-        self._spools = []
+        for file in self._spare:
+            file.close()
+        self._spools, self._spare = [], []
 
     def __enter__(self) -> Scratch:
         return self

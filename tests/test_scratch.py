@@ -79,6 +79,13 @@ def test_parts(pieces, memory):
             assert (small.dtype, large.dtype) == (np.int32, np.uint64)
             small[:] = -1  # a copy
             assert parts.part(part)[0].tolist() == [value for piece in pieces for value in piece[part]]
+        first = parts.part(0)
+        for part in (1, 2):
+            fewer = [column[1:] for column in parts.part(part)]
+            parts.replace(part, fewer)
+            assert [column.tolist() for column in parts.part(part)] == [column.tolist() for column in fewer]
+        assert [column.tolist() for column in parts.part(0)] == [column.tolist() for column in first]
+        assert parts.size == sum(parts.part(part)[0].size for part in range(3))
         parts.clear()
 
 
@@ -151,6 +158,22 @@ def test_nothing_is_left_in_the_folder(tmp_path):
     with pytest.raises(KeyError):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_used_again_unless_somebody_may_look_at_it(tmp_path):
+    with Scratch(0, tmp_path) as scratch:
+        first, second, third = (scratch.spool(np.uint8) for _ in range(3))
+        first.append(np.ones(3 * 2**12, np.uint8))
+        file = first.file
+        first.clear()
+        second.append(np.full(10, 2, np.uint8))
+        assert second.file is file
+        mapped = second.array()
+        assert mapped.tolist() == [2] * 10
+        second.clear()
+        third.append(np.full(20, 3, np.uint8))
+        assert third.file is not file
+        assert mapped.tolist() == [2] * 10
 
 
 class Full:
