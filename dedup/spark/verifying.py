@@ -60,9 +60,12 @@ def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 
 def _later(job: Job, group: Group, found: Candidates) -> NDArray[np.bool_]:
-    """Which pairs are verified while the place of a large cluster concludes, bool (n,); no others wait."""
+    """Which pairs are verified while the place of a large cluster concludes: those within clusters.
+
+    bool (n,), none if no cluster is large. Pairs between clusters come first, as they say which are to meet.
+    """
     roots = group.column("root")[found.pairs]
-    later: NDArray[np.bool_] = (roots[:, 0] == roots[:, 1]) & (roots[:, 0] % 3 > 0) & large.there(job)
+    later: NDArray[np.bool_] = (roots[:, 0] == roots[:, 1]) & large.there(job)
     return later
 
 
