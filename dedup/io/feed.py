@@ -36,7 +36,10 @@ def _parsed(data: bytes) -> Any:
     import feedparser
 
     _refuse_entities(data)
-    return feedparser.parse(BytesIO(data), sanitize_html=False, resolve_relative_uris=False)
+    try:
+        return feedparser.parse(BytesIO(data), sanitize_html=False, resolve_relative_uris=False)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # it trips over odd markup
+        raise SetAside(f"the feed is damaged: {error}") from error
 
 
 def _refuse_entities(data: bytes) -> None:

@@ -108,6 +108,15 @@ def test_ninjs(read, tmp_path, name):
     }  # fmt: skip
 
 
+def test_a_feed_whose_markup_no_parser_takes(read, tmp_path):
+    (tmp_path / "a.rss").write_text(RSS.replace("http://purl.org/rss", "h\xa0ttp://purl.org/rss"))
+    (tmp_path / "z.txt").write_text("last")
+    rows, inputs = read(tmp_path)
+    assert [row["id"] for row in rows] == ["z.txt"]
+    assert ["damaged" in problem.message for problem in inputs.problems] == [True]
+    assert inputs.problems[0].path == str(tmp_path / "a.rss")
+
+
 def test_rss(read, tmp_path):
     (tmp_path / "a.rss").write_text(RSS)
     [article], inputs = read(tmp_path)
