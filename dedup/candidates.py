@@ -139,7 +139,17 @@ def scattered(
     return out
 
 
-# Fingerprints in a crowd, packed into uint64 as `kernels.fill_pairs` does.
+# Pairs of texts that meet, and fingerprints in a crowd, packed into uint64 as `kernels.fill_pairs` does.
+
+
+def lefts_of(pairs: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The lower text of each pair, int64 (n,)."""
+    return (pairs >> np.uint64(33)).astype(np.int64)
+
+
+def rights_of(pairs: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The higher text of each pair, int64 (n,)."""
+    return (pairs >> np.uint64(2) & np.uint64(0x7FFFFFFF)).astype(np.int64)
 
 
 def texts_of(crowd: NDArray[np.uint64]) -> NDArray[np.int32]:

@@ -96,6 +96,7 @@ class Question:
 
 def answer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Answer the questions, and tell homes of all pairs that were found here."""
+    inbox.put_aside(job.folder, f"early-{part}", telling.KINDS)
     if not job.folder.has(f"share-{part}"):
         return
     guests = [batch for _, batch in inbox.each("guest")]

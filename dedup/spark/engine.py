@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dedup.candidates import FEW, FEW_CLOSER
 from dedup.errors import EngineError
 from dedup.io import batches
 from dedup.io.collect import Zoneless
@@ -147,7 +148,8 @@ class Engine:
         self._tell("pair")
         told = self._run(
             homes.look, homes.compare, homes.relate, homes.tell_boilerplate, meeting.post, meeting.share,
-            meeting.meet, meeting.pair, meeting.count, meeting.look_closer, meeting.pair_closer,
+            meeting.meet, meeting.pair, partial(meeting.meet_hubs, "met", FEW), meeting.count,
+            meeting.look_closer, meeting.pair_closer, partial(meeting.meet_hubs, "further", FEW_CLOSER),
             meeting.reduce,
         )  # fmt: skip
         return sum(batch["edges"][0].as_py() for _, _, batch in told)
@@ -177,8 +179,8 @@ class Engine:
             rounds += large.pool, partial(large.look, number)
         told = self._run(
             *roots, placing.root, placing.classify, placing.degrees, placing.place, placing.send,
-            verifying.receive, *rounds, verifying.verify, verifying.meet, verifying.move, finishing.trace,
-            asking.answer, finishing.finish, partial(reporting.write_home, out),
+            verifying.receive, large.begin, *rounds, verifying.verify, verifying.meet, verifying.move,
+            finishing.trace, asking.answer, finishing.finish, partial(reporting.write_home, out),
         )  # fmt: skip
         pairs, copies = (sum(batch[name][0].as_py() for _, _, batch in told) for name in ("pairs", "copies"))
         return pairs, copies

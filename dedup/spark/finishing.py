@@ -18,50 +18,58 @@ from dedup.outlets import named
 from dedup.provenance import Origins, Sources, credited, origins
 from dedup.resume import aligned_of_arrays, aligned_to_arrays, families_of_arrays, families_to_arrays
 from dedup.schema import FAMILIES
-from dedup.spark import telling
+from dedup.spark import large, telling, turns
 from dedup.spark.asking import Answers, Question
 from dedup.spark.groups import (
     NONE,
     Group,
     Shared,
-    among,
     group_of,
-    part_of,
     tokens_of,
-    told_of_arrays,
-    whole_of,
-    with_numbers,
 )
 from dedup.spark.job import OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, divided
-from dedup.spark.storage import unpacked_arrays
 from dedup.store import DETAILS, Articles
 from dedup.tokens import Tokens
-from dedup.verify import Verified, copies_of, merged, missing_of, settled
-
-_MET = ("text", "credit", "told")
+from dedup.verify import Verified, copies_of, missing_of, settled
 
 
 def trace(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Find families' origins where there are large clusters; ask their helpers what is still to be known."""
-    if not job.folder.has(f"edges-{part}") and not inbox.has("shared"):
-        inbox.put_aside(job.folder, f"waiting-{part}", _MET)
+    """Find families' origins where there are large clusters; ask their helpers what is still to be known.
+
+    Meanwhile some of the other clusters are finished.
+    """
+    if not large.there(job):
+        inbox.put_aside(job.folder, f"waiting-{part}", turns.MET)
         return
-    base = number = 0
-    for group, told, shared in _groups(job, part, inbox):
+    here = turns.Turns.of(job, part)
+    rows, base = [FAMILIES.empty_table()], 0
+    for group, told, shared in here.staying(turns.EARLY):
+        made = _Finished.of(job, _Settled.of(job, group, told, shared, Question(group, shared)))
+        rows.append(made.families())
+        yield from made.messages(part, base)
+        base += len(made.settled.families)
+    early = pa.concat_tables(rows).combine_chunks()
+    job.folder.write_batches(f"early-families-{part}", FAMILIES, early.to_batches())
+    asking, number = here.asking(inbox), 0
+    for group, told, shared in (*here.staying(turns.LARGE), *(here.met(inbox) if asking else ())):
         question = Question(group, shared)
-        made = _Settled.of(job, group, told, shared, question)
-        made.keep(job, f"{part}-{number}")
-        keys = telling.family_keys(part, base + np.arange(len(made.families)))
-        yield from question.messages(job, made.families, keys, _sources(group).outlet_names)
-        base, number = base + len(made.families), number + 1
-    job.folder.write_arrays(f"settled-{part}", {"groups": np.array([number])})
+        own = _Settled.of(job, group, told, shared, question)
+        own.keep(job, f"{part}-{number}")
+        keys = telling.family_keys(part, base + np.arange(len(own.families)))
+        yield from question.messages(job, own.families, keys, _sources(group).outlet_names)
+        base, number = base + len(own.families), number + 1
+    inbox.put_aside(job.folder, f"waiting-{part}", turns.MET)
+    job.folder.write_arrays(f"traced-{part}", {"groups": np.array([number]), "met": np.array([asking])})
 
 
 def finish(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Make families of all else that was verified here, and tell homes what there is to report."""
     inbox.put_aside(job.folder, f"told-{part}", telling.KINDS)
-    rows, base = [FAMILIES.empty_table()], 0
+    rows = [FAMILIES.empty_table()]
+    if large.there(job):
+        rows.append(pa.Table.from_batches(job.folder.read_batches(f"early-families-{part}"), FAMILIES))
+    base = rows[-1].num_rows
     for own in _all_settled(job, part, inbox):
         made = _Finished.of(job, own)
         rows.append(made.families())
@@ -72,41 +80,16 @@ def finish(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 
 def _all_settled(job: Job, part: int, inbox: Inbox) -> Iterator[_Settled]:
-    """The families of all groups here."""
-    if job.folder.has(f"settled-{part}"):
-        answers = Answers(inbox)
-        for number in range(int(job.folder.read_arrays(f"settled-{part}")["groups"][0])):
+    """The families of all groups that are not finished yet, first of those that questions were asked of."""
+    here, met = turns.Turns.of(job, part), False
+    if large.there(job):
+        answers, traced = Answers(inbox), job.folder.read_arrays(f"traced-{part}")
+        for number in range(int(traced["groups"][0])):
             yield _Settled.kept(job, f"{part}-{number}").answered(answers)
-        return
+        met = bool(traced["met"][0])
     inbox.take_back(job.folder, f"waiting-{part}")
-    for group, told, shared in _groups(job, part, inbox):
+    for group, told, shared in (*here.staying(turns.LATE), *(() if met else here.met(inbox))):
         yield _Settled.of(job, group, told, shared, Question(group, shared))
-
-
-def _groups(job: Job, part: int, inbox: Inbox) -> Iterator[tuple[Group, Verified, Shared]]:
-    """What stays as it was verified here, and the clusters that meet here."""
-    texts, credits = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit"))
-    told, shared = (
-        [unpacked_arrays(batch["data"][0].as_buffer()) for _, batch in inbox.each(kind)]
-        for kind in ("told", "shared")
-    )
-    moved = job.folder.read_arrays(f"moved-{part}")["moved"]
-    whole = whole_of(job, part) if job.folder.has(f"texts-{part}") else None
-    if whole is not None and len((staying := part_of(whole, moved[:, 0], without=True))[0]):
-        yield staying
-    own = moved[moved[:, 1] == part, 0]
-    parts = [Shared.of_arrays(each) for each in shared]
-    if whole is not None and own.size:
-        group, found, kept = part_of(whole, own)
-        texts += group.table.to_batches()
-        credits += group.credits.to_batches()
-        told.append(with_numbers(found, group))
-        parts.append(kept)
-    if texts:
-        met = Group.of(job.folder, texts, credits)
-        numbers = met.column("number")
-        several = [among(told_of_arrays(found), found["numbers"], numbers) for found in told]
-        yield met, merged(several), Shared.merged(parts)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ NONE = Aligned(
 class Group:
     """Articles that are verified together, and their credits.
 
-    The texts of large clusters are put aside, as few of them are looked at: in the `folder`, by where they
+    The texts of large clusters are kept aside, as few of them are looked at: in the `folder`, by where they
     are verified.
     """
 
@@ -48,18 +48,15 @@ class Group:
     @classmethod
     def of(cls, folder: Folder, texts: list[pa.RecordBatch], credits: list[pa.RecordBatch]) -> Group:
         """What came, at least one article. One that came twice is a guest the second time."""
-        table = (
-            pa.Table.from_batches(texts)
-            .sort_by([("number", "ascending"), ("what", "ascending")])
-            .combine_chunks()
-        )
+        table = pa.Table.from_batches(texts)
         numbers = column(table, "number")
-        once = np.append(True, numbers[1:] != numbers[:-1])
+        order = np.lexsort((column(table, "what"), numbers))
+        once = order[np.diff(numbers[order], prepend=-1) != 0]
         own = pa.Table.from_batches(
             [pa.RecordBatch.from_pylist([], CREDITS), *credits], CREDITS
         ).combine_chunks()
         return cls(
-            folder, table.filter(pa.array(once)).combine_chunks(), own.sort_by("article").combine_chunks()
+            folder, table.take(pa.array(once)).combine_chunks(), own.sort_by("article").combine_chunks()
         )
 
     def __len__(self) -> int:
@@ -109,23 +106,8 @@ class Group:
             parts.append(aside.select(TEXT).take(pa.array(lines)))
             places[own] = base + np.arange(own.size)
             base += own.size
-        return self._with(pa.concat_tables(parts).take(pa.array(places, mask=~rows)))
-
-    def _with(self, texts: pa.Table) -> Group:
-        """The same articles with other columns of texts."""
-        table = self.table
-        for name in TEXT:
-            table = table.set_column(table.schema.get_field_index(name), name, texts[name])
-        return Group(self.folder, table.combine_chunks(), self.credits)
-
-    def put_aside(self, part: int) -> Group:
-        """The same articles; the texts of those that are away are put aside."""
-        away = self.column("away")
-        if not away.any():
-            return self
-        aside = self.table.select(["number", *TEXT]).filter(pa.array(away)).combine_chunks()
-        self.folder.write_batches(f"aside-{part}", aside.schema, aside.to_batches())
-        return self._with(self.table.select(TEXT).take(pa.array(np.arange(len(self)), mask=away)))
+        texts = pa.concat_tables(parts).take(pa.array(places, mask=~rows))
+        return Group(self.folder, with_texts(self.table, texts).combine_chunks(), self.credits)
 
     def keep(self, name: int | str) -> None:
         """Keep it for later steps."""
@@ -136,6 +118,13 @@ class Group:
         """All of it, to another place."""
         yield from (Message(place, "text", batch) for batch in texts_in(self.table))
         yield from (Message(place, "credit", batch) for batch in self.credits.to_batches())
+
+
+def with_texts(table: pa.Table, texts: pa.Table) -> pa.Table:
+    """The same rows with other columns of texts."""
+    for name in TEXT:
+        table = table.set_column(table.schema.get_field_index(name), name, texts[name])
+    return table
 
 
 def tokens_of(table: pa.Table, without: NDArray[np.bool_] | None = None) -> Tokens:
@@ -222,6 +211,8 @@ def whole_of(job: Job, part: int) -> Part:
     """All that was verified in a partition."""
     kept = job.folder.read_arrays(f"verified-{part}")
     hosts, told, shared = kept.pop("hosts"), told_of_arrays(kept), Shared.merged([])
+    if job.folder.has(f"waited-{part}"):
+        told = merged([told, told_of_arrays(job.folder.read_arrays(f"waited-{part}"))])
     if job.folder.has(f"large-{part}"):
         told = merged([told, told_of_arrays(job.folder.read_arrays(f"concluded-{part}"))])
         shared = Shared.of_arrays(job.folder.read_arrays(f"edges-{part}"))

@@ -47,6 +47,11 @@ class Home:
         """The number of its first article."""
         return self.job.home(self.part)[0]
 
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The numbers of its articles."""
+        return np.arange(*self.job.home(self.part))
+
     @cached_property
     def table(self) -> pa.Table:
         """The articles, of `schema.READ`, sorted by id, as `reading.settle` wrote them; one chunk."""
@@ -103,7 +108,7 @@ def mark(tokens: Tokens, marks: NDArray[np.int32]) -> None:
 
 
 def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Tokenise; tell those who hold their hashes of each text and of each paragraph."""
+    """Tokenise; tell those who hold their hashes of texts and of paragraphs, of those that are alike once."""
     home = Home(job, part)
     parts: list[tuple[NDArray[Any], ...]] = []
     facts, said = [], [pa.record_batch([pa.array([], field.type) for field in CREDITS], CREDITS)]
@@ -125,18 +130,32 @@ def look(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     _keep_credits(home, said)
     judged = np.flatnonzero(lengths >= job.settings.min_tokens)
     low, high = np.ascontiguousarray(keys_of).view(np.uint64).reshape(-1, 2)[judged].T
-    for holder, rows in divided(job.holders(low), job.parts):
+    alike = _first_alike(low, high)
+    leads = np.arange(len(home))
+    leads[judged] = judged[alike]
+    home.keep("leads", leads=leads)
+    once = np.unique(alike)
+    for holder, rows in divided(job.holders(low[once]), job.parts):
+        own = once[rows]
         yield Message(
-            holder, "digest", arrays(low=low[rows], high=high[rows], row=judged[rows].astype(np.int32))
+            holder, "digest", arrays(low=low[own], high=high[own], row=judged[own].astype(np.int32))
         )
     mixed, known = _mixed(home, keys, texts)
-    for holder, rows in divided(job.holders(mixed[known]), job.parts):
-        own = known[rows]
-        yield Message(
-            holder, "paragraph", arrays(group=mixed[own], odd=(keys[own] & np.uint64(1)).astype(np.bool_))
-        )
+    groups, times = np.unique(mixed[known], return_counts=True)
+    for holder, rows in divided(job.holders(groups), job.parts):
+        yield Message(holder, "paragraph", arrays(group=groups[rows], times=times[rows].astype(np.int32)))
     if job.derives:
         yield from _names(home)
+
+
+def _first_alike(low: NDArray[np.uint64], high: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The first row with the same digest as each, int64 (n,)."""
+    order = np.lexsort((low, high))
+    new = np.ones(order.size, np.bool_)
+    new[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
+    first = np.empty(order.size, np.int64)
+    first[order] = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
+    return first
 
 
 def _joined(
@@ -202,23 +221,20 @@ def compare(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     if found is not None:
         sources, table = found
         low, high, rows = (column(table, name) for name in ("low", "high", "row"))
-        numbers = job.bases[sources] + rows
-        order = np.lexsort((numbers, low, high))
-        new = np.ones(order.size, np.bool_)
-        new[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
-        leads = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
-        again = order[~new], leads[~new]
-        for home, some in divided(sources[again[0]], job.parts):
-            own = again[0][some]
-            yield Message(home, "repeats", arrays(row=rows[own], first=numbers[again[1][some]]))
+        numbers = job.bases[sources] + rows  # rising
+        first_of = _first_alike(low, high)
+        again = np.flatnonzero(first_of != np.arange(first_of.size))
+        for home, some in divided(sources[again], job.parts):
+            own = again[some]
+            yield Message(home, "repeats", arrays(row=rows[own], first=numbers[first_of[own]]))
     several = list(inbox.each("paragraph"))
     groups = np.concatenate([np.empty(0, np.uint64), *(column(batch, "group") for _, batch in several)])
-    odd = np.concatenate([np.empty(0, np.bool_), *(column(batch, "odd") for _, batch in several)])
-    _, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    often = counts[which] >= np.array(STORIES)[odd.astype(np.int64)]
+    times = np.concatenate([np.empty(0, np.int32), *(column(batch, "times") for _, batch in several)])
+    _, which = np.unique(groups, return_inverse=True)
+    often = np.bincount(which, times)[which] >= np.array(STORIES)[:, None]
     bounds = offsets_of(np.array([len(batch) for _, batch in several], np.int64))
-    for (home, _), first, stop in zip(several, bounds[:-1], bounds[1:], strict=True):
-        yield Message(home, "often", arrays(bits=np.packbits(often[first:stop])))
+    for (home, _), start, stop in zip(several, bounds[:-1], bounds[1:], strict=True):
+        yield Message(home, "often", arrays(bits=np.packbits(often[:, start:stop])))
     yield from _called(job, inbox)
 
 
@@ -247,6 +263,7 @@ def relate(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     firsts = np.arange(home.first, home.first + len(home))
     for _, batch in inbox.each("repeats"):
         firsts[column(batch, "row")] = column(batch, "first")
+    firsts = firsts[home.state("leads")["leads"]]
     derived = np.full((len(home), 2), -1)
     for _, batch in inbox.each("derived"):
         derived[column(batch, "row"), column(batch, "which")] = column(batch, "number")
@@ -260,16 +277,26 @@ def relate(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     found, lengths = home.state("paragraphs"), home.state("facts")["lengths"]
     keys, texts = found["keys"], found["texts"]
     mixed, known = _mixed(home, keys, texts)
-    often = {holder: column(batch, "bits") for holder, batch in inbox.each("often")}
+    known = known[_often(job, inbox, mixed[known], keys[known])]
     days_of = days(home.column("published"))
     bounds = np.searchsorted(texts, np.arange(len(home) + 1))
     occurring = np.zeros(keys.size, np.bool_)
     for holder, rows in divided(job.holders(mixed[known]), job.parts):
-        own = known[rows[np.unpackbits(often[holder], count=rows.size).astype(np.bool_)]]
-        occurring[own] = True
-        if own.size:
-            yield from _occurrences(holder, own, mixed, found, days_of, lengths, bounds)
+        occurring[known[rows]] = True
+        yield from _occurrences(holder, known[rows], mixed, found, days_of, lengths, bounds)
     home.keep("occurring", rows=np.flatnonzero(occurring))
+
+
+def _often(job: Job, inbox: Inbox, mixed: NDArray[np.uint64], keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which paragraphs are in enough texts to be looked at, bool (n,)."""
+    groups, which = np.unique(mixed, return_inverse=True)
+    often = np.zeros((len(STORIES), groups.size), np.bool_)
+    answers = {holder: column(batch, "bits") for holder, batch in inbox.each("often")}
+    for holder, rows in divided(job.holders(groups), job.parts):
+        bits = np.unpackbits(answers[holder], count=len(STORIES) * rows.size)
+        often[:, rows] = bits.reshape(len(STORIES), -1)
+    out: NDArray[np.bool_] = often[(keys & np.uint64(1)).astype(np.int64), which]
+    return out
 
 
 def _occurrences(

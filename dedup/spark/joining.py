@@ -31,7 +31,7 @@ def join(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     if not job.folder.has(f"large-{part}"):
         return
     kept = job.folder.read_arrays(f"large-{part}")
-    numbers, pairs = kept["numbers"], kept["pairs"]
+    numbers, pairs = kept["numbers"], kept["pairs"]  # by their second text, then the first
     told = _told(inbox)
     lengths = np.zeros(numbers.size, np.int64)
     for each in told:
@@ -40,8 +40,8 @@ def join(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     known = families(edges, lengths, job.settings.copy_share)
     left_out = np.ones(len(pairs), np.bool_)
     tried = np.searchsorted(numbers, np.concatenate([each["tried"] for each in told])).astype(np.int32)
-    left_out[np.searchsorted(keys_of(pairs), keys_of(tried))] = False
-    rest = pairs[left_out]
+    left_out[np.searchsorted(keys_of(pairs[:, ::-1]), keys_of(tried[:, ::-1]))] = False
+    rest = np.concatenate([kept["others"], pairs[left_out]])
     further = apart(rest, known, numbers.size)
     again = rest[further]
     helpers = holders(kept["helpers"], np.searchsorted(numbers, kept["held"]), again)

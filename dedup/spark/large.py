@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dedup.align import Aligned, align, keys_of
+from dedup.align import Aligned, align
 from dedup.candidates import Candidates
 from dedup.cover import cover
 from dedup.csr import offsets_of, taken
@@ -33,74 +34,121 @@ from dedup.verify import ROUNDS, round_of
 
 LARGE = 4096  # texts in a cluster from which on its work is shared
 _SHARE = 2048  # of them for each helper, about
+_POOLS = 64  # partitions that put together what is seen of a cluster's texts
 _AT_ONCE = -1  # in place of a round
 LENT = ["number", "id", "outlet", "weights", "marks", "sizes", *TEXT]  # columns of texts that helpers hold
 
 
+def told(job: Job, home: Home, pairs: dict[str, NDArray[Any]]) -> Iterator[Message]:
+    """Pairs within large clusters, to the clusters' places: each text at home, and those before it."""
+    order = np.lexsort((pairs["other"], pairs["row"]))
+    rows, roots = pairs["row"][order], pairs["root"][order]
+    for place, own in divided(job.spread(roots.astype(np.int64)), job.parts):
+        firsts = np.flatnonzero(np.diff(rows[own], prepend=-1))
+        yield Message(place, "texts", arrays(
+            right=rows[own[firsts]] + home.first, root=roots[own[firsts]].astype(np.int64),
+            count=np.diff(firsts, append=own.size),
+        ))  # fmt: skip
+        lines = order[own]
+        yield Message(place, "lefts", arrays(
+            left=pairs["other"][lines], buckets=pairs["buckets"][lines], needed=pairs["needed"][lines]
+        ))  # fmt: skip
+
+
+class _Close(NamedTuple):
+    """The pairs within large clusters that were told, by their second text, then the first."""
+
+    numbers: NDArray[np.int64]  # of the articles, rising
+    roots: NDArray[np.int64]  # of their clusters
+    found: Candidates  # by place among the numbers
+
+    @classmethod
+    def of(cls, inbox: Inbox) -> _Close | None:
+        """Those that came; None if none did."""
+        texts, lefts = inbox.table("texts"), inbox.table("lefts")
+        if texts is None or lefts is None:
+            return None
+        rights, roots, counts = (column(texts[1], name) for name in ("right", "root", "count"))
+        left, buckets, needed = (column(lefts[1], name) for name in ("left", "buckets", "needed"))
+        which = np.repeat(np.arange(rights.size, dtype=np.int32), counts)
+        lefts_at = np.minimum(np.searchsorted(rights.astype(np.uint32), left), rights.size - 1)
+        new = np.flatnonzero(rights[lefts_at] != left)  # before all others of their clusters
+        firsts, some = np.unique(left[new], return_index=True)
+        numbers = np.concatenate([rights, firsts.astype(np.int64)])
+        order = np.argsort(numbers)
+        ranks = np.empty(order.size, np.int32)
+        ranks[order] = np.arange(order.size, dtype=np.int32)
+        pairs = np.stack([ranks[lefts_at], ranks[which]], axis=1)
+        numbers = numbers[order]
+        pairs[new, 0] = np.searchsorted(numbers, left[new])
+        roots = np.concatenate([roots, roots[which[new[some]]]])[order]
+        return cls(numbers, roots, Candidates(pairs, buckets, needed))
+
+
 def choose(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Share the pairs of the clusters whose place this is among helpers; ask for their texts."""
-    found = inbox.table("large")
-    if found is None:
+    close = _Close.of(inbox)
+    if close is None:
         return
-    left, right, roots = (column(found[1], name).astype(np.int64) for name in ("left", "right", "root"))
-    numbers = np.union1d(left, right)
-    pairs = np.stack([np.searchsorted(numbers, side).astype(np.int32) for side in (left, right)], axis=1)
-    order = np.argsort(keys_of(pairs))
-    pairs, roots = pairs[order], roots[order]
-    buckets, needed = column(found[1], "buckets")[order], column(found[1], "needed")[order]
-    chosen = cover(Candidates(pairs, buckets, needed), numbers.size)
-    rounds = np.where(chosen, _AT_ONCE, round_of(numbers, pairs)).astype(np.int8)
-    some = np.flatnonzero(chosen | needed)
-    by_text = _helpers(job, numbers, pairs, roots)
-    degrees = np.bincount(pairs.ravel(), minlength=numbers.size)[pairs[some]]
-    helpers = by_text[pairs[some, (degrees[:, 0] > degrees[:, 1]).astype(np.int64)]]
-    left, right = numbers[pairs[some]].T
+    numbers, roots, found = close
+    chosen = cover(found, numbers.size)
+    looked_at = chosen | found.needed
+    some = np.flatnonzero(looked_at)
+    pairs = found.pairs[some]
+    rounds = np.where(chosen[some], _AT_ONCE, round_of(numbers, pairs)).astype(np.int8)
+    by_text = _helpers(job, numbers, roots)
+    degrees = np.bincount(pairs.ravel(), minlength=numbers.size)[pairs]
+    helpers = by_text[np.where(degrees[:, 0] > degrees[:, 1], pairs[:, 1], pairs[:, 0])]
+    left, right = numbers[pairs].T
     shares = dict(divided(helpers, job.parts))
     for helper in np.unique(by_text).tolist():
         rows = shares.get(helper, some[:0])
         yield Message(helper, "share", arrays(
-            left=left[rows], right=right[rows], root=roots[some[rows]], round=rounds[some[rows]]
+            left=left[rows], right=right[rows], root=roots[pairs[rows, 0]], round=rounds[rows]
         ))  # fmt: skip
     texts, holders = np.concatenate([left, right, numbers]), np.concatenate([helpers, helpers, by_text])
     asked = np.unique(texts * job.parts + holders)
     held, helpers = asked // job.parts, (asked % job.parts).astype(np.int32)
+    job.folder.write("large", b"")
     job.folder.write_arrays(f"large-{part}", {
-        "numbers": numbers, "pairs": pairs, "held": held, "helpers": helpers,
+        "numbers": numbers, "pairs": pairs, "others": found.pairs[~looked_at], "held": held,
+        "helpers": helpers,
     })  # fmt: skip
     for home, rows in divided(job.homes(held), job.parts):
         own_rows = (held[rows] - job.bases[home]).astype(np.int32)
         yield Message(home, "lend", arrays(row=own_rows, helper=helpers[rows]))
 
 
-def _helpers(
-    job: Job, numbers: NDArray[np.int64], pairs: NDArray[np.int32], roots: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def there(job: Job) -> bool:
+    """Is there a large cluster anywhere? Known once pairs are chosen."""
+    return job.folder.has("large")
+
+
+def _helpers(job: Job, numbers: NDArray[np.int64], roots: NDArray[np.int64]) -> NDArray[np.int64]:
     """The partition that most pairs of each text go to; those of all texts of a cluster are a few."""
-    root_of = np.empty(numbers.size, np.int64)
-    root_of[pairs] = roots[:, None]
-    clusters, which, sizes = np.unique(root_of, return_inverse=True, return_counts=True)
+    clusters, which, sizes = np.unique(roots, return_inverse=True, return_counts=True)
     counts = np.minimum(job.parts, -(-sizes // _SHARE))[which]
     helpers: NDArray[np.int64] = (job.spread(clusters)[which] + numbers % counts) % job.parts
     return helpers
 
 
 def note(job: Job, part: int, inbox: Inbox) -> None:
-    """Keep one's share of the pairs, and which texts helpers ask for."""
-    for kind, names in (("share", ("left", "right", "root", "round")), ("lend", ("row", "helper"))):
-        found = inbox.table(kind)
-        if found is not None:
-            job.folder.write_arrays(f"{kind}-{part}", {name: column(found[1], name) for name in names})
+    """Keep one's share of the pairs."""
+    found = inbox.table("share")
+    if found is not None:
+        names = ("left", "right", "root", "round")
+        job.folder.write_arrays(f"share-{part}", {name: column(found[1], name) for name in names})
 
 
-def lend(home: Home, described: pa.Table) -> Iterator[Message]:
-    """Send helpers the texts that they have asked for."""
-    if not home.job.folder.has(f"lend-{home.part}"):
+def lend(job: Job, table: pa.Table, inbox: Inbox) -> Iterator[Message]:
+    """Send helpers the texts of a home that they ask for; `table`: all of them, columns of `LENT`."""
+    found = inbox.table("lend")
+    if found is None:
         return
-    asked = home.state("lend")
-    table = described.select(LENT)
-    for helper, rows in divided(asked["helper"], home.job.parts):
-        own = np.sort(asked["row"][rows])
-        yield from (Message(helper, "lent", batch) for batch in texts_in(table.take(pa.array(own))))
+    rows = column(found[1], "row")
+    for helper, own in divided(column(found[1], "helper"), job.parts):
+        some = table.take(pa.array(np.sort(rows[own])))
+        yield from (Message(helper, "lent", batch) for batch in texts_in(some))
 
 
 class Share:
@@ -115,6 +163,7 @@ class Share:
         self.pairs = self.among(kept["left"], kept["right"])
         self.places = np.full(self.numbers.size, -1)  # of the clusters of the texts in pairs
         self.places[self.pairs] = job.spread(kept["root"])[:, None]
+        self.pools = (self.places + self.numbers % _POOLS) % job.parts  # that put their texts' marks together
         self.tokens = tokens_of(table)
         self.seen = Seen.nothing(self.tokens, self.pairs)
 
@@ -139,13 +188,13 @@ class Share:
         return np.flatnonzero(self.seen.starts >= 0)
 
     def messages(self) -> Iterator[Message]:
-        """What is seen, to the places of the clusters."""
+        """What is seen, to where it is put together."""
         texts = self.texts
         bits, bounds = _packed(self.seen.marks, self.tokens.lengths[texts])
-        for place, rows in divided(self.places[texts], self.job.parts):
+        for at, rows in divided(self.pools[texts], self.job.parts):
             own, lines = taken(bounds, rows)
             lists = pa.ListArray.from_arrays(own.astype(np.int32), pa.array(bits[lines]))
-            yield Message(place, "marks", arrays(number=self.numbers[texts[rows]], bits=lists))
+            yield Message(at, "marks", arrays(number=self.numbers[texts[rows]], bits=lists))
 
     def found(self, rounds: Sequence[int]) -> Iterator[Message]:
         """What was found in some rounds that makes families, to the places of the clusters."""
@@ -244,9 +293,9 @@ def look(number: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     bounds, places = _padded(lengths)
     bits = np.empty(int(bounds[-1]), np.uint8)
     answers = dict(told)
-    for place, rows in divided(share.places[texts], job.parts):
+    for at, rows in divided(share.pools[texts], job.parts):
         _, lines = taken(bounds, rows)
-        bits[lines] = answers[place]["bits"].flatten().to_numpy()
+        bits[lines] = answers[at]["bits"].flatten().to_numpy()
     share.see(np.unpackbits(bits)[places])
     own = share.pairs[share.rounds == number]
     own = own[share.seen.news(share.tokens, own, job.settings.guarantee, 1)]

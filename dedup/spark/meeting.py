@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup import candidates
-from dedup.candidates import FEW, FEW_CLOSER, REACH, SHORT, Postings
+from dedup.candidates import FEW, FEW_CLOSER, REACH, Postings
 from dedup.csr import offsets_of
 from dedup.kernels import buckets as kernels
-from dedup.kernels.rows import dictionary
 from dedup.lsh import bands_for
+from dedup.spark import buckets
+from dedup.spark.buckets import Met
 from dedup.spark.graph import joined, keep
 from dedup.spark.homes import Home, marks_of
 from dedup.spark.job import Job
@@ -22,6 +22,8 @@ from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.tokens import Tokens
 from dedup.verify import CLOSE
 from dedup.weigh import weights
+
+_CROWD = ("row", "spot", "missing")
 
 
 def _posted(home: Home, marks: NDArray[np.int32]) -> tuple[Tokens, Postings]:
@@ -46,37 +48,32 @@ def _compared(home: Home) -> NDArray[np.bool_]:
 
 
 def post(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Tell those who hold them of the buckets that each text is in."""
+    """Tell those who hold them of the buckets that texts are in, and in which there are several of them."""
     home = Home(job, part)
     marks = marks_of(home, inbox)
     tokens, found = _posted(home, marks)
     totals = np.bincount(found.texts, minlength=len(home)).astype(np.int32)
     home.keep("marks", marks=marks, weights=weights(tokens), totals=totals)
-    for holder, rows in divided(job.holders(found.keys), job.parts):
-        yield Message(holder, "posting", arrays(key=found.keys[rows], text=found.texts[rows]))
+    keys, _, several = buckets.distinct(found)
+    for holder, rows in divided(job.holders(keys), job.parts):
+        yield Message(holder, "bucket", arrays(key=keys[rows], several=several[rows]))
 
 
 def share(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Answer which postings stand in a bucket with another text's."""
-    found = list(inbox.each("posting"))
+    """Answer which buckets have several texts."""
+    found = list(inbox.each("bucket"))
     if not found:
         return
     bounds = offsets_of(np.array([len(batch) for _, batch in found], np.int64))
     keys = np.concatenate([column(batch, "key") for _, batch in found])
-    texts = np.concatenate([job.bases[home] + column(batch, "text") for home, batch in found])  # rising
+    several = np.concatenate([column(batch, "several") for _, batch in found])
     keys, order = kernels.sort_postings(keys, np.arange(keys.size, dtype=np.int32), job.bits)
+    again = ~buckets.changes(keys)  # of another home
+    places = np.cumsum(~again) - 1
     shared = np.empty(order.size, np.bool_)
-    shared[order] = _shared(keys, texts[order])
+    shared[order] = (np.bincount(places, again | several[order]) > 0)[places]
     for (home, _), first, stop in zip(found, bounds[:-1], bounds[1:], strict=True):
         yield Message(home, "shared", arrays(bits=np.packbits(shared[first:stop])))
-
-
-def _shared(keys: NDArray[np.uint64], texts: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which postings, sorted by key, then text, stand in a bucket with another text's, bool (n,)."""
-    firsts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: keys.size])
-    bounds = np.append(firsts, keys.size)
-    several = texts[firsts] != texts[bounds[1:] - 1]
-    return np.repeat(several, np.diff(bounds))
 
 
 def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -85,85 +82,68 @@ def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     kept = home.state("marks")
     tokens, found = _posted(home, kept["marks"])
     answers = {holder: column(batch, "bits") for holder, batch in inbox.each("shared")}
-    chosen = {
-        holder: rows[np.unpackbits(answers[holder], count=rows.size).astype(np.bool_)]
-        for holder, rows in divided(job.holders(found.keys), job.parts)
-    }
-    shared = np.zeros(len(home), np.int32)
-    for rows in chosen.values():
-        shared += np.bincount(found.texts[rows], minlength=len(home)).astype(np.int32)
+    keys, places, _ = buckets.distinct(found)
+    shared_keys = np.zeros(keys.size, np.bool_)
+    for holder, rows in divided(job.holders(keys), job.parts):
+        shared_keys[rows] = np.unpackbits(answers[holder], count=rows.size)
+    rows = np.flatnonzero(shared_keys[places])
+    shared = np.bincount(found.texts[rows], minlength=len(home)).astype(np.int32)
     home.keep("shared", shared=shared)
     purity = candidates.purities(shared, kept["totals"])
-    for holder, rows in chosen.items():
-        some = Postings(found.keys[rows], found.texts[rows], found.spots[rows])
-        texts, places = np.unique(some.texts, return_inverse=True)
-        told, codes, words = _around(job, tokens, some)
-        yield Message(holder, "rank", arrays(
-            row=texts, purity=purity[texts].astype(np.uint8), shared=shared[texts]
-        ))  # fmt: skip
-        yield Message(
-            holder, "met", arrays(key=some.keys, text=places.astype(np.int32), spot=some.spots, **told)
-        )
-        yield Message(holder, "around", codes)
-        yield Message(holder, "words", words)
+    about = home.numbers, purity, shared
+    ranks = candidates.ranks_of(shared, purity)
+    held, split = buckets.held_back(job, places[rows], found.texts[rows], ranks, REACH, FEW)
 
+    def met(own: NDArray[np.int64]) -> Met:
+        some = rows[own]
+        return Met.of(job, tokens, Postings(found.keys[some], found.texts[some], found.spots[some]), *about)
 
-def _around(
-    job: Job, tokens: Tokens, some: Postings
-) -> tuple[dict[str, NDArray[Any]], pa.RecordBatch, pa.RecordBatch]:
-    """How much is known around postings; the tokens there, by number; and the tokens that have numbers."""
-    settings = job.settings
-    count, beside = some.keys.size, settings.guarantee - settings.shingle
-    around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
-    brief = np.empty(count, np.bool_)
-    kernels.surroundings(
-        some.texts, some.spots, tokens.hashes, tokens.offsets, settings.shingle, SHORT, around, known, brief
-    )
-    words = around[np.arange(beside) < known[:, :, None]]
-    room = np.full(1 << max(4, int(2 * words.size).bit_length()), -1, np.int32)
-    codes, distinct = np.empty(words.size, np.int32), np.empty(words.size, np.uint32)
-    distinct = distinct[: dictionary(words, room, codes, distinct)]
-    low, middle, high = (codes.view(np.uint8)[place::4] for place in range(3))
-    return (
-        {"before": known[:, 0], "behind": known[:, 1], "brief": brief},
-        arrays(low=low.copy(), middle=middle.copy(), high=high.copy()),
-        arrays(word=distinct),
-    )
+    if held.any():
+        home.keep("held-met", **met(np.flatnonzero(held)).arrays())
+    sent = np.flatnonzero(~held)
+    for holder, some in divided(job.holders(found.keys[rows[sent]]), job.parts):
+        own = sent[some]
+        yield from met(own).messages(holder, split[own])
 
 
 def pair(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Let the texts in each bucket meet; tell their homes which pairs met, and who stands in a crowd."""
-    beside = job.settings.guarantee - job.settings.shingle
-    ranked, met, around, base = [], [], [], 0
-    each = (inbox.each(kind) for kind in ("rank", "met", "around", "words"))
-    for (source, rank), (_, batch), (_, codes), (_, words) in zip(*each, strict=True):
-        numbers = job.bases[source] + column(rank, "row")
-        ranked.append((numbers, column(rank, "purity"), column(rank, "shared")))
-        texts = column(batch, "text") + np.int32(base)
-        met.append((column(batch, "key"), texts, column(batch, "spot"), column(batch, "brief")))
-        known = np.stack([column(batch, "before"), column(batch, "behind")], axis=1)
-        low, middle, high = (column(codes, name).astype(np.int32) for name in ("low", "middle", "high"))
-        around.append((known, column(words, "word")[low | middle << 8 | high << 16]))
-        base += numbers.size
-    if not met:
+    """Let the texts in each bucket meet; tell homes which pairs met, who stands in a crowd, and of hubs."""
+    yield from _met(job, inbox, REACH, FEW)
+
+
+def _met(job: Job, inbox: Inbox, reach: int, few: int) -> Iterator[Message]:
+    holding = buckets.Holding.of(job, inbox)
+    if holding is None:
         return
-    keys, texts, spots, brief = (np.concatenate(some) for some in zip(*met, strict=True))
-    known = np.concatenate([some for some, _ in around])
-    spelled = np.zeros((keys.size, 2, beside), np.uint32)
-    spelled[np.arange(beside) < known[:, :, None]] = np.concatenate([words for _, words in around])
-    numbers, purity, shared = (np.concatenate(some) for some in zip(*ranked, strict=True))
-    ranks = candidates.ranks_of(shared, purity.astype(np.int32))
-    keys, order = kernels.sort_postings(keys, np.arange(keys.size, dtype=np.int32), job.bits)
-    found = Postings(keys, texts[order], spots[order])
-    pairs, crowd = candidates.filled(found, spelled[order], known[order], brief[order], ranks, REACH, FEW)
-    yield from _to_homes(job, numbers, pairs)
-    missing = candidates.missing(crowd)
-    owners = numbers[candidates.texts_of(crowd)]
-    for home, rows in divided(job.homes(owners), job.parts):
-        yield Message(home, "crowd", arrays(
-            row=(owners[rows] - job.bases[home]).astype(np.int32), spot=candidates.spots_of(crowd[rows]),
-            missing=missing[rows],
-        ))  # fmt: skip
+    numbers = holding.met.numbers
+    yield from holding.hubs(few)
+    for pairs, crowd in holding.pairs(reach, few):
+        yield from _to_homes(job, numbers, pairs)
+        owners = numbers[candidates.texts_of(crowd)]
+        for home, rows in divided(job.homes(owners), job.parts):
+            standing = _standing(owners[rows] - job.bases[home], crowd[rows])
+            yield Message(home, "crowd", arrays(**dict(zip(_CROWD, standing.T.copy(), strict=True))))
+
+
+def _standing(rows: NDArray[np.int64], crowd: NDArray[np.uint64]) -> NDArray[np.int32]:
+    """Who stands in a crowd, by row, where, and whether it misses something there, int32 (n, 3)."""
+    return np.stack([rows, candidates.spots_of(crowd), candidates.missing(crowd)], axis=1).astype(np.int32)
+
+
+def meet_hubs(name: str, few: int, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Keep by `name` what has met so far, and who stands in a crowd; let those held back meet their hubs."""
+    home = Home(job, part)
+    pairs, counts = _gathered(inbox)
+    crowd = [np.empty((0, 3), np.int32)]
+    for _, batch in inbox.each("crowd"):
+        crowd.append(np.stack([column(batch, name).astype(np.int32) for name in _CROWD], axis=1))
+    hubs = buckets.received(job, inbox)
+    if hubs is not None:
+        held = Met.of_arrays(job, home.state(f"held-{name}"))
+        numbers, further, standing = buckets.meet_hubs(held, hubs[-1], few)
+        yield from _to_homes(job, numbers, further)
+        crowd.append(_standing(numbers[candidates.texts_of(standing)] - home.first, standing))
+    home.keep(name, pairs=pairs, counts=counts, crowd=np.concatenate(crowd))
 
 
 def _to_homes(job: Job, texts: NDArray[np.int64], pairs: NDArray[np.uint64]) -> Iterator[Message]:
@@ -187,20 +167,32 @@ def _gathered(inbox: Inbox) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
         parts.append(left << np.uint64(33) | right << np.uint64(2) | column(batch, "evidence"))
     pairs = np.concatenate(parts)
     pairs.sort()
-    last = np.flatnonzero(np.append(np.diff(pairs >> np.uint64(2)) != 0, True)[: pairs.size])
+    last = _lasts(pairs)
     return pairs[last], np.minimum(np.diff(last, prepend=-1), kernels.MOST).astype(np.uint16)
+
+
+def _lasts(pairs: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The last of each pair, which has the best evidence, among sorted ones."""
+    return np.flatnonzero(np.append(np.diff(pairs >> np.uint64(2)) != 0, True)[: pairs.size])
+
+
+def _all_met(kept: dict[str, NDArray[Any]], inbox: Inbox) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
+    """Pairs as `_gathered` has them: those that were kept, and those that have met since."""
+    if not inbox.has("pair"):
+        return kept["pairs"], kept["counts"]
+    further, times = _gathered(inbox)
+    pairs, counts = np.concatenate([kept["pairs"], further]), np.concatenate([kept["counts"], times])
+    order = np.argsort(pairs, kind="stable")
+    last = _lasts(pairs[order])
+    totals = np.diff(np.cumsum(counts[order], dtype=np.int64)[last], prepend=0)
+    return pairs[order[last]], np.minimum(totals, kernels.MOST).astype(np.uint16)
 
 
 def count(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Count how often pairs met, and tell the homes of both how often a text met another at most."""
     home = Home(job, part)
-    pairs, counts = _gathered(inbox)
-    home.keep("met", pairs=pairs, counts=counts)
-    crowd = [np.empty((0, 3), np.int32)]
-    for _, batch in inbox.each("crowd"):
-        columns = [column(batch, name).astype(np.int32) for name in ("row", "spot", "missing")]
-        crowd.append(np.stack(columns, axis=1))
-    home.keep("crowd", crowd=np.concatenate(crowd))
+    pairs, counts = _all_met(home.state("met"), inbox)
+    home.keep("counted", pairs=pairs, counts=counts)
     lefts = (pairs >> np.uint64(33)).astype(np.int64) + home.first
     rights = (pairs >> np.uint64(2) & np.uint64(0x7FFFFFFF)).astype(np.int64)
     ends, often = np.concatenate([lefts, rights]), np.concatenate([counts, counts])
@@ -221,7 +213,7 @@ def look_closer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         np.maximum.at(most, column(batch, "row"), column(batch, "most"))
     lengths = home.state("facts")["lengths"]
     scattered = candidates.scattered(lengths, most, shared, kept["totals"])
-    crowd = home.state("crowd")["crowd"]
+    crowd = home.state("met")["crowd"]
     crowd = crowd[(crowd[:, 2] != 0) | scattered[crowd[:, 0]]]
     crowd = crowd[np.lexsort((crowd[:, 2], crowd[:, 1], crowd[:, 0]))]
     purity = candidates.purities(shared, kept["totals"])
@@ -234,43 +226,30 @@ def look_closer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
             keys.append(found.keys)
             texts.append(found.texts + np.int32(first))
     every_key, every_text = np.concatenate(keys), np.concatenate(texts)
-    for holder, rows in divided(job.holders(every_key), job.parts):
-        text = every_text[rows]
-        yield Message(holder, "window", arrays(
-            key=every_key[rows], text=text, purity=purity[text].astype(np.uint8), shared=shared[text],
-            brief=lengths[text] < SHORT,
-        ))  # fmt: skip
+    about = lengths, home.numbers, purity, shared
+    _, places, _ = buckets.distinct(Postings(every_key, every_text, every_text))
+    ranks = candidates.ranks_of(shared, purity)
+    held, split = buckets.held_back(job, places, every_text, ranks, 0, FEW_CLOSER)
+    if held.any():
+        home.keep("held-further", **Met.of_windows(job, every_key[held], every_text[held], *about).arrays())
+    sent = np.flatnonzero(~held)
+    for holder, some in divided(job.holders(every_key[sent]), job.parts):
+        rows = sent[some]
+        yield from Met.of_windows(job, every_key[rows], every_text[rows], *about).messages(
+            holder, split[rows]
+        )
 
 
 def pair_closer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Let texts meet that share a whole window."""
-    found = inbox.table("window")
-    if found is None:
-        return
-    sources, table = found
-    numbers = job.bases[sources] + column(table, "text")  # rising
-    first = np.flatnonzero(np.diff(numbers, prepend=-1))
-    dense = (np.cumsum(np.diff(numbers, prepend=-1) != 0) - 1).astype(np.int32)
-    ranks = candidates.ranks_of(
-        column(table, "shared")[first], column(table, "purity")[first].astype(np.int32)
-    )
-    rows = np.arange(numbers.size, dtype=np.int32)
-    keys, order = kernels.sort_postings(column(table, "key"), rows, job.bits)
-    some = _shared(keys, dense[order])
-    keys, own = keys[some], order[some]
-    postings = Postings(keys, dense[own], np.full(keys.size, kernels.OF_WINDOW, np.int32))
-    beside = job.settings.guarantee - job.settings.shingle
-    around, known = np.zeros((keys.size, 2, beside), np.uint32), np.zeros((keys.size, 2), np.uint8)
-    brief = column(table, "brief")[own]
-    pairs, _ = candidates.filled(postings, around, known, brief, ranks, 0, FEW_CLOSER)
-    yield from _to_homes(job, numbers[first], pairs)
+    yield from _met(job, inbox, 0, FEW_CLOSER)
 
 
 def reduce(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the candidates whose first texts are at home here, and the edges that join close ones."""
     home = Home(job, part)
-    met = home.state("met")
-    found = candidates.reduced(met["pairs"], met["counts"], *_gathered(inbox))
+    met = home.state("counted")
+    found = candidates.reduced(met["pairs"], met["counts"], *_all_met(home.state("further"), inbox))
     pairs = found.pairs.astype(np.int64)
     pairs[:, 0] += home.first
     edges = joined(pairs[found.buckets >= CLOSE])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dedup.agencies import renumbered
 from dedup.csr import offsets_of, taken
 from dedup.spark import large
-from dedup.spark.groups import TEXT
+from dedup.spark.groups import TEXT, with_texts
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import GUEST, OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
@@ -52,7 +52,7 @@ def classify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     rows, others = columns["row"], columns["other"].astype(np.int64)
     inside = roots[rows] == columns["root"]
     shared = inside & (kept["sizes"][rows] > large.LARGE)
-    yield from _to_places(job, home, {name: values[shared] for name, values in columns.items()})
+    home.keep("close", **{name: values[shared] for name, values in columns.items()})
     between = {name: values[~inside] for name, values in columns.items()}
     inside &= ~shared
     home.keep(
@@ -70,15 +70,6 @@ def classify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         ))  # fmt: skip
 
 
-def _to_places(job: Job, home: Home, pairs: dict[str, NDArray[Any]]) -> Iterator[Message]:
-    """Pairs within large clusters, to the clusters' places."""
-    for place, rows in divided(job.spread(pairs["root"].astype(np.int64)), job.parts):
-        yield Message(place, "large", arrays(
-            left=pairs["other"][rows], right=(pairs["row"][rows] + home.first).astype(np.uint32),
-            root=pairs["root"][rows], buckets=pairs["buckets"][rows], needed=pairs["needed"][rows],
-        ))  # fmt: skip
-
-
 def _columns(inbox: Inbox, kind: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """Columns of all messages of a kind."""
     kinds = {"row": np.int32, "alone": np.bool_, "buckets": np.uint16, "needed": np.bool_}
@@ -91,7 +82,6 @@ def _columns(inbox: Inbox, kind: str, names: tuple[str, ...]) -> dict[str, NDArr
 
 def degrees(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the pairs between clusters, from each side; tell the others how many one has."""
-    yield from large.choose(job, part, inbox)
     home = Home(job, part)
     earlier = _columns(inbox, "between", ("row", "other", "root", "alone", "buckets", "needed"))
     later = home.state("later")
@@ -112,8 +102,8 @@ def degrees(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 def place(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Choose where each article is verified, and which pairs there; ask for guests, and for repeats."""
-    large.note(job, part, inbox)
     home = Home(job, part)
+    yield from large.told(job, home, home.state("close"))
     kept, ties, again = home.state("roots"), home.state("ties"), home.state("again")["again"]
     found = _columns(inbox, "degree", ("row", "other", "degree"))
     order = np.lexsort((found["other"], found["row"]))  # as the ties
@@ -154,7 +144,8 @@ def _asked(job: Job, kind: str, numbers: NDArray[np.int64], **columns: Any) -> I
 
 
 def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Send articles and pairs where they are verified."""
+    """Send articles and pairs where they are verified; choose the pairs of large clusters."""
+    yield from large.choose(job, part, inbox)
     home = Home(job, part)
     at = home.state("place")["at"]
     rows, places, what = [np.flatnonzero(at >= 0)], [at[at >= 0]], [np.full(int((at >= 0).sum()), OWN)]
@@ -174,17 +165,21 @@ def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     job.folder.write(f"leads-{part}", _named(leads))
     numbers, holders, roles = (np.concatenate(some) for some in (rows, places, what))
     whole, credited = _described(home, at, roots), credits_of(home)
+    bare = with_texts(whole, pa.table([pa.nulls(len(home), whole[name].type) for name in TEXT], TEXT))
     bounds = np.searchsorted(credited["article"].to_numpy(), np.arange(len(home) + 1))
     for holder, some in divided(holders, job.parts):
         order = some[np.argsort(numbers[some], kind="stable")]
-        own = roles[order]
-        told = whole.take(pa.array(numbers[order])).append_column("what", pa.array(own.astype(np.int8)))
-        told = told.append_column("away", pa.array(away[numbers[order]] & (own == OWN)))
-        yield from (Message(holder, "text", batch) for batch in texts_in(told))
+        aside = away[numbers[order]] & (roles[order] == OWN)
+        for table, own, there in ((whole, order[~aside], False), (bare, order[aside], True)):
+            told = table.take(pa.array(numbers[own]))
+            told = told.append_column("what", pa.array(roles[own].astype(np.int8)))
+            told = told.append_column("away", pa.array(np.full(own.size, there)))
+            yield from (Message(holder, "text", batch) for batch in texts_in(told))
+        texts = whole.select(["number", *TEXT]).take(pa.array(numbers[order[aside]]))
+        yield from (Message(holder, "aside", batch) for batch in texts_in(texts))
         _, lines = taken(bounds, numbers[order[roles[order] != GUEST]])
         if lines.size:
             yield Message(holder, "credit", _lines(credited, lines, home.first))
-    yield from large.lend(home, whole)
     yield from _pairs(job, home)
 
 
@@ -204,30 +199,42 @@ def _lines(credited: pa.Table, lines: NDArray[np.int64], first: int) -> pa.Recor
     return renumbered(some, some["article"].to_numpy() + first).combine_chunks().to_batches()[0]
 
 
-def _described(home: Home, at: NDArray[np.int64], roots: NDArray[np.int64]) -> pa.Table:
-    """All that travels with a text; repeats belong to the clusters, `roots`, of what they repeat."""
-    facts, kept, answers = home.state("facts"), home.state("marks"), home.state("answers")
+def _texts(home: Home) -> dict[str, pa.Array]:
+    """All that whoever aligns a text has to know, by the columns of `large.LENT`."""
+    kept = home.state("marks")
     marks = kept["marks"].reshape(-1, 3)
     bounds = offsets_of(np.bincount(marks[:, 0], minlength=len(home))).astype(np.int32)
+    made = {name: home.column(name) for name in ("id", "outlet", *TEXT)}
+    made |= {"number": pa.array(home.numbers), "weights": pa.array(kept["weights"])}
+    for place, name in ((1, "marks"), (2, "sizes")):
+        made[name] = pa.ListArray.from_arrays(bounds, pa.array(marks[:, place].copy()))
+    return made
+
+
+def lend(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
+    """Send helpers of large clusters the texts that they ask for."""
+    if inbox.has("lend"):
+        yield from large.lend(job, pa.table(_texts(Home(job, part))).select(large.LENT), inbox)
+
+
+def _described(home: Home, at: NDArray[np.int64], roots: NDArray[np.int64]) -> pa.Table:
+    """All that travels with a text; repeats belong to the clusters, `roots`, of what they repeat."""
+    facts, answers = home.state("facts"), home.state("answers")
     low, high = np.ascontiguousarray(facts["digests"]).view(np.uint64).reshape(-1, 2).T
     columns = {
-        "number": np.arange(home.first, home.first + len(home)),
         "first": answers["firsts"],
         "derived": answers["derived"],
         "root": roots,
         "at": at.astype(np.int32),
         "lengths": facts["lengths"],
-        "weights": kept["weights"],
         "starts": facts["starts"],
         "ends": facts["ends"],
         "low": low.copy(),
         "high": high.copy(),
     }
     made = {name: pa.array(values) for name, values in columns.items()}
-    made["marks"] = pa.ListArray.from_arrays(bounds, pa.array(marks[:, 1].copy()))
-    made["sizes"] = pa.ListArray.from_arrays(bounds, pa.array(marks[:, 2].copy()))
-    given = {name: home.column(name) for name in ("id", "outlet", "url", "published", "derived_from")}
-    return pa.table(made | given | {name: home.column(name) for name in TEXT})
+    given = {name: home.column(name) for name in ("url", "published", "derived_from")}
+    return pa.table(_texts(home) | made | given)
 
 
 def _pairs(job: Job, home: Home) -> Iterator[Message]:

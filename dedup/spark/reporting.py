@@ -37,7 +37,8 @@ _BACK = pa.schema([field for field in READ if field.name == "bytes" or field.nam
 
 def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Compose the articles of a home, and write its rows of all tables but the families'."""
-    inbox.take_back(job.folder, f"told-{part}")
+    for name in ("early", "told"):
+        inbox.take_back(job.folder, f"{name}-{part}")
     home = Home(job, part)
     shown = np.zeros(len(home), np.bool_)
     counts, copies = {}, 0

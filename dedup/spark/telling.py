@@ -20,7 +20,7 @@ from dedup.spark.job import Job
 from dedup.spark.messages import Message, arrays, divided
 from dedup.tokens import Tokens
 
-KINDS = ("pairs", "passages", "shown", "entry")  # of messages
+KINDS = ("pairs", "passages", "shown", "entry", "member")  # of messages
 NOWHERE = Origins(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))  # of no families
 
 

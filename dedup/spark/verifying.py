@@ -12,29 +12,33 @@ from numpy.typing import NDArray
 from dedup.align import keys_of
 from dedup.candidates import Candidates
 from dedup.families import telling
-from dedup.spark import joining, large
+from dedup.spark import joining, large, placing
 from dedup.spark.graph import joined
 from dedup.spark.groups import Group, group_of, part_of, told_to_arrays, whole_of, with_numbers
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import packed_arrays
-from dedup.verify import verified
+from dedup.verify import Verified, verified
 
 _PAIR = ("host", "guest", "buckets", "needed")
 _KINDS = (np.int64, np.int64, np.uint16, np.bool_)
 
 
 def receive(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
-    """Keep the articles and the pairs that came here; align a share of the pairs of large clusters."""
+    """Keep the articles and the pairs that came here; lend helpers what they ask for."""
+    large.note(job, part, inbox)
+    yield from placing.lend(job, part, inbox)
     texts, credits, pairs = ([batch for _, batch in inbox.each(kind)] for kind in ("text", "credit", "pair"))
     if texts:
-        Group.of(job.folder, texts, credits).put_aside(part).keep(part)
+        Group.of(job.folder, texts, credits).keep(part)
         columns = {
             name: np.concatenate([np.empty(0, kind), *(column(batch, name) for batch in pairs)])
             for name, kind in zip(_PAIR, _KINDS, strict=True)
         }
         job.folder.write_arrays(f"pairs-{part}", columns)
-    yield from large.begin(job, part, inbox)
+    aside = [batch for _, batch in inbox.each("aside")]
+    if aside:
+        job.folder.write_batches(f"aside-{part}", aside[0].schema, aside)
 
 
 def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -44,8 +48,7 @@ def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         return
     group = group_of(job, part)
     found, hosts = _candidates(group.column("number"), job.folder.read_arrays(f"pairs-{part}"))
-    tokens = group.tokens(found.pairs)
-    told = verified(tokens, found, group.column("number"), job.settings)
+    told = _verified(job, group, found, ~_later(job, group, found))
     places = np.searchsorted(keys_of(found.pairs), told.between.keys)
     job.folder.write_arrays(f"verified-{part}", told_to_arrays(told) | {"hosts": hosts[places]})
     roots, at = group.column("root"), group.column("at")
@@ -54,6 +57,31 @@ def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         yield Message(0, "copies", arrays(
             one=roots[ends[:, 0]], other=roots[ends[:, 1]], at=at[ends[:, 0]], other_at=at[ends[:, 1]]
         ))  # fmt: skip
+
+
+def _later(job: Job, group: Group, found: Candidates) -> NDArray[np.bool_]:
+    """Which pairs are verified while the place of a large cluster concludes: those within clusters.
+
+    bool (n,), none if no cluster is large. Pairs between clusters come first, as they say which are to meet.
+    """
+    roots = group.column("root")[found.pairs]
+    later: NDArray[np.bool_] = (roots[:, 0] == roots[:, 1]) & large.there(job)
+    return later
+
+
+def _verified(job: Job, group: Group, found: Candidates, rows: NDArray[np.bool_]) -> Verified:
+    some = Candidates(found.pairs[rows], found.buckets[rows], found.needed[rows])
+    return verified(group.tokens(some.pairs), some, group.column("number"), job.settings)
+
+
+def _verify_later(job: Job, part: int) -> None:
+    """Verify the clusters that have waited."""
+    if not (large.there(job) and job.folder.has(f"texts-{part}")):
+        return
+    group = group_of(job, part)
+    found, _ = _candidates(group.column("number"), job.folder.read_arrays(f"pairs-{part}"))
+    told = _verified(job, group, found, _later(job, group, found))
+    job.folder.write_arrays(f"waited-{part}", told_to_arrays(told))
 
 
 def _candidates(
@@ -87,6 +115,7 @@ def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 def move(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Conclude what is found of large clusters, and send the clusters that share copy where they meet."""
     joining.conclude(job, part, inbox)
+    _verify_later(job, part)
     found = [
         np.stack([column(batch, "root"), column(batch, "at")], axis=1) for _, batch in inbox.each("moved")
     ]

@@ -10,8 +10,8 @@ from pyarrow import parquet
 import dedup
 from benchmarks.corpus import write
 from benchmarks.worst import one_family
-from dedup import schema
-from dedup.spark import graph, large, reading
+from dedup import candidates, schema
+from dedup.spark import buckets, graph, large, reading
 from dedup.spark.storage import Folder
 
 
@@ -79,6 +79,31 @@ def test_rounds_of_a_large_cluster(scan_alone, tmp_path, monkeypatch):
         len(work.read_arrays(f"found-{part}-3")["tried"]) for part in range(8) if work.has(f"share-{part}")
     )
     assert found > 0
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_large_buckets_are_split(scan_alone, tmp_path, monkeypatch, parts):
+    path = tmp_path / "family.parquet"
+    family = pa.Table.from_batches(list(one_family(400)))
+    spread = [f"{row * 7919 % 400:03}" for row in range(family.num_rows)]
+    parquet.write_table(family.set_column(family.column_names.index("id"), "id", pa.array(spread)), path)
+    monkeypatch.setattr(buckets, "LARGEST", 0)
+    largest = []
+    taken_in = buckets.Holding.of.__func__
+
+    def counted(cls, job, inbox):
+        found = taken_in(cls, job, inbox)
+        if found is not None:
+            once = np.unique(np.stack([found.met.keys, found.met.texts.astype(np.uint64)]), axis=1)
+            largest.append(np.unique(once[0], return_counts=True)[1].max(initial=0))
+        return found
+
+    monkeypatch.setattr(buckets.Holding, "of", classmethod(counted))
+    folder, _ = scan_alone([str(path)], tmp_path, parts=parts)
+    same(folder, dedup.scan(path))
+    names = {path.name.split("-")[1] for path in (tmp_path / "work").glob("held-*")}
+    assert names == {"met", "further"}
+    assert max(largest) <= candidates.REACH * parts
 
 
 def test_helpers_without_pairs(scan_alone, tmp_path, monkeypatch):
