@@ -33,6 +33,8 @@ _ALONE = (
 _FULL = 0.85  # part of it from which on the process gives back what it has only looked at
 _MORE = 0.05  # part of it by which the process grows until it tries that once more
 _MOST = 0.95  # part of it from which on it is tried every time
+_GAP = 2**14  # bytes between two pieces of a file up to which what lies between them is read, too
+_WINDOW = 2**22  # bytes of a file in which pieces that are read at once begin
 _PAGE = mmap.PAGESIZE
 _HUGE = 2**21  # bytes in a huge page
 
@@ -123,17 +125,28 @@ class Spool:
             left, at = left[count:], at + count
 
     def gather(self, starts: NDArray[np.int64], bounds: Offsets, out: NDArray[Any]) -> None:
-        """Fill `out` with pieces that begin at `starts`, the i-th at `bounds[i]:bounds[i + 1]`."""
+        """Fill `out` with pieces that begin at `starts`, the i-th at `bounds[i]:bounds[i + 1]`.
+
+        Pieces that lie near to one another on disk, one behind the other, are read at once.
+        """
         if not starts.size:
             return
         if self.file is None:
             gather(self._in_memory() if self._whole is None else self._whole, starts, bounds, out)
             return
-        new = np.flatnonzero(starts[1:] != starts[:-1] + np.diff(bounds)[:-1]) + 1  # the rest adjoin
-        cuts = bounds[np.concatenate([[0], new, [starts.size]])].tolist()
-        firsts = starts[np.concatenate([[0], new])].tolist()
-        for first, (at, stop) in zip(firsts, pairwise(cuts), strict=True):
-            self.read(first, out[at:stop])
+        stops = starts + np.diff(bounds)
+        gaps, windows = starts[1:] - stops[:-1], starts * self.dtype.itemsize // _WINDOW
+        far = (gaps < 0) | (gaps * self.dtype.itemsize > _GAP) | (windows[1:] != windows[:-1])
+        cuts = np.concatenate([[0], np.flatnonzero(far) + 1, [starts.size]]).tolist()
+        for head, tail in pairwise(cuts):
+            first, at, stop = int(starts[head]), int(bounds[head]), int(bounds[tail])
+            size = int(stops[tail - 1]) - first
+            if size == stop - at:
+                self.read(first, out[at:stop])
+                continue
+            near = np.empty(size, self.dtype)
+            self.read(first, near)
+            gather(near, starts[head:tail] - first, bounds[head : tail + 1] - at, out[at:stop])
 
     def write(self, first: int, values: NDArray[Any]) -> None:
         """Replace the values from `first` on; those that are mapped change as well."""

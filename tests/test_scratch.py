@@ -1,5 +1,6 @@
 import errno
 import tempfile
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -124,11 +125,11 @@ def test_what_is_looked_at_at_random_goes_to_disk_last():
 
 @given(
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), max_size=9), st.sampled_from([0, 10**6]),
-    st.booleans(),
+    st.booleans(), st.sampled_from([{"_GAP": 2**14}, {"_GAP": 3}, {"_WINDOW": 16}]),
 )  # fmt: skip
 @settings(deadline=None)
-def test_pieces_are_gathered(pieces, memory, looked_at):
-    with Scratch(memory) as scratch:
+def test_pieces_are_gathered(pieces, memory, looked_at, limits):
+    with patch.multiple("dedup.scratch", **limits), Scratch(memory) as scratch:
         spool = scratch.spool(np.uint8)
         spool.append(np.arange(90, dtype=np.uint8))
         if looked_at:
