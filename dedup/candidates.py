@@ -61,6 +61,10 @@ class Postings(NamedTuple):
     texts: NDArray[np.int32]
     spots: NDArray[np.int32]
 
+    def some(self, rows: NDArray[np.int64] | slice) -> Postings:
+        """Some of them."""
+        return Postings(self.keys[rows], self.texts[rows], self.spots[rows])
+
 
 def candidate_pairs(
     tokens: Tokens,
@@ -322,9 +326,11 @@ def meet(
     found_pairs, crowds = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
     at_once = _CACHED if let_go is None else found.keys.size
     for first, stop in _lots(found.keys, at_once):
-        own = slice(first, stop)
-        lot = Postings(found.keys[own], found.texts[own], found.spots[own])
-        around = _surroundings(lot, tokens, settings, let_go)
+        lot = found.some(slice(first, stop))
+        if let_go is None:
+            around = surroundings(lot, tokens, settings)
+        else:
+            around = _looked_up(lot, tokens, settings, let_go)
         pairs, crowd = filled(lot, *around, ranks, reach, few)
         found_pairs.append(pairs)
         crowds.append(crowd)
@@ -344,27 +350,30 @@ def _lots(keys: NDArray[np.uint64], at_once: int) -> Iterator[tuple[int, int]]:
         first = stop
 
 
-def _surroundings(
-    found: Postings, tokens: Tokens, settings: Settings, let_go: Callable[[], None] | None
+def surroundings(
+    found: Postings, tokens: Tokens, settings: Settings
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.bool_]]:
-    """What stands around postings (`kernels.surroundings`)."""
-    count, beside = found.keys.size, settings.guarantee - settings.shingle
-    around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
+    """What stands around postings, as `kernels.surroundings` fills it: `around`, `known` and `brief`."""
+    count = found.keys.size
+    around, known = np.empty((count, 2, settings.beside), np.uint32), np.empty((count, 2), np.uint8)
     brief = np.empty(count, np.bool_)
-    texts = tokens.hashes, tokens.offsets, settings.shingle, SHORT
-    if let_go is None:
-        kernels.surroundings(found.texts, found.spots, *texts, around, known, brief)
-        return around, known, brief
+    kernels.surroundings(
+        found.texts, found.spots, tokens.hashes, tokens.offsets, settings.shingle, SHORT, around, known, brief
+    )
+    return around, known, brief
+
+
+def _looked_up(
+    found: Postings, tokens: Tokens, settings: Settings, let_go: Callable[[], None]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.bool_]]:
+    """The same, with tokens on disk, which are looked up in their order."""
+    count = found.keys.size
+    around, known = np.empty((count, 2, settings.beside), np.uint32), np.empty((count, 2), np.uint8)
+    brief = np.empty(count, np.bool_)
     order = np.argsort(found.texts)
     for first in range(0, count, _LOOKED_UP):
         own = order[first : first + _LOOKED_UP]
-        told = (
-            np.empty_like(around[: own.size]),
-            np.empty_like(known[: own.size]),
-            np.empty(own.size, np.bool_),
-        )
-        kernels.surroundings(found.texts[own], found.spots[own], *texts, *told)
-        around[own], known[own], brief[own] = told
+        around[own], known[own], brief[own] = surroundings(found.some(own), tokens, settings)
         let_go()
     return around, known, brief
 
@@ -378,7 +387,7 @@ def filled(
     reach: int,
     few: int,
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """The same, given what stands around the postings (`kernels.surroundings`)."""
+    """The same as `meet`, given what stands around the postings (`surroundings`)."""
     most, crowded = kernels.count_pairs(found.keys, found.texts, reach, few)
     pairs, crowd = np.empty(most, np.uint64), np.empty(crowded, np.uint64)
     n_pairs, n_crowd = kernels.fill_pairs(*found, around, known, brief, ranks, reach, few, pairs, crowd)

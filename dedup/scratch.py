@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dedup.csr import Offsets
+from dedup.csr import Offsets, counts_of
 from dedup.errors import ScratchError
 from dedup.kernels.rows import gather
 
@@ -134,7 +134,7 @@ class Spool:
         if self.file is None:
             gather(self._in_memory() if self._whole is None else self._whole, starts, bounds, out)
             return
-        stops = starts + np.diff(bounds)
+        stops = starts + counts_of(bounds)
         gaps, windows = starts[1:] - stops[:-1], starts * self.dtype.itemsize // _WINDOW
         far = (gaps < 0) | (gaps * self.dtype.itemsize > _GAP) | (windows[1:] != windows[:-1])
         cuts = np.concatenate([[0], np.flatnonzero(far) + 1, [starts.size]]).tolist()

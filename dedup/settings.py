@@ -81,7 +81,12 @@ class Settings:
     @property
     def window(self) -> int:
         """Winnowing window in shingles: a run of `guarantee` tokens holds one full window."""
-        return self.guarantee - self.shingle + 1
+        return self.beside + 1
+
+    @property
+    def beside(self) -> int:
+        """The tokens of a guaranteed run besides one of its shingles."""
+        return self.guarantee - self.shingle
 
     def answer(self) -> dict[str, int | float]:
         """The settings that can change an answer, for reports and indexes."""

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.candidates import SHORT, Postings, postings
+from dedup.candidates import Postings, postings, surroundings
 from dedup.csr import counts_of
-from dedup.kernels import buckets, meet
+from dedup.kernels import meet
 from dedup.kernels.lists import KEY_BITS
 from dedup.lsh import Bands
 from dedup.online.index import Index
@@ -80,8 +80,7 @@ class Meetings:
         keys, texts, spots, known, brief, contexts = columns
         different, cells = np.unique(keys >> np.uint64(64 - KEY_BITS), return_inverse=True)
         offsets = np.searchsorted(texts, np.arange(len(tokens) + 1))
-        beside = settings.guarantee - settings.shingle
-        return cls(texts, spots, offsets, beside, known, brief, contexts, different, cells)
+        return cls(texts, spots, offsets, settings.beside, known, brief, contexts, different, cells)
 
     def held(self, index: Index, places: Places) -> tuple[Met, dict[int, Posted]]:
         """Whom each text meets, and by partition the postings to add to the lists."""
@@ -112,12 +111,8 @@ def _around(
     tokens: Tokens, found: Postings, settings: Settings
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.uint32]]:
     """What stands around postings: tokens before and behind, is the text a short one, and contexts."""
-    count, beside = found.keys.size, settings.guarantee - settings.shingle
-    around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
-    brief, contexts = np.empty(count, np.bool_), np.empty(count, np.uint32)
-    buckets.surroundings(
-        found.texts, found.spots, tokens.hashes, tokens.offsets, settings.shingle, SHORT, around, known, brief
-    )
+    around, known, brief = surroundings(found, tokens, settings)
+    contexts = np.empty(brief.size, np.uint32)
     meet.contexts(around, known, contexts)
     return known, brief, contexts
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup import candidates
-from dedup.candidates import SHORT, Postings
+from dedup.candidates import SHORT, Postings, surroundings
 from dedup.kernels import buckets as kernels
 from dedup.kernels.rows import dictionary
 from dedup.spark.job import Job
@@ -50,14 +50,7 @@ class Met:
         purity: NDArray[np.int32], shared: NDArray[np.int32],
     ) -> Met:  # fmt: skip
         """Postings of a home, with what stands around them."""
-        count, beside = found.keys.size, beside_of(job)
-        around, known = np.empty((count, 2, beside), np.uint32), np.empty((count, 2), np.uint8)
-        brief = np.empty(count, np.bool_)
-        kernels.surroundings(
-            found.texts, found.spots, tokens.hashes, tokens.offsets, job.settings.shingle, SHORT,
-            around, known, brief,
-        )  # fmt: skip
-        return cls(*found, around, known, brief, numbers, purity, shared)
+        return cls(*found, *surroundings(found, tokens, job.settings), numbers, purity, shared)
 
     @classmethod
     def of_windows(
@@ -67,7 +60,7 @@ class Met:
         """Whole windows of a home, with nothing around them; `lengths` int64 (texts,): tokens."""
         spots = np.full(keys.size, kernels.OF_WINDOW, np.int32)
         known = np.zeros((keys.size, 2), np.uint8)
-        around = np.zeros((keys.size, 2, beside_of(job)), np.uint32)
+        around = np.zeros((keys.size, 2, job.settings.beside), np.uint32)
         return cls(keys, texts, spots, around, known, lengths[texts] < SHORT, numbers, purity, shared)
 
     @property
@@ -95,7 +88,7 @@ class Met:
     @classmethod
     def of_arrays(cls, job: Job, kept: dict[str, NDArray[Any]]) -> Met:
         """The same again."""
-        return cls(**kept | {"around": _spelled(beside_of(job), kept["known"], kept["around"])})
+        return cls(**kept | {"around": _spelled(job.settings.beside, kept["known"], kept["around"])})
 
     def messages(self, part: int, split: NDArray[np.bool_]) -> Iterator[Message]:
         """All of it; `split` bool (n,): which stand in buckets that others are held back of."""
@@ -115,11 +108,6 @@ class Met:
         low, middle, high = (codes.view(np.uint8)[place::4] for place in range(3))
         yield Message(part, "around", arrays(low=low.copy(), middle=middle.copy(), high=high.copy()))
         yield Message(part, "words", arrays(word=distinct))
-
-
-def beside_of(job: Job) -> int:
-    """How many tokens count on each side of a fingerprint."""
-    return job.settings.guarantee - job.settings.shingle
 
 
 def _there(around: NDArray[np.uint32], known: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -153,7 +141,7 @@ def received(job: Job, inbox: Inbox) -> tuple[NDArray[np.int32], NDArray[np.bool
         return None
     keys, texts, spots, known, brief, split = (np.concatenate(some) for some in zip(*met, strict=True))
     numbers, purity, shared = (np.concatenate(some) for some in zip(*ranked, strict=True))
-    spelled = _spelled(beside_of(job), known, np.concatenate(around))
+    spelled = _spelled(job.settings.beside, known, np.concatenate(around))
     whole = Met(
         keys, texts, spots, spelled, known, brief, numbers.astype(np.int64), purity.astype(np.int32), shared
     )

@@ -39,7 +39,7 @@ def met(draw):
     texts = np.sort(random.integers(0, numbers.size, count)).astype(np.int32)
     keys = random.integers(0, draw(st.integers(1, 4)), count).astype(np.uint64)
     spots = random.integers(-1, 30, count).astype(np.int32)
-    beside = buckets.beside_of(job())
+    beside = job().settings.beside
     known = random.integers(0, beside + 1, (count, 2)).astype(np.uint8)
     known[spots < 0] = 0
     around = random.integers(0, 2, (count, 2, beside)).astype(np.uint32)
@@ -105,7 +105,7 @@ def test_a_split_bucket_says_what_the_whole_one_does(whole, bounds):
 
 def test_no_partition_takes_in_a_large_bucket():
     numbers = np.arange(HOME * PARTS)
-    beside = buckets.beside_of(job())
+    beside = job().settings.beside
     nothing = np.zeros(numbers.size, np.int32)
     whole = Met(
         nothing.astype(np.uint64), numbers.astype(np.int32), nothing,
