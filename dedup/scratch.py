@@ -77,7 +77,7 @@ class Spool:
         self.handed_out = False
         self._whole = self._map = None
         if self.file is not None:
-            self._write(values)
+            self._extend(values)
         elif values.size:
             end = self.held + values.nbytes
             room = self._with_room(end)
@@ -152,14 +152,8 @@ class Spool:
         """Replace the values from `first` on; those that are mapped change as well."""
         if self.file is None:
             self._in_memory()[first : first + values.size] = values
-            return
-        left, at = np.ascontiguousarray(values, self.dtype).view(np.uint8).data, first * self.dtype.itemsize
-        try:
-            while left:
-                count = os.pwrite(self.file.fileno(), left, at)
-                left, at = left[count:], at + count
-        except OSError as error:
-            raise self._scratch.failed(error) from error
+        else:
+            self._write(first, np.ascontiguousarray(values, self.dtype))
 
     def let_go(self) -> None:
         """Let the system take back the memory of what was looked at on disk."""
@@ -169,7 +163,7 @@ class Spool:
     def spill(self) -> None:
         """Move to disk what is in memory."""
         self.file = self._scratch.file()
-        self._write(self._in_memory())
+        self._extend(self._in_memory())
         self._room, self._whole, self.held = None, None, 0
 
     def clear(self) -> None:
@@ -180,14 +174,19 @@ class Spool:
             self._scratch.used(self.file, self._mapped)
             self.file, self._mapped = None, False
 
-    def _write(self, values: NDArray[Any]) -> None:
+    def _write(self, first: int, values: NDArray[Any]) -> None:
         assert self.file is not None
+        left, at = values.ravel().view(np.uint8).data, first * self.dtype.itemsize
         try:
-            left = values.ravel().view(np.uint8).data
             while left:
-                left = left[self.file.write(left) :]
+                count = os.pwrite(self.file.fileno(), left, at)
+                left, at = left[count:], at + count
         except OSError as error:
             raise self._scratch.failed(error) from error
+
+    def _extend(self, values: NDArray[Any]) -> None:
+        """Write values, the last of all, behind the others."""
+        self._write(self.size - values.size, values)
         self._scratch.spilled += values.nbytes
 
 
@@ -356,15 +355,13 @@ class Scratch:
         _trim()
 
     def file(self) -> IO[bytes]:
-        """A file without a name, at its start.
+        """A file without a name.
 
         If there is a spare one it is that: the system writes over what is in a file in a fraction of the time
         that it takes to find new room on disk and in memory.
         """
         if self._spare:
-            file = self._spare.pop()
-            file.seek(0)
-            return file
+            return self._spare.pop()
         try:
             return tempfile.TemporaryFile(dir=self.folder, buffering=0)
         except OSError as error:

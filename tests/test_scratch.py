@@ -1,5 +1,5 @@
 import errno
-import tempfile
+import os
 from unittest.mock import patch
 
 import numpy as np
@@ -177,30 +177,21 @@ def test_a_file_is_used_again_unless_somebody_may_look_at_it(tmp_path):
         assert mapped.tolist() == [2] * 10
 
 
-class Full:
-    """A file on a disk that takes so many bytes, a few at a time."""
-
-    def __init__(self, file, room, code):
-        self.file, self.room, self.code = file, room, code
-
-    def write(self, data):
-        taken = min(len(data), self.room, 100)
-        if not taken:
-            raise OSError(self.code, "message of the system")
-        self.room -= taken
-        return self.file.write(data[:taken])
-
-    def __getattr__(self, name):
-        return getattr(self.file, name)
-
-
 @pytest.fixture
 def disk(monkeypatch):
-    """Let files have so much room, and then fail with a code."""
-    make = tempfile.TemporaryFile
+    """Let a disk have so much room, take a little at once, and then fail with a code."""
+    write = os.pwrite
 
     def limit(room, code=errno.ENOSPC):
-        monkeypatch.setattr(tempfile, "TemporaryFile", lambda **options: Full(make(**options), room, code))
+        def limited(file, data, place):
+            nonlocal room
+            taken = min(len(data), room, 100)
+            if not taken:
+                raise OSError(code, "message of the system")
+            room -= taken
+            return write(file, data[:taken], place)
+
+        monkeypatch.setattr(os, "pwrite", limited)
 
     return limit
 
