@@ -80,8 +80,8 @@ def candidate_pairs(
 ) -> Candidates:
     """Candidate pairs of the `compared` texts (bool (n,)), not yet verified.
 
-    `on_disk`: tokens are mapped from there, and are looked up in their order. `batches` bound the texts
-    handled in one go. `progress` is called with texts done and texts in all.
+    `on_disk`: tokens are mapped from there, more than memory has room for, and looked up in their order.
+    `batches` bound the texts handled in one go. `progress` is called with texts done and texts in all.
     """
     work = _Work(tokens, on_disk, batches, settings, scratch, threads)
 
@@ -225,12 +225,12 @@ class _Work:
 
         def run(part: int) -> None:
             keys, texts, spots = parts.part(part)
-            keys, order = kernels.sort_postings(keys, np.arange(keys.size, dtype=np.int32), self.bits)
+            places = texts.astype(np.uint64) << np.uint64(32) | spots.view(np.uint32)
+            keys, places = kernels.sort_postings(keys, places, self.bits)
             counts = spare.pop()
-            columns = [keys, np.empty_like(texts), np.empty_like(spots)]
-            kept = kernels.keep_shared(keys, order, texts, spots, counts, *columns[1:])
+            kept = kernels.keep_shared(keys, places, counts, texts, spots)
             spare.append(counts)
-            parts.replace(part, [column[:kept] for column in columns])
+            parts.replace(part, [column[:kept] for column in (keys, texts, spots)])
 
         for _ in in_order(run, range(len(parts)), self.threads):
             self.scratch.let_go()

@@ -305,7 +305,7 @@ class _Run:
             else:
                 pairs = candidate_pairs(
                     digested.stored.whole(), compared, digested.batches, settings, bands, self.scratch,
-                    on_disk=not digested.stored.held, threads=self.threads,
+                    on_disk=digested.stored.outgrow(self.scratch.memory), threads=self.threads,
                     progress=lambda done, total: self.tell("pair", done, total),
                 )  # fmt: skip
                 self.keep("pairs", pairs._asdict)
@@ -410,4 +410,4 @@ class _Run:
         """Time a stage, count what it writes to disk, and give back the memory that it leaves behind."""
         with self.profile.stage(name, self.scratch) as stage:
             yield stage
-            self.scratch.let_go()
+            self.scratch.left()

@@ -12,7 +12,6 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from io import RawIOBase
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -21,8 +20,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dedup.csr import Offsets, counts_of
+from dedup.csr import Offsets, counts_of, offsets_of
 from dedup.errors import ScratchError
+from dedup.kernels import files
 from dedup.kernels.rows import gather
 
 _HELD = 0.6  # part of the memory in which what grows with the corpus is held
@@ -34,7 +34,7 @@ _FULL = 0.85  # part of it from which on the process gives back what it has only
 _MORE = 0.05  # part of it by which the process grows until it tries that once more
 _MOST = 0.95  # part of it from which on it is tried every time
 _GAP = 2**14  # bytes between two pieces of a file up to which what lies between them is read, too
-_WINDOW = 2**22  # bytes of a file in which pieces that are read at once begin
+_NEAR = 2**20  # bytes of a file that are read at once for several pieces
 _PAGE = mmap.PAGESIZE
 _HUGE = 2**21  # bytes in a huge page
 
@@ -86,14 +86,22 @@ class Spool:
             self._scratch.grown()
 
     def _with_room(self, size: int) -> mmap.mmap:
-        """Memory for `size` bytes that begins with what is held; it grows without being copied, if it can."""
+        """Memory for `size` bytes that begins with what is held.
+
+        Once it is large it is all that can be held, of which the system gives only what is written to: to
+        move what is held would break up its huge pages.
+        """
         if self._room is not None and size <= len(self._room):
             return self._room
-        size = -(-max(size, 2 * self.held) // _PAGE) * _PAGE
-        if self._room is None or not _resized(self._room, size):
-            held, self._room = self._room, _memory(size)
-            if held is not None:
-                self._room[: self.held] = memoryview(held)[: self.held]
+        held, self._room = self._room, self._scratch.room(size)
+        if self._room is None:
+            size = -(-max(size, 2 * self.held) // _PAGE) * _PAGE
+            if held is not None and _resized(held, size):
+                self._room, held = held, None
+            else:
+                self._room = _memory(size)
+        if held is not None:
+            self._room[: self.held] = memoryview(held)[: self.held]
         if size >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
             self._room.madvise(mmap.MADV_HUGEPAGE)
         return self._room
@@ -129,24 +137,23 @@ class Spool:
 
         Pieces that lie near to one another on disk, one behind the other, are read at once.
         """
-        if not starts.size:
-            return
         if self.file is None:
             gather(self._in_memory() if self._whole is None else self._whole, starts, bounds, out)
             return
-        stops = starts + counts_of(bounds)
-        gaps, windows = starts[1:] - stops[:-1], starts * self.dtype.itemsize // _WINDOW
-        far = (gaps < 0) | (gaps * self.dtype.itemsize > _GAP) | (windows[1:] != windows[:-1])
-        cuts = np.concatenate([[0], np.flatnonzero(far) + 1, [starts.size]]).tolist()
-        for head, tail in pairwise(cuts):
-            first, at, stop = int(starts[head]), int(bounds[head]), int(bounds[tail])
-            size = int(stops[tail - 1]) - first
-            if size == stop - at:
-                self.read(first, out[at:stop])
-                continue
-            near = np.empty(size, self.dtype)
-            self.read(first, near)
-            gather(near, starts[head:tail] - first, bounds[head : tail + 1] - at, out[at:stop])
+        size, near = self.dtype.itemsize, np.empty(_NEAR, np.uint8)
+        places, ends, raw = starts * size, bounds * size, out.view(np.uint8)
+        done = files.gather(self.file.fileno(), places, ends, _GAP, near, raw)
+        for piece in range(done, starts.size):
+            self.read(int(starts[piece]), out[bounds[piece] : bounds[piece + 1]])
+
+    def scatter(self, starts: NDArray[np.int64], bounds: Offsets, values: NDArray[Any]) -> None:
+        """Replace pieces that begin at `starts`, the i-th by `values[bounds[i]:bounds[i + 1]]`."""
+        done, values = 0, np.ascontiguousarray(values, self.dtype)
+        if self.file is not None:
+            size = self.dtype.itemsize
+            done = files.write(self.file.fileno(), starts * size, bounds * size, values.view(np.uint8))
+        for piece in range(done, starts.size):
+            self.write(int(starts[piece]), values[bounds[piece] : bounds[piece + 1]])
 
     def write(self, first: int, values: NDArray[Any]) -> None:
         """Replace the values from `first` on; those that are mapped change as well."""
@@ -226,6 +233,12 @@ def _resized(room: mmap.mmap, size: int) -> bool:
     return True
 
 
+def _laid(pieces: list[tuple[int, int]]) -> tuple[NDArray[np.int64], Offsets]:
+    """Where pieces of arrays begin, and their bounds when they are laid end to end."""
+    bounds = np.array(pieces, np.int64).reshape(-1, 2)
+    return bounds[:, 0].copy(), offsets_of(bounds[:, 1] - bounds[:, 0])
+
+
 class Parts:
     """Arrays that grow side by side, in numbered parts; made by `Scratch.parts`."""
 
@@ -252,28 +265,20 @@ class Parts:
 
     def part(self, number: int) -> list[NDArray[Any]]:
         """The columns of one part, copied."""
-        pieces = self._pieces[number]
-        size = sum(stop - first for first, stop in pieces)
-        columns = [np.empty(size, spool.dtype) for spool in self._spools]
+        starts, bounds = _laid(self._pieces[number])
+        columns = [np.empty(bounds[-1], spool.dtype) for spool in self._spools]
         for spool, column in zip(self._spools, columns, strict=True):
-            at = 0
-            for first, stop in pieces:
-                spool.read(first, column[at : at + stop - first])
-                at += stop - first
+            spool.gather(starts, bounds, column)
         return columns
 
     def replace(self, number: int, columns: Sequence[NDArray[Any]]) -> None:
         """Put other values in the place of one part's, no more than there are."""
-        at, pieces = 0, []
-        for first, stop in self._pieces[number]:
-            count = min(stop - first, columns[0].size - at)
-            if not count:
-                break
-            for spool, column in zip(self._spools, columns, strict=True):
-                spool.write(first, column[at : at + count])
-            pieces.append((first, first + count))
-            at += count
-        self._pieces[number] = pieces
+        starts, bounds = _laid(self._pieces[number])
+        bounds = np.minimum(bounds, columns[0].size)
+        for spool, column in zip(self._spools, columns, strict=True):
+            spool.scatter(starts, bounds, column)
+        stops = starts + counts_of(bounds)
+        self._pieces[number] = list(zip(starts.tolist(), stops.tolist(), strict=True))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -341,11 +346,26 @@ class Scratch:
             held, in_order = held - spool.held, in_order - alone
             spool.spill()
 
+    def room(self, size: int) -> mmap.mmap | None:
+        """Memory for an array of `size` bytes that is growing large, with room for all that may be held."""
+        whole = int(_HELD * self.memory)
+        if not _HUGE <= size <= whole:
+            return None
+        try:
+            return _memory(whole)
+        except MemoryError:  # the system promises no more than it has
+            return None
+
     def let_go(self) -> None:
         """Give memory back to the system if the process has grown large."""
         if _resident() >= self._full:
             self.give_back()
             self._full = max(_FULL * self.memory, min(_resident() + _MORE * self.memory, _MOST * self.memory))
+
+    def left(self) -> None:
+        """Give back what is left of what is done with, before something else takes memory at one time."""
+        if _resident() >= _HELD * self.memory:
+            self.give_back()
 
     def give_back(self) -> None:
         """Give memory back: what was only looked at on disk, and what allocators keep for later."""

@@ -1,4 +1,4 @@
-"""Two machine instructions that Python has no words for."""
+"""Machine instructions that Python has no words for."""
 
 from __future__ import annotations
 
@@ -31,3 +31,20 @@ def count_trailing_zeros(typing_context: Any, value: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(typing_context: Any, data: Any, at: Any) -> Any:
+    """Fetch the cache line of `data[at]`, which may be out of bounds, before it is needed."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0])
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), byte)
+        ask = builder.module.declare_intrinsic(
+            "llvm.prefetch", (byte,), ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        )
+        builder.call(ask, [place, *(ir.Constant(number, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.none(data, types.intp), generate

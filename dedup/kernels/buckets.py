@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dedup.kernels import inner, kernel
+from dedup.kernels.bits import prefetch
 from dedup.kernels.tokenise import BOILERPLATE
 
 WEAK, STRONG, NEEDED = range(3)  # evidence that a bucket gives of a pair
@@ -15,6 +16,7 @@ OF_BAND, OF_WINDOW = -1, -2  # in place of a posting's place: no fingerprint, bu
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # spreads keys, of which fingerprints are the least, over all parts
 _OF_BANDS = np.uint64(0x5DEECE66D0000001)  # keeps the keys of bands apart from those of fingerprints
 MOST = 65535  # meetings that are counted
+_AHEAD = 32  # items for which memory is asked before they are looked at: as many as a processor waits for
 
 
 @inner
@@ -90,7 +92,7 @@ def scatter(
 
 @kernel
 def sort_postings(keys: Any, order: Any, bits: int) -> Any:
-    """Sort `keys` uint64 that share their highest `bits`, `order` int32 along with them, stably.
+    """Sort `keys` uint64 that share their highest `bits`, `order` along with them, stably.
 
     Radix sort of the next 24 bits, least significant digit first, then insertion of what is out of order.
     Returns both, sorted; what was given is scratch.
@@ -130,27 +132,28 @@ def _hubs(distinct: int, reach: int, few: int) -> int:
 
 
 @kernel
-def keep_shared(
-    keys: Any, order: Any, texts: Any, spots: Any, shared: Any, out_texts: Any, out_spots: Any
-) -> int:
+def keep_shared(keys: Any, places: Any, shared: Any, texts: Any, spots: Any) -> int:
     """Keep only the postings that stand in a bucket with another text's; how many.
 
-    `keys` uint64 sorted, and kept in place; `order` int32 the posting of each, of which `texts` int32 holds
-    the text, rising within a bucket, and `spots` int32 the place: `out_texts` and `out_spots` take those of
-    the kept ones. `shared` int32 (texts,) grows by each text's postings that are kept.
+    `keys` uint64 sorted, and kept in place; `places` uint64 each one's text << 32 | spot, the texts rising
+    within a bucket: `texts` and `spots` int32 take in those of the kept ones. `shared` int32 (n,) grows by
+    each text's postings that are kept.
     """
     kept = 0
     first = 0
     for p in range(1, keys.size + 1):
+        if p % _AHEAD == 1:
+            for q in range(p, min(p + _AHEAD, keys.size)):
+                prefetch(shared, np.int64(places[q] >> np.uint64(32)))
         if p < keys.size and keys[p] == keys[first]:
             continue
-        if p > first + 1 and texts[order[first]] != texts[order[p - 1]]:
+        if p > first + 1 and places[first] >> np.uint64(32) != places[p - 1] >> np.uint64(32):
             for q in range(first, p):
-                text = texts[order[q]]
+                text = np.int64(places[q] >> np.uint64(32))
                 shared[text] += 1
                 keys[kept] = keys[q]
-                out_texts[kept] = text
-                out_spots[kept] = spots[order[q]]
+                texts[kept] = text
+                spots[kept] = np.int32(places[q] & np.uint64(0xFFFFFFFF))
                 kept += 1
         first = p
     return kept
@@ -169,6 +172,11 @@ def surroundings(
     """
     beside = around.shape[2]
     for p in range(texts.size):
+        if p % _AHEAD == 0:
+            for q in range(p, min(p + _AHEAD, texts.size)):
+                at = offsets[texts[q]] + max(spots[q], 0)
+                prefetch(hashes, at - beside)
+                prefetch(hashes, at + k + beside - 1)
         start, stop = offsets[texts[p]], offsets[texts[p] + 1]
         brief[p] = stop - start < short
         known[p, 0], known[p, 1] = 0, 0
@@ -262,6 +270,9 @@ def fill_pairs(
     members = np.empty(keys.size, np.int32)  # the first posting of each text in the bucket
     repeats = np.empty(keys.size, np.uint8)
     for p in range(1, keys.size + 1):
+        if p % _AHEAD == 1:
+            for q in range(p, min(p + _AHEAD, keys.size)):
+                prefetch(ranks, texts[q])
         if p < keys.size and keys[p] == keys[first]:
             continue
         distinct = 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from dedup.kernels import inner, kernel
 from dedup.kernels.bits import load8
@@ -19,8 +18,6 @@ CONTEXT_BITS = 28  # `kernels.meet.contexts`
 LINE = 8  # words of 64 bits in a line of a Bloom filter: what the processor fetches at once
 _PROBES = 6  # bits of a line that stand for a key
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-_LONG: Any = types.int64
-_pread: Any = types.ExternalFunction("pread", _LONG(types.int32, types.voidptr, types.uint64, _LONG))
 
 
 @inner
@@ -114,20 +111,6 @@ def _put(data: Any, at: int, value: Any) -> None:
         data[place] |= np.uint8(rest & np.uint64(255))
         rest >>= np.uint64(8)
         place += 1
-
-
-@kernel
-def read(files: Any, places: Any, bounds: Any, out: Any) -> bool:
-    """Fill `out[bounds[b]:bounds[b + 1]]` uint8 with what stands at `places[b]` int64 of `files[b]` int32.
-
-    By descriptor, one system call each: from Python one takes as long again, and the global lock between.
-    Returns whether all was there.
-    """
-    whole = True
-    for b in range(files.size):
-        size = bounds[b + 1] - bounds[b]
-        whole &= size == _pread(files[b], out[bounds[b] :].ctypes, np.uint64(size), places[b])
-    return whole
 
 
 @kernel

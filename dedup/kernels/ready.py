@@ -177,8 +177,8 @@ def _meet() -> None:
 
 
 def _keep() -> None:
-    """No postings in memory, and none in blocks."""
-    from dedup.kernels import lists
+    """No postings in memory, none in blocks, and no pieces of files."""
+    from dedup.kernels import files, lists
 
     bounds, keys, numbers = np.zeros(1, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint32)
     data = np.empty(0, np.uint8)
@@ -189,7 +189,9 @@ def _keep() -> None:
     lists.take_chained(keys, *postings, *chains, counts, numbers, numbers)
     lists.remember(keys, lines)
     lists.recall(keys, lines, np.empty(0, np.bool_))
-    lists.read(np.empty(0, np.int32), counts, bounds, data)
+    files.read(np.empty(0, np.int32), counts, bounds, data)
+    files.gather(0, counts, bounds, 0, data, data)
+    files.write(0, counts, bounds, data)
     kept = counts, counts, np.zeros((0, 2), np.int64), counts, counts, data
     lists.count_kept(keys, *kept, counts)
     lists.take_kept(keys, *kept, counts, numbers, numbers)

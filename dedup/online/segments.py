@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from dedup.csr import Offsets, offsets_of
 from dedup.errors import IndexStoreError
+from dedup.kernels import files as pieces
 from dedup.kernels import lists as kernels
 from dedup.kernels.lists import CONTEXT_BITS, KEY_BITS, LINE
 from dedup.online.postings import Postings, Recent
@@ -128,7 +129,7 @@ def read(
     places = begin >> 3
     bounds = offsets_of((end + 7 >> 3) - places)
     data = np.empty(bounds[-1] + _SPARE, np.uint8)
-    if not kernels.read(files, _HEAD.size + places, bounds, data):
+    if not pieces.read(files, _HEAD.size + places, bounds, data):
         raise IndexStoreError("a segment of postings cannot be read; `dedup index verify` says which")
     return 8 * bounds[:-1] + (begin & 7), stops - firsts, data
 

@@ -101,17 +101,16 @@ def test_sort_postings_is_stable(values, bits):
 @settings(deadline=None)
 def test_shared_postings_are_kept(rows):
     rows.sort()
-    order = np.arange(len(rows), dtype=np.int32)[::-1].copy()  # as if they had stood the other way round
     keys = np.array([key for key, _ in rows], np.uint64)
-    texts, spots = np.array([t for _, t in rows][::-1], np.int32), np.arange(len(rows), dtype=np.int32)[::-1]
-    shared, columns = np.zeros(6, np.int32), (np.empty_like(texts), np.empty_like(texts))
-    kept = buckets.keep_shared(keys, order, texts, spots, shared, *columns)
+    places = [text << 32 | (number - 2) % 2**32 for number, (_, text) in enumerate(rows)]
+    shared, columns = np.zeros(6, np.int32), [np.empty(len(rows), np.int32) for _ in range(2)]
+    kept = buckets.keep_shared(keys, np.array(places, np.uint64), shared, *columns)
     counts = [0] * 6
     expected = []
     for number, (key, text) in enumerate(rows):
         if {other for k, other in rows if k == key} != {text}:
             counts[text] += 1
-            expected.append((key, text, number))
+            expected.append((key, text, number - 2))
     assert shared.tolist() == counts
     assert list(zip(*(c[:kept].tolist() for c in (keys, *columns)), strict=True)) == expected
 

@@ -1,11 +1,10 @@
 """Lists of postings: the kernels beside slow ones."""
 
-import os
 from collections import defaultdict
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.kernels import lists as kernels
@@ -82,25 +81,6 @@ def test_a_filter_takes_few_others_for_what_it_knows():
     kernels.remember(known, lines)
     kernels.recall(others, lines, out)
     assert out.mean() < 0.01
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 90), st.integers(0, 9)), max_size=20), st.booleans())
-def test_files_are_read_where_it_is_said(tmp_path, pieces, is_short):
-    paths = [tmp_path / "one", tmp_path / "other"]
-    for number, path in enumerate(paths):
-        path.write_bytes(bytes(range(100 * number, 100 * number + 99)))
-    descriptors = [os.open(path, os.O_RDONLY) for path in paths]
-    pieces += [(True, 95, 5)] if is_short else []
-    bounds = np.cumsum([0, *(size for *_, size in pieces)])
-    files = np.array([descriptors[which] for which, *_ in pieces], np.int32)
-    places, out = np.array([place for _, place, _ in pieces], np.int64), np.empty(bounds[-1], np.uint8)
-    assert kernels.read(files, places, bounds, out) == (not is_short)
-    for (which, place, size), first in zip(pieces, bounds, strict=False):
-        there = paths[which].read_bytes()[place : place + size]
-        assert out[first : first + len(there)].tobytes() == there
-    for descriptor in descriptors:
-        os.close(descriptor)
 
 
 @settings(deadline=None)

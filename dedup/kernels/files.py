@@ -1,0 +1,81 @@
+"""Pieces of files, by descriptor.
+
+From Python a call to the system takes twice as long, and takes the global lock between two of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from dedup.kernels import inner, kernel
+
+_LONG: Any = types.int64
+_SIGNATURE: Any = _LONG(types.int32, types.voidptr, types.uint64, _LONG)
+_pread: Any = types.ExternalFunction("pread", _SIGNATURE)
+_pwrite: Any = types.ExternalFunction("pwrite", _SIGNATURE)
+
+
+@inner
+def _is_read(file: Any, place: int, out: Any) -> bool:
+    """Fill `out` uint8 with what stands at a place of a file; whether all was there."""
+    return out.size == _pread(file, out.ctypes, np.uint64(out.size), place)
+
+
+@kernel
+def read(files: Any, places: Any, bounds: Any, out: Any) -> bool:
+    """Fill `out[bounds[b]:bounds[b + 1]]` uint8 with what stands at `places[b]` int64 of `files[b]` int32.
+
+    Returns whether all was there.
+    """
+    whole = True
+    for b in range(files.size):
+        whole &= _is_read(files[b], places[b], out[bounds[b] : bounds[b + 1]])
+    return whole
+
+
+@kernel
+def gather(file: Any, places: Any, bounds: Any, gap: int, near: Any, out: Any) -> int:
+    """Fill `out[bounds[p]:bounds[p + 1]]` uint8 with what stands at `places[p]` int64 of a file.
+
+    Pieces that stand one behind the other, up to `gap` bytes apart, are read at once, as many as `near`
+    uint8, which is scratch, has room for. Returns how many pieces were read before one that was not there.
+    """
+    piece = 0
+    while piece < places.size:
+        first = places[piece]
+        stop, behind = first + bounds[piece + 1] - bounds[piece], piece + 1
+        while behind < places.size and 0 <= places[behind] - stop <= gap:
+            end = places[behind] + bounds[behind + 1] - bounds[behind]
+            if end - first > near.size:
+                break
+            stop, behind = end, behind + 1
+        own = out[bounds[piece] : bounds[behind]]
+        if own.size == stop - first:
+            if not _is_read(file, first, own):
+                return piece
+        else:
+            if not _is_read(file, first, near[: stop - first]):
+                return piece
+            for p in range(piece, behind):
+                source = near[places[p] - first :]
+                target = out[bounds[p] : bounds[p + 1]]
+                for byte in range(target.size):
+                    target[byte] = source[byte]
+        piece = behind
+    return piece
+
+
+@kernel
+def write(file: Any, places: Any, bounds: Any, data: Any) -> int:
+    """Write `data[bounds[p]:bounds[p + 1]]` uint8 to `places[p]` int64 of a file.
+
+    Returns how many pieces were written before one that was not, or not to its end.
+    """
+    for p in range(places.size):
+        own = data[bounds[p] : bounds[p + 1]]
+        if own.size != _pwrite(file, own.ctypes, np.uint64(own.size), places[p]):
+            return p
+    return places.size
