@@ -58,11 +58,15 @@ class Verifier:
     def _of_clusters(self, close: Candidates, roots: NDArray[np.int32]) -> Iterator[Verified]:
         """What is found of clusters; `roots` int32 (texts,): the first text of each one's cluster."""
         owners = roots[close.pairs[:, 0]]
-        order = np.argsort(owners, kind="stable")
-        heads = np.flatnonzero(np.diff(owners[order], prepend=-1))
-        texts = np.unique(close.pairs)
-        sizes = np.bincount(roots[texts], self.tokens.lengths[texts], roots.size)[owners[order[heads]]]
+        order = np.argsort(owners, kind="stable").astype(np.int32)
+        owners = owners[order]
+        heads = np.flatnonzero(np.diff(owners, prepend=-1))
+        paired = np.zeros(roots.size, np.bool_)
+        paired[close.pairs] = True
+        texts = np.flatnonzero(paired)
+        sizes = np.bincount(roots[texts], self.tokens.lengths[texts], roots.size)[owners[heads]]
         bounds = np.append(heads, order.size)
+        del owners, heads, paired, texts  # a good part of the memory
 
         def tokens_of(group: tuple[int, int]) -> float:
             return float(sizes[slice(*group)].sum())
