@@ -56,7 +56,8 @@ def ten_million(options: Options) -> Part:
     )
     path = options.corpus(count, length=(2, 4))
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
-        run = _scan(part, options, count, path, "scan_to", folder=f"{folder}/report", memory=memory)
+        out = f"{folder}/report"
+        run = _scan(part, options, count, path, "scan_to", timeout=7200, folder=out, memory=memory)
     if not options.quick:
         peak = None if run.failed else run.peak / 1e6
         part.bars.append(Bar("peak MB for 10,000,000 articles", peak, "≤ 8000"))

@@ -42,7 +42,7 @@ def text_bytes(path: Path) -> int:
     """UTF-8 bytes of the texts of a Parquet file."""
     import pyarrow.compute as pc
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         return sum(
             pc.sum(pc.binary_length(batch["text"])).as_py() or 0
             for batch in file.iter_batches(columns=["text"])
