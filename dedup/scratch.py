@@ -93,18 +93,18 @@ class Spool:
         """
         if self._room is not None and size <= len(self._room):
             return self._room
-        held, self._room = self._room, self._scratch.room(size)
-        if self._room is None:
+        room = self._scratch.room(size)
+        if room is None:
             size = -(-max(size, 2 * self.held) // _PAGE) * _PAGE
-            if held is not None and _resized(held, size):
-                self._room, held = held, None
-            else:
-                self._room = _memory(size)
-        if held is not None:
-            self._room[: self.held] = memoryview(held)[: self.held]
-        if size >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
-            self._room.madvise(mmap.MADV_HUGEPAGE)
-        return self._room
+            if self._room is not None and _resized(self._room, size):
+                return self._room
+            room = _memory(size)
+        elif hasattr(mmap, "MADV_HUGEPAGE"):
+            room.madvise(mmap.MADV_HUGEPAGE)
+        if self._room is not None:
+            room[: self.held] = memoryview(self._room)[: self.held]
+        self._room = room
+        return room
 
     def array(self) -> NDArray[Any]:
         """All values, writable; from disk they are mapped, so that only what is looked at is in memory."""

@@ -123,6 +123,20 @@ def test_what_is_looked_at_at_random_goes_to_disk_last():
         assert (in_order.array().sum(), at_random.array().sum()) == (150, 1100)
 
 
+@pytest.mark.parametrize("promised", [True, False])
+@pytest.mark.parametrize("looked_at", [True, False])
+def test_what_is_held_grows_whatever_the_system_promises(promised, looked_at):
+    with Scratch(10**8) as scratch:
+        spool = scratch.spool(np.uint32, at_random=True)
+        with patch.object(scratch, "room", scratch.room if promised else lambda size: None):
+            for first in range(0, 5 * 10**6, 10**6):
+                spool.append(np.arange(first, first + 10**6, dtype=np.uint32))
+                if looked_at:
+                    assert spool.array()[-1] == first + 10**6 - 1
+        assert spool.file is None
+        assert np.array_equal(spool.array(), np.arange(5 * 10**6))
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), max_size=9), st.sampled_from([0, 10**6]),
     st.booleans(), st.sampled_from([{"_GAP": 2**14}, {"_GAP": 3}, {"_NEAR": 16}]),
