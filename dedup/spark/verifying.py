@@ -104,7 +104,7 @@ def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     one, other, at, other_at = (column(found[1], name) for name in ("one", "other", "at", "other_at"))
     roots, rows, counts = np.unique(np.concatenate([one, other]), return_index=True, return_counts=True)
     places = np.concatenate([at, other_at])[rows]
-    stars = joined(np.stack([one, other], axis=1))  # by root
+    stars = joined(np.stack([one, other], axis=1), int(job.bases[-1]))  # by root
     order = np.lexsort((roots, -counts, stars[:, 1]))
     first = np.flatnonzero(np.diff(stars[order, 1], prepend=-1))
     there = places[order[first]][np.searchsorted(stars[order[first], 1], stars[:, 1])]
