@@ -23,7 +23,7 @@ from dedup.spark import telling
 from dedup.spark.groups import NONE, Group, Shared, tokens_of
 from dedup.spark.job import Job
 from dedup.spark.joining import turns
-from dedup.spark.large import LENT, found_in
+from dedup.spark.large import LENT, found_in, texts_of
 from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
 from dedup.store import Articles
 from dedup.tokens import Tokens
@@ -100,7 +100,7 @@ def answer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     if not job.folder.has(f"share-{part}"):
         return
     guests = [batch for _, batch in inbox.each("guest")]
-    table = pa.Table.from_batches([*job.folder.read_batches(f"lent-{part}"), *guests]).sort_by("number")
+    table = pa.Table.from_batches([*texts_of(job, part).to_batches(), *guests]).sort_by("number")
     once = np.diff(column(table, "number"), prepend=-1) != 0
     table = table.filter(pa.array(once)).combine_chunks()
     numbers, tokens = column(table, "number"), tokens_of(table)
