@@ -7,6 +7,7 @@ of all pairs that they have found, once they know the families of their texts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +55,7 @@ class Question:
         holders = self.holders[pairs[every, side]]
         away = holders >= 0
         self.pairs, self.asked = pairs[away], holders[away]
-        self.guests = np.unique(np.stack([holders, pairs[every, 1 - side]], axis=1)[away], axis=0)
+        self.guests = _once(holders[away], pairs[every, 1 - side][away])
         return pairs[~away]
 
     def names(self, texts: NDArray[np.int32], outlets: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -71,7 +72,7 @@ class Question:
         order = np.argsort(found.members, kind="stable")
         heads = offsets_of(np.bincount(found.members, minlength=len(self.group)))
         there = np.stack([self.helpers, self.held], axis=1)
-        helpers, texts = np.unique(np.concatenate([there, self.guests]), axis=0).T
+        helpers, texts = _once(*np.concatenate([there, self.guests]).T).T
         for helper, rows in divided(helpers, job.parts):
             bounds, lines = taken(heads, texts[rows])
             yield Message(helper, "kin", arrays(
@@ -92,6 +93,12 @@ class Question:
             called = pa.array(names, pa.string()).take(pa.array(outlets))
             own = numbers[self.texts[rows]]
             yield Message(helper, "name", arrays(number=own, outlet=outlets, name=called))
+
+
+def _once(helpers: NDArray[Any], texts: NDArray[Any]) -> NDArray[np.int64]:
+    """Helpers and texts, each pair of them once, sorted, int64 (n, 2)."""
+    keys = np.unique(helpers.astype(np.int64) << 32 | texts)
+    return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)
 
 
 def answer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:

@@ -154,6 +154,9 @@ class Shared:
     @classmethod
     def merged(cls, parts: Sequence[Shared]) -> Shared:
         """What was found of other clusters each."""
+        parts = [part for part in parts if part.held.size]
+        if len(parts) == 1:
+            return parts[0]
         held = np.concatenate([np.empty(0, np.int64), *(part.held for part in parts)])
         helpers = np.concatenate([np.empty(0, np.int32), *(part.helpers for part in parts)])
         order = np.argsort(held, kind="stable")
@@ -171,6 +174,8 @@ class Shared:
     def some(self, numbers: NDArray[np.int64]) -> Shared:
         """Of some clusters, that of the articles `numbers`."""
         pairs, held = np.isin(self.edges.pairs[:, 0], numbers), np.isin(self.held, numbers)
+        if held.all():
+            return self
         return Shared(self.edges.taken(np.flatnonzero(pairs)), self.helpers[held], self.held[held])
 
 
@@ -206,17 +211,28 @@ class Part(NamedTuple):
     shared: Shared
     hosts: NDArray[np.int32]  # of the pairs between clusters, by row
 
+    @property
+    def large(self) -> NDArray[np.int64]:
+        """The roots of the large clusters."""
+        return np.unique(self.group.column("root")[self.group.column("away")])
+
 
 def whole_of(job: Job, part: int) -> Part:
-    """All that was verified in a partition."""
+    """All that was verified in a partition, without what was found of large clusters."""
     kept = job.folder.read_arrays(f"verified-{part}")
-    hosts, told, shared = kept.pop("hosts"), told_of_arrays(kept), Shared.merged([])
+    hosts, told = kept.pop("hosts"), told_of_arrays(kept)
     if job.folder.has(f"waited-{part}"):
         told = merged([told, told_of_arrays(job.folder.read_arrays(f"waited-{part}"))])
-    if job.folder.has(f"large-{part}"):
-        told = merged([told, told_of_arrays(job.folder.read_arrays(f"concluded-{part}"))])
-        shared = Shared.of_arrays(job.folder.read_arrays(f"edges-{part}"))
-    return Part(group_of(job, part), told, shared, hosts)
+    return Part(group_of(job, part), told, Shared.merged([]), hosts)
+
+
+def with_large(job: Job, part: int, whole: Part, roots: NDArray[np.int64]) -> Part:
+    """All that was verified in a partition, with what was found of large clusters if `roots` name one."""
+    if not np.isin(whole.large, roots).any():
+        return whole
+    found = told_of_arrays(job.folder.read_arrays(f"concluded-{part}"))
+    shared = Shared.of_arrays(job.folder.read_arrays(f"edges-{part}"))
+    return whole._replace(told=merged([whole.told, found]), shared=shared)
 
 
 def part_of(

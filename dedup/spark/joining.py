@@ -49,7 +49,7 @@ def join(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     left, right = numbers[again].T
     lent = helpers != lenders
     job.folder.write_arrays(f"joined-{part}", families_to_arrays(edges, known) | {
-        "rest": rest[~further], "held": np.concatenate([kept["held"], right[lent]]),
+        "numbers": numbers, "rest": rest[~further], "held": np.concatenate([kept["held"], right[lent]]),
         "helpers": np.concatenate([kept["helpers"], helpers[lent]]),
     })  # fmt: skip
     for helper, rows in divided(helpers, job.parts):
@@ -116,7 +116,7 @@ def conclude(job: Job, part: int, inbox: Inbox) -> None:
     if not job.folder.has(f"large-{part}"):
         return
     kept = job.folder.read_arrays(f"joined-{part}")
-    numbers, share = job.folder.read_arrays(f"large-{part}")["numbers"], job.settings.copy_share
+    numbers, share = kept["numbers"], job.settings.copy_share
     edges, known = families_of_arrays(kept)
     again, group = _edges(_told(inbox), numbers), group_of(job, part)
     places, own = np.searchsorted(group.column("number"), numbers), group.aligner(job.settings)

@@ -14,7 +14,15 @@ from dedup.candidates import Candidates
 from dedup.families import telling
 from dedup.spark import joining, large, placing
 from dedup.spark.graph import joined
-from dedup.spark.groups import Group, group_of, part_of, told_to_arrays, whole_of, with_numbers
+from dedup.spark.groups import (
+    Group,
+    group_of,
+    part_of,
+    told_to_arrays,
+    whole_of,
+    with_large,
+    with_numbers,
+)
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import packed_arrays
@@ -127,7 +135,8 @@ def move(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         return
     whole = whole_of(job, part)
     for place in places:
-        group, told, shared = part_of(whole, moved[moved[:, 1] == place, 0])
+        roots = moved[moved[:, 1] == place, 0]
+        group, told, shared = part_of(with_large(job, part, whole, roots), roots)
         yield from group.messages(place)
         parts = {"told": with_numbers(told, group)} | (
             {"shared": shared.arrays()} if shared.held.size else {}
