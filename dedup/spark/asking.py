@@ -82,11 +82,10 @@ class Question:
         for helper, rows in divided(self.asked, job.parts):
             left, right = numbers[self.pairs[rows]].T
             yield Message(helper, "ask", arrays(left=left.copy(), right=right.copy()))
-        needed = np.zeros(len(self.group), np.bool_)
-        needed[self.guests[:, 1]] = True
-        described = self.group.with_texts(needed).table.select(LENT)
+        guests, places = np.unique(self.guests[:, 1], return_inverse=True)
+        described = self.group.described(guests).select(LENT)
         for helper, rows in divided(self.guests[:, 0], job.parts):
-            table = described.take(pa.array(self.guests[rows, 1]))
+            table = described.take(pa.array(places[rows]))
             yield from (Message(helper, "guest", batch) for batch in texts_in(table))
         for helper, rows in divided(self.holders[self.texts], job.parts):
             outlets = self.outlets[rows]

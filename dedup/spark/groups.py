@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,9 +79,16 @@ class Group:
         """What aligns pairs of the articles, int32 (n, 2); only those are tokenised."""
 
         def aligned(pairs: NDArray[np.int32]) -> Aligned:
-            return align(self.tokens(pairs), pairs, settings)
+            rows, places = np.unique(pairs, return_inverse=True)
+            found = align(tokens_of(self.described(rows)), places.reshape(-1, 2).astype(np.int32), settings)
+            return replace(found, pairs=rows[found.pairs])
 
         return aligned
+
+    def described(self, rows: NDArray[Any]) -> pa.Table:
+        """Some of the articles, with their texts."""
+        some = Group(self.folder, self.table.take(pa.array(rows)), self.credits)
+        return some.with_texts(np.ones(rows.size, np.bool_)).table
 
     def some(self, rows: NDArray[np.bool_], guests: NDArray[np.bool_]) -> Group:
         """Some of the articles, and others that are guests now."""
@@ -221,8 +228,9 @@ def whole_of(job: Job, part: int) -> Part:
     """All that was verified in a partition, without what was found of large clusters."""
     kept = job.folder.read_arrays(f"verified-{part}")
     hosts, told = kept.pop("hosts"), told_of_arrays(kept)
-    if job.folder.has(f"waited-{part}"):
-        told = merged([told, told_of_arrays(job.folder.read_arrays(f"waited-{part}"))])
+    waited = [name for name in (f"waited-{part}-{turn}" for turn in range(3)) if job.folder.has(name)]
+    if waited:
+        told = merged([told, *(told_of_arrays(job.folder.read_arrays(name)) for name in waited)])
     return Part(group_of(job, part), told, Shared.merged([]), hosts)
 
 

@@ -1,8 +1,8 @@
-"""Turns: when the clusters of a partition are finished.
+"""Turns: when the clusters of a partition are verified and finished.
 
 Those that share copy with others have met in one place, and make one group there. Where nothing is large, all
-are finished at once. What the place of a large cluster does of it is done by one task, twice; so that
-the others do not wait for it, each finishes some of its clusters the first time, and the rest the second.
+are verified and finished at once. What the place of a large cluster does of it is done by one task, in
+several steps; so that others do not wait for it, they verify and finish some of their clusters a step later.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ MET = ("text", "credit", "told", "shared")  # kinds of messages from places that
 LARGE, EARLY, LATE = range(3)
 
 Found: TypeAlias = tuple[Group, Verified, Shared]
+
+
+def late(roots: NDArray[np.int64], moved: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which clusters wait longest, if any do: half of those that have not `moved` to meet others."""
+    waiting: NDArray[np.bool_] = (EARLY + roots % 2 == LATE) & ~np.isin(roots, moved)
+    return waiting
 
 
 @dataclass(frozen=True)
