@@ -33,13 +33,14 @@ from dedup.verify import Verified, merged
 
 MET = ("text", "credit", "told", "shared")  # kinds of messages from places that clusters have left
 LARGE, EARLY, LATE = range(3)
+_LATE = 3  # of so many clusters one is late, so that each step has about as much to do beside the large one
 
 Found: TypeAlias = tuple[Group, Verified, Shared]
 
 
 def late(roots: NDArray[np.int64], moved: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which clusters wait longest, if any do: half of those that have not `moved` to meet others."""
-    waiting: NDArray[np.bool_] = (EARLY + roots % 2 == LATE) & ~np.isin(roots, moved)
+    """Which clusters wait longest, if any do: some of those that have not `moved` to meet others."""
+    waiting: NDArray[np.bool_] = (roots % _LATE == 0) & ~np.isin(roots, moved)
     return waiting
 
 
@@ -66,7 +67,8 @@ class Turns:
             found = part_of(self.whole, self.moved[:, 0], without=True)
         else:
             roots = self.whole.group.column("root")
-            own = np.where(np.isin(roots, self.whole.large), LARGE, EARLY + roots % 2) == turn
+            turns = np.where(late(roots, self.moved[:, 0]), LATE, EARLY)
+            own = np.where(np.isin(roots, self.whole.large), LARGE, turns) == turn
             own &= (self.whole.group.column("what") != GUEST) & ~np.isin(roots, self.moved[:, 0])
             found = self._of(self.whole, np.unique(roots[own]))
         if len(found[0]):
