@@ -105,7 +105,9 @@ def families(
     places[texts] = np.arange(texts.size, dtype=np.int32)
     parts = np.append(np.flatnonzero(np.diff(firsts[texts], prepend=-1)), texts.size)
     heads, entries = _entries(places[pairs], texts.size)
-    return _clustered(parts, heads, entries, (spans, bounds), texts, lengths, copy_share, threads)
+    sizes = np.empty((edges.size, 2), np.int32)
+    kernels.sizes(spans, bounds, sizes)
+    return _clustered(parts, heads, entries, (spans, bounds, sizes), texts, lengths, copy_share, threads)
 
 
 def renewed(
@@ -179,7 +181,7 @@ def _clustered(
     parts: Offsets,
     heads: Offsets,
     entries: tuple[NDArray[Any], ...],
-    spans: tuple[NDArray[np.int32], Offsets],
+    spans: tuple[NDArray[np.int32], Offsets, NDArray[np.int32]],
     texts: NDArray[np.int32],
     lengths: NDArray[np.int64],
     copy_share: float,

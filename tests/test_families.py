@@ -9,7 +9,7 @@ from dedup import families as stage
 from dedup.align import Aligned
 from dedup.families import Families, families, renewed, with_duplicates
 from dedup.kernels.align import COPY, QUOTATION
-from dedup.kernels.families import components
+from dedup.kernels.families import components, sizes
 
 
 def aligned(*rows):
@@ -193,6 +193,18 @@ def test_families_are_those_of_plain_greed(drawn, share, at_once):
     expected = clustered(lengths, pairs, sharing, share)
     assert told(found) == [(text, dict(sorted(family.items()))) for text, family in expected]
     assert [list(family) for _, family in told(found)] == [sorted(family) for _, family in expected]
+
+
+@given(overlaps())
+@settings(deadline=None)
+def test_tokens_of_an_edge_are_counted_once(drawn):
+    _, _, sharing = drawn
+    spans = np.array([p[:4] for passages in sharing for p in passages], np.int32).reshape(-1, 4)
+    found = np.empty((len(sharing), 2), np.int32)
+    sizes(spans, np.cumsum([0, *map(len, sharing)]), found)
+    assert found.tolist() == [
+        [len(inside(p[side : side + 2] for p in passages)) for side in (0, 2)] for passages in sharing
+    ]
 
 
 @given(overlaps(), st.data())

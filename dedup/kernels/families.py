@@ -64,12 +64,27 @@ def _pop(heap: Any, size: int) -> int:
 
 
 @inner
+def _rising(spans: Any, first: int, stop: int, side: int) -> bool:
+    """Does each of the spans `first` to `stop` of one side begin where the one before it stops, or later?"""
+    rising = True
+    for row in range(first + 1, stop):
+        rising &= spans[row, 2 * side] >= spans[row - 1, 2 * side + 1]
+    return rising
+
+
+@inner
 def tokens_of_spans(spans: Any, first: int, stop: int, side: int, seen: Any, found: Any) -> int:
     """Write each token of the spans `first` to `stop` of one side to `found`, once; how many.
 
     `seen` uint8 is scratch, zero before and after.
     """
     count = 0
+    if _rising(spans, first, stop, side):
+        for row in range(first, stop):
+            for token in range(spans[row, 2 * side], spans[row, 2 * side + 1]):
+                found[count] = token
+                count += 1
+        return count
     for row in range(first, stop):
         for token in range(spans[row, 2 * side], spans[row, 2 * side + 1]):
             if seen[token] == 0:
@@ -81,13 +96,35 @@ def tokens_of_spans(spans: Any, first: int, stop: int, side: int, seen: Any, fou
     return count
 
 
+@kernel
+def sizes(spans: Any, bounds: Any, out: Any) -> None:
+    """Fill `out` int32 (edges, 2) with the tokens of each edge's spans, left and right, each counted once.
+
+    `spans`, `bounds` as for `cluster`.
+    """
+    longest = 0
+    for row in range(spans.shape[0]):
+        longest = max(longest, spans[row, 1], spans[row, 3])
+    seen, found = np.zeros(longest, np.uint8), np.empty(longest, np.int32)
+    for edge in range(out.shape[0]):
+        first, stop = bounds[edge], bounds[edge + 1]
+        for side in range(2):
+            if _rising(spans, first, stop, side):
+                out[edge, side] = 0
+                for row in range(first, stop):
+                    out[edge, side] += spans[row, 2 * side + 1] - spans[row, 2 * side]
+            else:
+                out[edge, side] = tokens_of_spans(spans, first, stop, side, seen, found)
+
+
 @inner
 def _fresh(spans: Any, first: int, stop: int, side: int, known: Any, seen: Any, found: Any) -> int:
     """Tokens of the spans of one side that are not `known` yet."""
     fresh = 0
-    if stop == first + 1:
-        for token in range(spans[first, 2 * side], spans[first, 2 * side + 1]):
-            fresh += 1 - known[token]
+    if _rising(spans, first, stop, side):
+        for row in range(first, stop):
+            for token in range(spans[row, 2 * side], spans[row, 2 * side + 1]):
+                fresh += 1 - known[token]
         return fresh
     for place in range(tokens_of_spans(spans, first, stop, side, seen, found)):
         fresh += 1 - known[found[place]]
@@ -96,25 +133,28 @@ def _fresh(spans: Any, first: int, stop: int, side: int, known: Any, seen: Any, 
 
 @inner
 def _open(
-    node: int, heads: Any, ends: Any, edges: Any, sides: Any, spans: Any, bounds: Any, starts: Any,
-    known: Any, closed: Any, share: float, seen: Any, found: Any, opened: Any, news: Any,
+    node: int, heads: Any, ends: Any, edges: Any, sides: Any, spans: Any, bounds: Any, whole: Any,
+    starts: Any, known: Any, placed: Any, closed: Any, share: float, seen: Any, found: Any, opened: Any,
+    news: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Write the entries of `node` that are still open to `opened`, what is new in their neighbours to `news`.
 
-    Returns how many, and the sum of `news`.
+    Returns how many, and the sum of `news`. Of a node that is not `placed`, uint8, nothing is known yet.
     """
     count, weight = 0, 0
     own = known[starts[node] : starts[node + 1]]
     for entry in range(heads[node], heads[node + 1]):
         if closed[entry]:
             continue
-        first, stop, side, other = bounds[edges[entry]], bounds[edges[entry] + 1], sides[entry], ends[entry]
+        edge, side, other = edges[entry], sides[entry], ends[entry]
+        first, stop = bounds[edge], bounds[edge + 1]
+        here, there = whole[edge, side], whole[edge, 1 - side]
         theirs = known[starts[other] : starts[other + 1]]
-        there = _fresh(spans, first, stop, 1 - side, theirs, seen, found)
-        if (
-            there >= share * theirs.size
-            or _fresh(spans, first, stop, side, own, seen, found) >= share * own.size
-        ):
+        if placed[other]:
+            there = _fresh(spans, first, stop, 1 - side, theirs, seen, found)
+        if there < share * theirs.size and placed[node]:
+            here = _fresh(spans, first, stop, side, own, seen, found)
+        if there >= share * theirs.size or here >= share * own.size:
             opened[count] = entry
             news[count] = there
             weight += there
@@ -162,14 +202,15 @@ def _core(
 
 @kernel
 def cluster(
-    parts: Any, heads: Any, ends: Any, edges: Any, sides: Any, spans: Any, bounds: Any, lengths: Any,
-    share: float,
+    parts: Any, heads: Any, ends: Any, edges: Any, sides: Any, spans: Any, bounds: Any, whole: Any,
+    lengths: Any, share: float,
 ) -> Any:  # fmt: skip
     """Families of the components c, whose nodes are `parts[c]` to `parts[c + 1]`, int64.
 
     Node n, of `lengths` int64 tokens, has the entries `heads[n]:heads[n + 1]`: a neighbour (`ends` int32),
     the edge to it (`edges` int32), and on which side of the edge n stands (`sides` uint8). Edge e has rows
-    `bounds[e]:bounds[e + 1]` of `spans` int32 (n, 4): left first and stop, right first and stop, in tokens.
+    `bounds[e]:bounds[e + 1]` of `spans` int32 (n, 4): left first and stop, right first and stop, in tokens;
+    `whole` int32 (edges, 2) are the tokens of these (`sizes`).
 
     Greedy: the node whose copy stands most in its neighbours, as far as no family explains it, represents a
     family. Members are the neighbours at least half of whose copy lies in its core (`_core`), or the one
@@ -192,21 +233,22 @@ def cluster(
     found, depth = np.zeros((2, longest), np.int32)
     opened, news = np.zeros((2, most), np.int64)
     joined = np.zeros(nodes, np.uint8)  # members of the family at hand
+    placed = np.zeros(nodes, np.uint8)  # members of any
     for part in range(parts.size - 1):
         heap = np.empty(parts[part + 1] - parts[part], np.int64)
         size = np.int64(0)
         for node in range(parts[part], parts[part + 1]):
             _, weight = _open(
-                node, heads, ends, edges, sides, spans, bounds, starts,
-                known, closed, share, seen, found, opened, news,
+                node, heads, ends, edges, sides, spans, bounds, whole, starts,
+                known, placed, closed, share, seen, found, opened, news,
             )  # fmt: skip
             size = _push(heap, size, weight << 32 | (_NODE - node))
         while size > 0:
             size = _pop(heap, size)
             before, node = heap[size] >> 32, _NODE - (heap[size] & _NODE)
             n_open, weight = _open(
-                node, heads, ends, edges, sides, spans, bounds, starts,
-                known, closed, share, seen, found, opened, news,
+                node, heads, ends, edges, sides, spans, bounds, whole, starts,
+                known, placed, closed, share, seen, found, opened, news,
             )  # fmt: skip
             if weight == 0:
                 continue
@@ -275,6 +317,7 @@ def cluster(
                     closed[entry] |= joined[ends[entry]]
             for row in range(first_member, count):
                 joined[members[row, 1]] = 0
+                placed[members[row, 1]] = 1
             family += 1
             size = _push(heap, size, (weight - 1) << 32 | (_NODE - node))  # it may hold a second story
     return members[:count], copies[:filled]

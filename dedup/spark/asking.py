@@ -7,6 +7,7 @@ of all pairs that they have found, once they know the families of their texts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ from dedup.spark import telling
 from dedup.spark.groups import NONE, Group, Shared, tokens_of
 from dedup.spark.job import Job
 from dedup.spark.joining import turns
-from dedup.spark.large import LENT, found_in
+from dedup.spark.large import LENT, found_in, texts_of
 from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
 from dedup.store import Articles
 from dedup.tokens import Tokens
@@ -54,7 +55,7 @@ class Question:
         holders = self.holders[pairs[every, side]]
         away = holders >= 0
         self.pairs, self.asked = pairs[away], holders[away]
-        self.guests = np.unique(np.stack([holders, pairs[every, 1 - side]], axis=1)[away], axis=0)
+        self.guests = _once(holders[away], pairs[every, 1 - side][away])
         return pairs[~away]
 
     def names(self, texts: NDArray[np.int32], outlets: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -71,7 +72,7 @@ class Question:
         order = np.argsort(found.members, kind="stable")
         heads = offsets_of(np.bincount(found.members, minlength=len(self.group)))
         there = np.stack([self.helpers, self.held], axis=1)
-        helpers, texts = np.unique(np.concatenate([there, self.guests]), axis=0).T
+        helpers, texts = _once(*np.concatenate([there, self.guests]).T).T
         for helper, rows in divided(helpers, job.parts):
             bounds, lines = taken(heads, texts[rows])
             yield Message(helper, "kin", arrays(
@@ -81,11 +82,10 @@ class Question:
         for helper, rows in divided(self.asked, job.parts):
             left, right = numbers[self.pairs[rows]].T
             yield Message(helper, "ask", arrays(left=left.copy(), right=right.copy()))
-        needed = np.zeros(len(self.group), np.bool_)
-        needed[self.guests[:, 1]] = True
-        described = self.group.with_texts(needed).table.select(LENT)
+        guests, places = np.unique(self.guests[:, 1], return_inverse=True)
+        described = self.group.described(guests).select(LENT)
         for helper, rows in divided(self.guests[:, 0], job.parts):
-            table = described.take(pa.array(self.guests[rows, 1]))
+            table = described.take(pa.array(places[rows]))
             yield from (Message(helper, "guest", batch) for batch in texts_in(table))
         for helper, rows in divided(self.holders[self.texts], job.parts):
             outlets = self.outlets[rows]
@@ -94,13 +94,19 @@ class Question:
             yield Message(helper, "name", arrays(number=own, outlet=outlets, name=called))
 
 
+def _once(helpers: NDArray[Any], texts: NDArray[Any]) -> NDArray[np.int64]:
+    """Helpers and texts, each pair of them once, sorted, int64 (n, 2)."""
+    keys = np.unique(helpers.astype(np.int64) << 32 | texts)
+    return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)
+
+
 def answer(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Answer the questions, and tell homes of all pairs that were found here."""
     inbox.put_aside(job.folder, f"early-{part}", telling.KINDS)
     if not job.folder.has(f"share-{part}"):
         return
     guests = [batch for _, batch in inbox.each("guest")]
-    table = pa.Table.from_batches([*job.folder.read_batches(f"lent-{part}"), *guests]).sort_by("number")
+    table = pa.Table.from_batches([*texts_of(job, part).to_batches(), *guests]).sort_by("number")
     once = np.diff(column(table, "number"), prepend=-1) != 0
     table = table.filter(pa.array(once)).combine_chunks()
     numbers, tokens = column(table, "number"), tokens_of(table)

@@ -18,7 +18,7 @@ from dedup.outlets import named
 from dedup.provenance import Origins, Sources, credited, origins
 from dedup.resume import aligned_of_arrays, aligned_to_arrays, families_of_arrays, families_to_arrays
 from dedup.schema import FAMILIES
-from dedup.spark import large, telling, turns
+from dedup.spark import large, telling, turns, verifying
 from dedup.spark.asking import Answers, Question
 from dedup.spark.groups import (
     NONE,
@@ -37,7 +37,7 @@ from dedup.verify import Verified, copies_of, missing_of, settled
 def trace(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Find families' origins where there are large clusters; ask their helpers what is still to be known.
 
-    Meanwhile some of the other clusters are finished.
+    Meanwhile some of the other clusters are finished, and the rest verified.
     """
     if not large.there(job):
         inbox.put_aside(job.folder, f"waiting-{part}", turns.MET)
@@ -59,6 +59,7 @@ def trace(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         keys = telling.family_keys(part, base + np.arange(len(own.families)))
         yield from question.messages(job, own.families, keys, _sources(group).outlet_names)
         base, number = base + len(own.families), number + 1
+    verifying.verify_waiting(job, part, here.moved[:, 0], turns.LATE)
     inbox.put_aside(job.folder, f"waiting-{part}", turns.MET)
     job.folder.write_arrays(f"traced-{part}", {"groups": np.array([number]), "met": np.array([asking])})
 

@@ -18,6 +18,7 @@ from dedup.spark.job import MIX, Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 
 SMALL = 2**22  # edges that one partition may take in
+_SPARSE = 16  # numbers to choose from for each that is there, from which on sorting takes less
 
 Edges = NDArray[np.int64]  # (n, 2)
 
@@ -56,23 +57,34 @@ def join(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Tell homes the components of their articles."""
     edges = _received(inbox, "edge")
     if len(edges):
-        yield from _roots(job, joined(edges))
+        stars = joined(edges, int(job.bases[-1]))
+        roots = np.searchsorted(stars[:, 0], stars[:, 1])
+        yield from _roots(job, stars, np.bincount(roots)[roots])
 
 
-def joined(edges: Edges) -> Edges:
-    """Each node with the least of its component."""
-    nodes, places = np.unique(edges, return_inverse=True)
-    firsts = components([places.reshape(-1, 2).astype(np.int32)], nodes.size)
+def joined(edges: Edges, count: int) -> Edges:
+    """Each node with the least of its component, the nodes rising; all of them are below `count`."""
+    nodes, places = _ranked(edges, count)
+    firsts = components([places.astype(np.int32)], nodes.size)
     return np.stack([nodes, nodes[firsts]], axis=1)
 
 
-def _roots(job: Job, stars: Edges) -> Iterator[Message]:
+def _ranked(numbers: Edges, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct numbers, which are below `count`, rising, and the place of each among them."""
+    if count > _SPARSE * numbers.size:
+        distinct, places = np.unique(numbers, return_inverse=True)
+        return distinct, places.reshape(numbers.shape)
+    there = np.zeros(count, np.bool_)
+    there[numbers] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[numbers]
+
+
+def _roots(job: Job, stars: Edges, sizes: NDArray[np.int64]) -> Iterator[Message]:
     """Whole components, each node with the least, to the nodes' homes; and how many nodes there are."""
-    _, which, counts = np.unique(stars[:, 1], return_inverse=True, return_counts=True)
     for home, rows in divided(job.homes(stars[:, 0]), job.parts):
         yield Message(home, "root", arrays(
             row=(stars[rows, 0] - job.bases[home]).astype(np.int32), root=stars[rows, 1],
-            size=counts[which[rows]].astype(np.int32),
+            size=sizes[rows].astype(np.int32),
         ))  # fmt: skip
 
 
@@ -108,7 +120,9 @@ def tell_roots(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Tell homes the components that stars stand for."""
     stars = _received(inbox, "edge")
     middles = np.unique(stars[:, 0])
-    yield from _roots(job, np.concatenate([stars[:, ::-1], np.stack([middles, middles], axis=1)]))
+    stars = np.concatenate([stars[:, ::-1], np.stack([middles, middles], axis=1)])
+    _, which, counts = np.unique(stars[:, 1], return_inverse=True, return_counts=True)
+    yield from _roots(job, stars, counts[which])
 
 
 def _least(edges: Edges, *, closed: bool) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

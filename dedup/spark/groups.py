@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,9 +79,16 @@ class Group:
         """What aligns pairs of the articles, int32 (n, 2); only those are tokenised."""
 
         def aligned(pairs: NDArray[np.int32]) -> Aligned:
-            return align(self.tokens(pairs), pairs, settings)
+            rows, places = np.unique(pairs, return_inverse=True)
+            found = align(tokens_of(self.described(rows)), places.reshape(-1, 2).astype(np.int32), settings)
+            return replace(found, pairs=rows[found.pairs])
 
         return aligned
+
+    def described(self, rows: NDArray[Any]) -> pa.Table:
+        """Some of the articles, with their texts."""
+        some = Group(self.folder, self.table.take(pa.array(rows)), self.credits)
+        return some.with_texts(np.ones(rows.size, np.bool_)).table
 
     def some(self, rows: NDArray[np.bool_], guests: NDArray[np.bool_]) -> Group:
         """Some of the articles, and others that are guests now."""
@@ -154,6 +161,9 @@ class Shared:
     @classmethod
     def merged(cls, parts: Sequence[Shared]) -> Shared:
         """What was found of other clusters each."""
+        parts = [part for part in parts if part.held.size]
+        if len(parts) == 1:
+            return parts[0]
         held = np.concatenate([np.empty(0, np.int64), *(part.held for part in parts)])
         helpers = np.concatenate([np.empty(0, np.int32), *(part.helpers for part in parts)])
         order = np.argsort(held, kind="stable")
@@ -171,6 +181,8 @@ class Shared:
     def some(self, numbers: NDArray[np.int64]) -> Shared:
         """Of some clusters, that of the articles `numbers`."""
         pairs, held = np.isin(self.edges.pairs[:, 0], numbers), np.isin(self.held, numbers)
+        if held.all():
+            return self
         return Shared(self.edges.taken(np.flatnonzero(pairs)), self.helpers[held], self.held[held])
 
 
@@ -206,17 +218,29 @@ class Part(NamedTuple):
     shared: Shared
     hosts: NDArray[np.int32]  # of the pairs between clusters, by row
 
+    @property
+    def large(self) -> NDArray[np.int64]:
+        """The roots of the large clusters."""
+        return np.unique(self.group.column("root")[self.group.column("away")])
+
 
 def whole_of(job: Job, part: int) -> Part:
-    """All that was verified in a partition."""
+    """All that was verified in a partition, without what was found of large clusters."""
     kept = job.folder.read_arrays(f"verified-{part}")
-    hosts, told, shared = kept.pop("hosts"), told_of_arrays(kept), Shared.merged([])
-    if job.folder.has(f"waited-{part}"):
-        told = merged([told, told_of_arrays(job.folder.read_arrays(f"waited-{part}"))])
-    if job.folder.has(f"large-{part}"):
-        told = merged([told, told_of_arrays(job.folder.read_arrays(f"concluded-{part}"))])
-        shared = Shared.of_arrays(job.folder.read_arrays(f"edges-{part}"))
-    return Part(group_of(job, part), told, shared, hosts)
+    hosts, told = kept.pop("hosts"), told_of_arrays(kept)
+    waited = [name for name in (f"waited-{part}-{turn}" for turn in range(3)) if job.folder.has(name)]
+    if waited:
+        told = merged([told, *(told_of_arrays(job.folder.read_arrays(name)) for name in waited)])
+    return Part(group_of(job, part), told, Shared.merged([]), hosts)
+
+
+def with_large(job: Job, part: int, whole: Part, roots: NDArray[np.int64]) -> Part:
+    """All that was verified in a partition, with what was found of large clusters if `roots` name one."""
+    if not np.isin(whole.large, roots).any():
+        return whole
+    found = told_of_arrays(job.folder.read_arrays(f"concluded-{part}"))
+    shared = Shared.of_arrays(job.folder.read_arrays(f"edges-{part}"))
+    return whole._replace(told=merged([whole.told, found]), shared=shared)
 
 
 def part_of(

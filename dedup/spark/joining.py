@@ -1,7 +1,8 @@
 """Joining: what helpers have found of large clusters becomes families.
 
 The place of a cluster makes families of the pairs. Pairs that were left out, but whose articles are not of
-one family, are aligned after all (`dedup.verify.rejoined`), by helpers that hold both texts.
+one family, are aligned after all (`dedup.verify.rejoined`), by helpers that hold both texts, or one of them
+and borrow the other.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dedup.families import families, renewed
 from dedup.resume import aligned_of_arrays, families_of_arrays, families_to_arrays
 from dedup.spark.groups import NONE, Shared, among, group_of, told_to_arrays
 from dedup.spark.job import Job
-from dedup.spark.large import Share
+from dedup.spark.large import Share, borrow
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import unpacked_arrays
 from dedup.verify import ROUNDS, Verified, rejoined
@@ -44,13 +45,15 @@ def join(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     rest = np.concatenate([kept["others"], pairs[left_out]])
     further = apart(rest, known, numbers.size)
     again = rest[further]
-    helpers = holders(kept["helpers"], np.searchsorted(numbers, kept["held"]), again)
+    helpers, lenders = holders(kept["helpers"], np.searchsorted(numbers, kept["held"]), again).T
+    left, right = numbers[again].T
+    lent = helpers != lenders
     job.folder.write_arrays(f"joined-{part}", families_to_arrays(edges, known) | {
-        "rest": rest[~further], "alone": again[helpers < 0],
+        "numbers": numbers, "rest": rest[~further], "held": np.concatenate([kept["held"], right[lent]]),
+        "helpers": np.concatenate([kept["helpers"], helpers[lent]]),
     })  # fmt: skip
-    again, helpers = numbers[again[helpers >= 0]], helpers[helpers >= 0]
     for helper, rows in divided(helpers, job.parts):
-        yield Message(helper, "again", arrays(left=again[rows, 0], right=again[rows, 1]))
+        yield Message(helper, "again", arrays(left=left[rows], right=right[rows], lender=lenders[rows]))
 
 
 def _told(inbox: Inbox) -> list[dict[str, NDArray[Any]]]:
@@ -72,21 +75,26 @@ def turns(helpers: NDArray[np.int32], held: NDArray[np.int64]) -> NDArray[np.int
 
 def holders(
     helpers: NDArray[np.int32], held: NDArray[np.int64], pairs: NDArray[np.int32]
-) -> NDArray[np.int64]:
-    """A helper that holds both texts of each pair, -1: there is none, int64 (n,).
+) -> NDArray[np.int32]:
+    """Helpers that hold the left and the right text of each pair, the same one if it holds both, (n, 2).
 
-    `helpers` hold the texts `held`, (m,) each, which rise.
+    `helpers` hold the texts `held`, (m,) each, which rise; all texts of `pairs` are among these.
     """
     order = np.lexsort((turns(helpers, held), held))
-    helpers, held = helpers[order].astype(np.int64), held[order]
-    most = int(max(held.max(initial=0), pairs.max(initial=0)))
+    helpers, held = helpers[order], held[order]
+    most = int(held.max(initial=0))
     heads = np.searchsorted(held, np.arange(most + 2))
+    out: NDArray[np.int32] = helpers[heads[pairs]]
     bounds, rows = taken(heads, pairs[:, 0])
     which = owners(bounds)
-    both = np.isin(helpers[rows] * (most + 1) + pairs[which, 1], helpers * (most + 1) + held)
-    out = np.full(len(pairs), -1)
-    out[which[both]] = helpers[rows[both]]
+    both = np.isin(_keys(helpers[rows], pairs[which, 1]), _keys(helpers, held))
+    out[which[both]] = helpers[rows[both], None]
     return out
+
+
+def _keys(helpers: NDArray[np.int32], texts: NDArray[Any]) -> NDArray[np.int64]:
+    keys: NDArray[np.int64] = helpers.astype(np.int64) << 32 | texts
+    return keys
 
 
 def rejoin(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -94,19 +102,21 @@ def rejoin(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     found = inbox.table("again")
     if found is None:
         return
+    left, right, lenders = (column(found[1], name) for name in ("left", "right", "lender"))
+    borrow(job, part, right, lenders)
     share = Share(job, part)
-    pairs = share.among(*(column(found[1], name) for name in ("left", "right")))
+    pairs = share.among(left, right)
     share.places[pairs] = found[0][:, None]
     share.align(pairs, ROUNDS)
     yield from share.found([ROUNDS])
 
 
 def conclude(job: Job, part: int, inbox: Inbox) -> None:
-    """Make families of all pairs in the end; align here what no helper could."""
+    """Make families of all pairs in the end; align here what is still apart then."""
     if not job.folder.has(f"large-{part}"):
         return
-    kept, held = job.folder.read_arrays(f"joined-{part}"), job.folder.read_arrays(f"large-{part}")
-    numbers, share = held["numbers"], job.settings.copy_share
+    kept = job.folder.read_arrays(f"joined-{part}")
+    numbers, share = kept["numbers"], job.settings.copy_share
     edges, known = families_of_arrays(kept)
     again, group = _edges(_told(inbox), numbers), group_of(job, part)
     places, own = np.searchsorted(group.column("number"), numbers), group.aligner(job.settings)
@@ -116,14 +126,15 @@ def conclude(job: Job, part: int, inbox: Inbox) -> None:
         found = own(places[pairs].astype(np.int32))
         return replace(found, pairs=np.searchsorted(places, found.pairs).astype(np.int32))
 
-    parts = [edges, again, *([aligner(kept["alone"])] if len(kept["alone"]) else [])]
-    if len(parts) > 2 or len(again.pairs):
-        known = renewed(known, [edges, Aligned.concatenated(parts[1:])], lengths, share)
+    parts = [edges, again]
+    if len(again.pairs):
+        known = renewed(known, parts, lengths, share)
     known, rest = rejoined(parts, known, kept["rest"], lengths, share, aligner)
     local = Aligned.merged([NONE, *parts[2:]])
     told = among(Verified(local, NONE, known, rest), numbers, group.column("number"))
     job.folder.write_arrays(f"concluded-{part}", told_to_arrays(told))
     edges = Aligned.merged([edges, again])
     edges = replace(edges, pairs=numbers[edges.pairs].astype(np.int32))
-    shared = Shared(edges, held["helpers"], held["held"])
+    order = np.argsort(kept["held"], kind="stable")
+    shared = Shared(edges, kept["helpers"][order], kept["held"][order])
     job.folder.write_arrays(f"edges-{part}", shared.arrays())

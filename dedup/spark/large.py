@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup.align import Aligned, align
@@ -151,12 +152,34 @@ def lend(job: Job, table: pa.Table, inbox: Inbox) -> Iterator[Message]:
         yield from (Message(helper, "lent", batch) for batch in texts_in(some))
 
 
+def borrow(job: Job, part: int, numbers: NDArray[np.int64], lenders: NDArray[np.int32]) -> None:
+    """Take over texts that other helpers were lent; of one's own there are none to take."""
+    found = [
+        table.filter(pc.is_in(table["number"], pa.array(numbers[rows])))
+        for lender, rows in divided(lenders, job.parts)
+        if lender != part
+        for table in [pa.Table.from_batches(job.folder.read_batches(f"lent-{lender}"))]
+    ]
+    if found:
+        table = pa.concat_tables(found).combine_chunks()
+        job.folder.write_batches(f"borrowed-{part}", table.schema, table.to_batches())
+
+
+def texts_of(job: Job, part: int) -> pa.Table:
+    """The texts that a helper was lent and has borrowed, by number."""
+    batches = job.folder.read_batches(f"lent-{part}")
+    if not job.folder.has(f"borrowed-{part}"):
+        return pa.Table.from_batches(batches).combine_chunks()
+    batches += job.folder.read_batches(f"borrowed-{part}")
+    return pa.Table.from_batches(batches).sort_by("number").combine_chunks()
+
+
 class Share:
-    """The pairs that a helper looks at, by place among the texts that it was lent."""
+    """The pairs that a helper looks at, by place among the texts that it holds."""
 
     def __init__(self, job: Job, part: int) -> None:
         self.job, self.part = job, part
-        table = pa.Table.from_batches(job.folder.read_batches(f"lent-{part}")).combine_chunks()
+        table = texts_of(job, part)
         kept = job.folder.read_arrays(f"share-{part}")
         self.numbers = column(table, "number")
         self.rounds = kept["round"]

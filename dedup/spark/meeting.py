@@ -252,7 +252,7 @@ def reduce(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     found = candidates.reduced(met["pairs"], met["counts"], *_all_met(home.state("further"), inbox))
     pairs = found.pairs.astype(np.int64)
     pairs[:, 0] += home.first
-    edges = joined(pairs[found.buckets >= CLOSE])
+    edges = joined(pairs[found.buckets >= CLOSE], int(job.bases[-1]))
     edges = edges[edges[:, 0] != edges[:, 1]]
     keep(job, part, 0, edges)
     home.keep("candidates", pairs=pairs, buckets=found.buckets, needed=found.needed)

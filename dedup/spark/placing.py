@@ -2,7 +2,8 @@
 
 A cluster is verified in one place. Articles outside clusters share stock phrases with a few that many meet;
 each is placed where the one with the most neighbours is, and a pair is verified where the article with fewer
-neighbours is: the other is a guest there.
+neighbours is: the other is a guest there. The place of a large cluster has enough to do: articles outside are
+placed by the member that they meet, and its members are guests wherever else their pairs are verified.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import GUEST, OWN, REPEAT, Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided, texts_in
 
+_TIE = ("row", "other", "root", "alone", "large", "buckets", "needed")  # columns; the other's
+
 
 def root(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the clusters of one's articles; tell the homes of the others of each pair."""
@@ -30,15 +33,15 @@ def root(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     for _, batch in inbox.each("root"):
         rows = column(batch, "row")
         roots[rows], sizes[rows] = column(batch, "root"), column(batch, "size")
-    alone = sizes == 1
-    home.keep("roots", roots=roots, alone=alone, sizes=sizes)
+    alone, of_large = sizes == 1, sizes > large.LARGE
+    home.keep("roots", roots=roots, alone=alone, large=of_large)
     found = home.state("candidates")
     lefts, rights = found["pairs"].reshape(-1, 2).T
     rows = lefts - home.first
     for other, some in divided(job.homes(rights), job.parts):
         yield Message(other, "pair", arrays(
             row=(rights[some] - job.bases[other]).astype(np.int32), other=lefts[some].astype(np.uint32),
-            root=roots[rows[some]].astype(np.uint32), alone=alone[rows[some]],
+            root=roots[rows[some]].astype(np.uint32), alone=alone[rows[some]], large=of_large[rows[some]],
             buckets=found["buckets"][some], needed=found["needed"][some],
         ))  # fmt: skip
 
@@ -47,11 +50,11 @@ def classify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the pairs within clusters; tell the homes of the first of all others."""
     home = Home(job, part)
     kept = home.state("roots")
-    roots, alone = kept["roots"], kept["alone"]
-    columns = _columns(inbox, "pair", ("row", "other", "root", "alone", "buckets", "needed"))
+    roots, alone, of_large = kept["roots"], kept["alone"], kept["large"]
+    columns = _columns(inbox, "pair", _TIE)
     rows, others = columns["row"], columns["other"].astype(np.int64)
     inside = roots[rows] == columns["root"]
-    shared = inside & (kept["sizes"][rows] > large.LARGE)
+    shared = inside & of_large[rows]
     home.keep("close", **{name: values[shared] for name, values in columns.items()})
     between = {name: values[~inside] for name, values in columns.items()}
     inside &= ~shared
@@ -65,14 +68,14 @@ def classify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         yield Message(other, "between", arrays(
             row=(others[some] - job.bases[other]).astype(np.int32),
             other=(rows[some] + home.first).astype(np.uint32),
-            root=roots[rows[some]].astype(np.uint32), alone=alone[rows[some]],
+            root=roots[rows[some]].astype(np.uint32), alone=alone[rows[some]], large=of_large[rows[some]],
             buckets=between["buckets"][some], needed=between["needed"][some],
         ))  # fmt: skip
 
 
 def _columns(inbox: Inbox, kind: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """Columns of all messages of a kind."""
-    kinds = {"row": np.int32, "alone": np.bool_, "buckets": np.uint16, "needed": np.bool_}
+    kinds = {"row": np.int32, "buckets": np.uint16} | dict.fromkeys(("alone", "large", "needed"), np.bool_)
     parts = [[column(batch, name) for name in names] for _, batch in inbox.each(kind)]
     return {
         name: np.concatenate([np.empty(0, kinds.get(name, np.uint32)), *(part[place] for part in parts)])
@@ -83,7 +86,7 @@ def _columns(inbox: Inbox, kind: str, names: tuple[str, ...]) -> dict[str, NDArr
 def degrees(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Keep the pairs between clusters, from each side; tell the others how many one has."""
     home = Home(job, part)
-    earlier = _columns(inbox, "between", ("row", "other", "root", "alone", "buckets", "needed"))
+    earlier = _columns(inbox, "between", _TIE)
     later = home.state("later")
     ties = {name: np.concatenate([earlier[name], later[name]]) for name in earlier}
     ties["first"] = np.arange(ties["row"].size) < earlier["row"].size  # one's own comes first in the pair
@@ -114,12 +117,15 @@ def place(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     best = np.lexsort((-theirs, rows))
     best = best[np.flatnonzero(np.diff(rows[best], prepend=-1))]
     best = best[kept["alone"][rows[best]]]
-    at[rows[best]] = job.spread(ties["root"][best].astype(np.int64))
+    met = np.where(ties["large"], others, ties["root"])
+    at[rows[best]] = job.spread(met[best])
     needed = ~kept["alone"]
     needed[rows] = True
     needed[again[:, 0] - home.first] = True
     home.keep("place", at=np.where(needed, at, -1))
-    hosted = np.flatnonzero((own < theirs) | ((own == theirs) & ties["first"]))
+    of_large = kept["large"][rows]
+    fewer = (own < theirs) | ((own == theirs) & ties["first"])
+    hosted = np.flatnonzero(np.where(of_large == ties["large"], fewer, ties["large"]))
     home.keep(
         "hosted", host=rows[hosted] + home.first, guest=others[hosted], at=at[rows[hosted]],
         buckets=ties["buckets"][hosted], needed=ties["needed"][hosted],
@@ -156,7 +162,7 @@ def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         what.append(np.full(int(some.sum()), GUEST))
     leads: dict[int, str] = {}
     kept = home.state("roots")
-    roots, away = kept["roots"], kept["sizes"] > large.LARGE
+    roots, away = kept["roots"], kept["large"]
     for _, batch in inbox.each("again"):
         roots[column(batch, "row")] = column(batch, "root")
         rows, places = [*rows, column(batch, "row")], [*places, column(batch, "at")]

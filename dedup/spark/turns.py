@@ -1,8 +1,8 @@
-"""Turns: when the clusters of a partition are finished.
+"""Turns: when the clusters of a partition are verified and finished.
 
 Those that share copy with others have met in one place, and make one group there. Where nothing is large, all
-are finished at once. What the place of a large cluster does of it is done by one task, twice; so that
-the others do not wait for it, each finishes some of its clusters the first time, and the rest the second.
+are verified and finished at once. What the place of a large cluster does of it is done by one task, in
+several steps; so that others do not wait for it, they verify and finish some of their clusters a step later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dedup.spark import large
-from dedup.spark.groups import Group, Part, Shared, among, part_of, told_of_arrays, whole_of, with_numbers
+from dedup.spark.groups import (
+    Group,
+    Part,
+    Shared,
+    among,
+    part_of,
+    told_of_arrays,
+    whole_of,
+    with_large,
+    with_numbers,
+)
 from dedup.spark.job import GUEST, Job
 from dedup.spark.messages import Inbox
 from dedup.spark.storage import unpacked_arrays
@@ -23,8 +33,15 @@ from dedup.verify import Verified, merged
 
 MET = ("text", "credit", "told", "shared")  # kinds of messages from places that clusters have left
 LARGE, EARLY, LATE = range(3)
+_LATE = 3  # of so many clusters one is late, so that each step has about as much to do beside the large one
 
 Found: TypeAlias = tuple[Group, Verified, Shared]
+
+
+def late(roots: NDArray[np.int64], moved: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which clusters wait longest, if any do: some of those that have not `moved` to meet others."""
+    waiting: NDArray[np.bool_] = (roots % _LATE == 0) & ~np.isin(roots, moved)
+    return waiting
 
 
 @dataclass(frozen=True)
@@ -50,10 +67,10 @@ class Turns:
             found = part_of(self.whole, self.moved[:, 0], without=True)
         else:
             roots = self.whole.group.column("root")
-            large_ones = self._large(self.whole)
-            own = np.where(np.isin(roots, large_ones), LARGE, EARLY + roots % 2) == turn
+            turns = np.where(late(roots, self.moved[:, 0]), LATE, EARLY)
+            own = np.where(np.isin(roots, self.whole.large), LARGE, turns) == turn
             own &= (self.whole.group.column("what") != GUEST) & ~np.isin(roots, self.moved[:, 0])
-            found = part_of(self.whole, np.unique(roots[own]))
+            found = self._of(self.whole, np.unique(roots[own]))
         if len(found[0]):
             yield found
 
@@ -61,7 +78,7 @@ class Turns:
         """Is there a large cluster among those that meet here?"""
         if inbox.has("shared") or self.whole is None:
             return inbox.has("shared")
-        return bool(np.isin(self._meeting, self._large(self.whole)).any())
+        return bool(np.isin(self._meeting, self.whole.large).any())
 
     def met(self, inbox: Inbox) -> Iterator[Found]:
         """The clusters that meet here, as a group, if there are any."""
@@ -72,7 +89,7 @@ class Turns:
         )
         parts = [Shared.of_arrays(each) for each in shared]
         if self.whole is not None and self._meeting.size:
-            group, found, kept = part_of(self.whole, self._meeting)
+            group, found, kept = self._of(self.whole, self._meeting)
             texts += group.table.to_batches()
             credits += group.credits.to_batches()
             told.append(with_numbers(found, group))
@@ -89,7 +106,6 @@ class Turns:
         roots: NDArray[np.int64] = self.moved[self.moved[:, 1] == self.part, 0]
         return roots
 
-    def _large(self, whole: Part) -> NDArray[np.int64]:
-        """The roots of large clusters."""
-        rows = np.searchsorted(whole.group.column("number"), whole.shared.held)
-        return np.unique(whole.group.column("root")[rows])
+    def _of(self, whole: Part, roots: NDArray[np.int64]) -> Found:
+        """Some of the clusters that were verified here."""
+        return part_of(with_large(self.job, self.part, whole, roots), roots)

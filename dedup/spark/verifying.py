@@ -12,13 +12,22 @@ from numpy.typing import NDArray
 from dedup.align import keys_of
 from dedup.candidates import Candidates
 from dedup.families import telling
-from dedup.spark import joining, large, placing
+from dedup.spark import joining, large, placing, turns
 from dedup.spark.graph import joined
-from dedup.spark.groups import Group, group_of, part_of, told_to_arrays, whole_of, with_numbers
+from dedup.spark.groups import (
+    Group,
+    group_of,
+    part_of,
+    tokens_of,
+    told_to_arrays,
+    whole_of,
+    with_large,
+    with_numbers,
+)
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import packed_arrays
-from dedup.verify import Verified, verified
+from dedup.verify import Verified, numbered, verified
 
 _PAIR = ("host", "guest", "buckets", "needed")
 _KINDS = (np.int64, np.int64, np.uint16, np.bool_)
@@ -60,7 +69,7 @@ def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 
 
 def _later(job: Job, group: Group, found: Candidates) -> NDArray[np.bool_]:
-    """Which pairs are verified while the place of a large cluster concludes: those within clusters.
+    """Which pairs are verified while the place of a large cluster goes on: those within clusters.
 
     bool (n,), none if no cluster is large. Pairs between clusters come first, as they say which are to meet.
     """
@@ -70,18 +79,21 @@ def _later(job: Job, group: Group, found: Candidates) -> NDArray[np.bool_]:
 
 
 def _verified(job: Job, group: Group, found: Candidates, rows: NDArray[np.bool_]) -> Verified:
-    some = Candidates(found.pairs[rows], found.buckets[rows], found.needed[rows])
-    return verified(group.tokens(some.pairs), some, group.column("number"), job.settings)
+    texts, places = np.unique(found.pairs[rows], return_inverse=True)
+    some = Candidates(places.reshape(-1, 2).astype(np.int32), found.buckets[rows], found.needed[rows])
+    told = verified(tokens_of(group.described(texts)), some, group.column("number")[texts], job.settings)
+    return numbered(told, texts)
 
 
-def _verify_later(job: Job, part: int) -> None:
-    """Verify the clusters that have waited."""
+def verify_waiting(job: Job, part: int, moved: NDArray[np.int64], turn: int) -> None:
+    """Verify the clusters that have waited till now; `moved` int64: roots of those that meet others."""
     if not (large.there(job) and job.folder.has(f"texts-{part}")):
         return
     group = group_of(job, part)
     found, _ = _candidates(group.column("number"), job.folder.read_arrays(f"pairs-{part}"))
-    told = _verified(job, group, found, _later(job, group, found))
-    job.folder.write_arrays(f"waited-{part}", told_to_arrays(told))
+    late = turns.late(group.column("root")[found.pairs[:, 0]], moved) == (turn == turns.LATE)
+    told = _verified(job, group, found, _later(job, group, found) & late)
+    job.folder.write_arrays(f"waited-{part}-{turn}", told_to_arrays(told))
 
 
 def _candidates(
@@ -104,7 +116,7 @@ def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     one, other, at, other_at = (column(found[1], name) for name in ("one", "other", "at", "other_at"))
     roots, rows, counts = np.unique(np.concatenate([one, other]), return_index=True, return_counts=True)
     places = np.concatenate([at, other_at])[rows]
-    stars = joined(np.stack([one, other], axis=1))  # by root
+    stars = joined(np.stack([one, other], axis=1), int(job.bases[-1]))  # by root
     order = np.lexsort((roots, -counts, stars[:, 1]))
     first = np.flatnonzero(np.diff(stars[order, 1], prepend=-1))
     there = places[order[first]][np.searchsorted(stars[order[first], 1], stars[:, 1])]
@@ -115,19 +127,20 @@ def meet(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
 def move(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     """Conclude what is found of large clusters, and send the clusters that share copy where they meet."""
     joining.conclude(job, part, inbox)
-    _verify_later(job, part)
     found = [
         np.stack([column(batch, "root"), column(batch, "at")], axis=1) for _, batch in inbox.each("moved")
     ]
     moved = np.concatenate([np.empty((0, 2), np.int64), *found])
     moved = moved[np.argsort(moved[:, 0])]
+    verify_waiting(job, part, moved[:, 0], turns.EARLY)
     job.folder.write_arrays(f"moved-{part}", {"moved": moved})
     places = np.setdiff1d(moved[:, 1], part).tolist()
     if not places:
         return
     whole = whole_of(job, part)
     for place in places:
-        group, told, shared = part_of(whole, moved[moved[:, 1] == place, 0])
+        roots = moved[moved[:, 1] == place, 0]
+        group, told, shared = part_of(with_large(job, part, whole, roots), roots)
         yield from group.messages(place)
         parts = {"told": with_numbers(told, group)} | (
             {"shared": shared.arrays()} if shared.held.size else {}

@@ -61,6 +61,7 @@ def test_large_clusters_are_shared_among_partitions(
     folder, _ = scan_alone([str(corpus)], tmp_path, parts=parts)
     same(folder, expected)
     assert len(list((tmp_path / "work").glob("share-*"))) == parts
+    assert bool(list((tmp_path / "work").glob("borrowed-*"))) == (parts > 1)
 
 
 def test_rounds_of_a_large_cluster(scan_alone, tmp_path, monkeypatch):
