@@ -21,6 +21,7 @@ from dedup.csr import Offsets, counts_of, offsets_of
 from dedup.errors import IndexStoreError
 from dedup.kernels import lists as kernels
 from dedup.kernels.lists import KEY_BITS
+from dedup.online.memory import give_back
 from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks
 from dedup.online.segments import LOG, Segment, Store, read
@@ -134,10 +135,14 @@ class Lists:
         if self._work is None and max(self._recent.count, self._full.count) >= MOST:
             if not self._full.count:
                 self._full, self._recent = self._recent, Recent(self._next)
-            joined, stop = self._joined(self._full.count), self._recent.first
-            self._work = self._worker.submit(
-                self._store.segment, joined, self._full, stop - 1, self._is_closing
-            )
+            joined = self._joined(self._full.count)
+            self._work = self._worker.submit(self._written, joined, self._full, self._recent.first - 1)
+
+    def _written(self, joined: list[Segment], full: Recent, last: int) -> Segment:
+        """A segment of others and of what came after, up to a log."""
+        new = self._store.segment(joined, full, last, self._is_closing)
+        give_back()  # here, beside who judges
+        return new
 
     def _joined(self, count: int) -> list[Segment]:
         """The segments that become one with so many new postings."""

@@ -167,11 +167,14 @@ class Verdicts:
 
     def _kept(self, spot: Spot) -> Kept:
         if spot not in self.kept:
-            text = self.known[spot]
+            text, texts = (
+                self.known[spot],
+                self.judge.texts,
+            )  # not `self`: a cycle would keep all these tokens
             self.kept[spot] = Kept(
                 spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
                 self.sizes[self.numbers[spot]], text.digest,
-                lambda: self.judge.texts.credits([(spot, text)])[0], text.facts["url"],
+                lambda: texts.credits([(spot, text)])[0], text.facts["url"],
                 text.facts["derived_from"],
             )  # fmt: skip
         return self.kept[spot]

@@ -1,5 +1,6 @@
 """The filter: verdicts, what it promises, and that it says what a scan says."""
 
+import gc
 import json
 import random
 import subprocess
@@ -423,3 +424,20 @@ def test_declared_provenance_outranks_guesses(tmp_path):
     with dedup.Filter(tmp_path / "other") as own:
         declared = own.check_many([{**articles[0], "credit": "Reuters"}, articles[1]])[1]
     assert declared.origin == "a"
+
+
+def test_a_batch_leaves_nothing_for_the_search_for_cycles(index, example):
+    many = example.stories(120, copies=4)
+    with dedup.Filter(index) as own:
+        own.check_many(many[:60])
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            own.check_many(many[60:])
+            gc.collect()
+            assert not [left for left in gc.garbage if type(left).__module__.startswith("dedup")]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
