@@ -136,13 +136,8 @@ class Lists:
             if not self._full.count:
                 self._full, self._recent = self._recent, Recent(self._next)
             joined = self._joined(self._full.count)
-            self._work = self._worker.submit(self._written, joined, self._full, self._recent.first - 1)
-
-    def _written(self, joined: list[Segment], full: Recent, last: int) -> Segment:
-        """A segment of others and of what came after, up to a log."""
-        new = self._store.segment(joined, full, last, self._is_closing)
-        give_back()  # here, beside who judges
-        return new
+            last = self._recent.first - 1
+            self._work = self._worker.submit(self._store.segment, joined, self._full, last, self._is_closing)
 
     def _joined(self, count: int) -> list[Segment]:
         """The segments that become one with so many new postings."""
@@ -161,6 +156,7 @@ class Lists:
         self._store.replace(gone, new)
         self._segments = [*self._segments[: len(self._segments) - len(gone)], new]
         self._full = Recent(self._recent.first)
+        self._worker.submit(give_back)  # beside who judges
 
     def problems(self, articles: int) -> Iterator[str]:
         """What cannot be read, or leads to none of so many articles."""

@@ -39,8 +39,9 @@ _HEAD, _WHAT = struct.Struct("<8sIIQI16s"), b"dedup\0p1"
 SUFFIX = ".postings"  # of segments' files
 _BLOCK = 128  # postings in a block, on average
 _FEWEST = 256  # blocks of a segment
-_BITS = 12  # of a Bloom filter for a posting: of keys that are not there, 1 in 200 seems to be
-_PART = 2**18  # postings of a segment that are sorted and written in one go
+_BITS = 10  # of a Bloom filter for a posting: of keys that are not there, 1 in 200 seems to be
+_PART = 2**16  # postings of a segment that are sorted in one go
+_SYNCED = 2**21  # bytes of them that are waited for in one go: others wait for the disk too
 _SPARE = 8  # bytes behind what is read: integers are taken from eight bytes
 _PIECE = 2**22  # bytes that are read in one go to see whether a file is sound
 
@@ -210,6 +211,7 @@ class Store:
         late = recent.there.some(np.argsort(recent.there.keys, kind="stable"))
         digest, counts = xxhash.xxh3_128(), list[NDArray[np.uint32]]()
         stream.seek(_HEAD.size)
+        written = 0  # since it was last waited for
         rest = np.zeros(0, np.uint8)  # of the last byte, which the next part goes on with
         bits = 0
         cuts = np.linspace(0, blocks, 1 + -(-count // _PART)).astype(np.uint64)
@@ -229,9 +231,11 @@ class Store:
             kernels.pack(*own, *widths, begun, data)
             data, rest = data[: bits // 8], data[bits // 8 :]
             digest.update(data.data)
-            stream.write(data.data)
-            stream.flush()
-            os.fsync(stream.fileno())  # bit by bit: others wait for the disk too
+            written += stream.write(data.data)
+            if written >= _SYNCED:
+                stream.flush()
+                os.fsync(stream.fileno())
+                written = 0
         for column in (rest.data, np.concatenate(counts).data, lines.data):
             digest.update(column)
             stream.write(column)
