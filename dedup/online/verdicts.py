@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,12 +75,7 @@ class Verdicts:
         by_text: dict[Spot, list[int]] = {arrival.spot: [] for arrival in self.arrivals}
         for row, (_, article) in enumerate(found.oriented):
             by_text[article].append(row)
-        judge = self.judge
-        joining = [a for a, first in zip(self.arrivals, firsts, strict=True) if first or by_text[a.spot]]
-        judge.texts.credits(
-            [(arrival.spot, arrival.text) for arrival in joining]
-        )  # all at once: it is cheaper
-        kin = Kin(judge.index.family, judge.index.families, self._shares, judge.settings.copy_share)
+        kin = self._kin(firsts)
         out = []
         for arrival, first in zip(self.arrivals, firsts, strict=True):
             self.at_hand = arrival
@@ -89,6 +84,20 @@ class Verdicts:
             else:
                 out.append(self._judged(arrival, by_text[arrival.spot], kin))
         return Judged(out, posted, kin)
+
+    def _kin(self, firsts: list[Spot | None]) -> Kin:
+        """The families, with what they are about to ask for looked up all at once: that is cheaper."""
+        index, texts = self.judge.index, self.judge.texts
+        own = [arrival.spot for arrival in self.arrivals]
+        pairs = self.found.oriented + [
+            (first, spot) for first, spot in zip(firsts, own, strict=True) if first is not None
+        ]
+        others = sorted({other for other, _ in pairs}.difference(own))
+        held: dict[Spot, list[dict[str, Any]]] = {spot: [] for spot in own}
+        held |= zip(others, index.families(others), strict=True)
+        joining = {article for _, article in pairs}.union(other for other in others if not held[other])
+        texts.credits([(spot, self.known[spot]) for spot in joining])
+        return Kin(index.family, held.__getitem__, self._shares, self.judge.settings.copy_share)
 
     def _aligned(self, met: list[tuple[list[Spot], list[Spot]]]) -> _Oriented:
         """All pairs that share copy; of runs that not the closest hold, only those with words not seen."""

@@ -164,7 +164,7 @@ def test_it_says_what_a_scan_says(index, example):
     families = defaultdict(set)
     index = Index(index, read_only=True)
     for spot, facts, _ in index.everything():
-        for one in index.families(spot):
+        for one in index.families([spot])[0]:
             families[one["family"]].add(facts["id"])
     whole = dedup.scan(articles).families.to_pylist()
     assert sorted(map(sorted, families.values())) == sorted(
