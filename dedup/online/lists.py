@@ -21,7 +21,6 @@ from dedup.csr import Offsets, counts_of, offsets_of
 from dedup.errors import IndexStoreError
 from dedup.kernels import lists as kernels
 from dedup.kernels.lists import KEY_BITS
-from dedup.online.memory import give_back
 from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks
 from dedup.online.segments import LOG, Segment, Store, read
@@ -156,7 +155,7 @@ class Lists:
         self._store.replace(gone, new)
         self._segments = [*self._segments[: len(self._segments) - len(gone)], new]
         self._full = Recent(self._recent.first)
-        self._worker.submit(give_back)  # beside who judges
+        self._worker.submit(self._store.remove, gone)  # a large file takes long to remove
 
     def problems(self, articles: int) -> Iterator[str]:
         """What cannot be read, or leads to none of so many articles."""

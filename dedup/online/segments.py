@@ -30,6 +30,7 @@ from dedup.csr import Offsets, offsets_of
 from dedup.errors import IndexStoreError
 from dedup.kernels import lists as kernels
 from dedup.kernels.lists import CONTEXT_BITS, KEY_BITS, LINE
+from dedup.online.memory import give_back
 from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks, telling
 from dedup.report.atomic import sync_folder
@@ -248,15 +249,19 @@ class Store:
         logs = self.family, b"l", b"l" + LOG.pack(new.last) + b"\0"
         self.rocks.write(changes, ranges=[logs])
         self.rocks.sync()
+
+    def remove(self, gone: list[Segment]) -> None:
+        """Leave nothing of segments that nobody looks into any more, on disk or in memory."""
         for segment in gone:
             segment.close()
-            self._path(segment.first, segment.last).unlink()
+            self._path(segment.first, segment.last).unlink(missing_ok=True)
+        give_back()
 
     def forget_others(self, segments: list[Segment]) -> None:
         """Drop the files of all segments but these: those not finished, and those that were replaced."""
         there = {self._path(segment.first, segment.last) for segment in segments}
         for path in files(self.rocks.folder).get(self.family, set()) - there:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def problems(self, segments: list[Segment], articles: int) -> Iterator[str]:
         """What cannot be read, or leads to none of so many articles."""
