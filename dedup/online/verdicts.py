@@ -19,7 +19,6 @@ from dedup.online.texts import Known
 from dedup.online.verdict import Match, Shared, Verdict, named
 from dedup.provenance import relations
 from dedup.schema import COPYING, PASSAGE_KINDS
-from dedup.seen import Seen
 from dedup.tokens import Tokens
 from dedup.weigh import weights
 
@@ -100,22 +99,18 @@ class Verdicts:
         return Kin(index.family, held.__getitem__, self._shares, self.judge.settings.copy_share)
 
     def _aligned(self, met: list[tuple[list[Spot], list[Spot]]]) -> _Oriented:
-        """All pairs that share copy; of runs that not the closest hold, only those with words not seen."""
-        close, further = [], []
+        """All pairs that share copy."""
+        pairs = []
         for arrival, (first, rest) in zip(self.arrivals, met, strict=True):
             own = [arrival.latest] if arrival.latest is not None and arrival.latest not in first else []
-            close += [(spot, arrival.spot) for spot in own + first if self._counts(spot, arrival)]
-            further += [(spot, arrival.spot) for spot in rest if self._counts(spot, arrival)]
-        if not close:
+            pairs += [(spot, arrival.spot) for spot in own + first + rest if self._counts(spot, arrival)]
+        if not pairs:
             return _Oriented.nothing()
-        settings, threads, pool = self.judge.settings, self.judge.index.threads, self.judge.index.pool
-        one, two = self._pairs(close), self._pairs(further)
-        seen = Seen.nothing(self.tokens, two) if further else None
-        parts = [align(self.tokens, one, settings, threads=threads, pool=pool, seen=seen)]
-        if seen is not None:
-            fresh = seen.news(self.tokens, two, settings.guarantee, threads, pool)
-            parts.append(align(self.tokens, two[fresh], settings, threads=threads, pool=pool))
-        return _Oriented.of(Aligned.concatenated(parts), self.tokens, self.weights, self.spots, self.known)
+        index = self.judge.index
+        aligned = align(
+            self.tokens, self._pairs(pairs), index.settings, threads=index.threads, pool=index.pool
+        )
+        return _Oriented.of(aligned, self.tokens, self.weights, self.spots, self.known)
 
     def _counts(self, spot: Spot, arrival: Arrival) -> bool:
         """Is an article still there, and within the window?"""

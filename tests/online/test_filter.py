@@ -441,3 +441,20 @@ def test_a_batch_leaves_nothing_for_the_search_for_cycles(index, example):
             gc.set_debug(0)
             gc.garbage.clear()
             gc.enable()
+
+
+def test_a_large_family_is_told_alike_in_batches_of_any_size(tmp_path, example):
+    draw = random.Random(3)
+    words = example.story(draw, 200)
+    many = []
+    for number in range(50):
+        start = draw.randrange(120)
+        kept = [word if draw.random() > 0.05 else word[::-1] for word in words[start : start + 80]]
+        text = " ".join([*example.story(draw, 30), "\n\n", *kept])
+        many.append(article(str(number), text, published=f"2024-05-01T12:{number:02}:00Z"))
+    told = []
+    for size in (1, 7, 50):
+        with dedup.Filter(tmp_path / str(size)) as own:
+            cut = [many[at : at + size] for at in range(0, len(many), size)]
+            told.append([verdict for part in cut for verdict in own.check_many(part)])
+    assert told[0] == told[1] == told[2]
