@@ -234,7 +234,7 @@ class Filter:
             first = self.index.firsts([spot.day], [text.digest])[0].get(spot.day)
             changes += [(own, key_of(kind, spot.number), None) for kind in (b"a", b"v", b"m")]
             changes.append((own, b"i" + id.encode(), None))
-            joined = self.index.families(spot)
+            [joined] = self.index.families([spot])
             changes += [(own, member_of(one["family"], spot.number), None) for one in joined]
             if first == spot:
                 changes.append((own, b"d" + text.digest, None))

@@ -37,7 +37,7 @@ from dedup.online.segments import files
 from dedup.settings import Settings
 from dedup.threads import in_order
 
-FORMAT = 3  # with segments in files
+FORMAT = 4  # with smaller Bloom filters
 DAY = 86_400_000_000  # microseconds
 _A_MONTH, _REACHED = 30, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT = b"about"
@@ -204,10 +204,14 @@ class Index:
 
     def articles(self, spots: Sequence[Spot]) -> list[dict[str, Any] | None]:
         """Several articles as they were kept."""
-        found: dict[Spot, dict[str, Any] | None] = {}
+        return self._several(b"a", spots)
+
+    def _several(self, kind: bytes, spots: Sequence[Spot]) -> list[Any]:
+        """What of a kind is kept by the numbers of articles, None where nothing is."""
+        found: dict[Spot, Any] = {}
         for day in {spot.day for spot in spots}:
             own = [spot for spot in spots if spot.day == day]
-            values = self.rocks.several(articles_of(day), [key_of(b"a", spot.number) for spot in own])
+            values = self.rocks.several(articles_of(day), [key_of(kind, spot.number) for spot in own])
             plain = [None if value is None else self.plain(value) for value in values]
             found |= zip(own, plain, strict=True)
         return [found[spot] for spot in spots]
@@ -217,12 +221,9 @@ class Index:
         found: dict[str, Any] | None = self._plain(articles_of(spot.day), key_of(b"v", spot.number))
         return found
 
-    def families(self, spot: Spot) -> list[dict[str, Any]]:
-        """An article's families: name and the article's spans in tokens that are its copy."""
-        found: list[dict[str, Any]] = (
-            self._plain(articles_of(spot.day), b"m" + _NUMBER.pack(spot.number)) or []
-        )
-        return found
+    def families(self, spots: Sequence[Spot]) -> list[list[dict[str, Any]]]:
+        """The families of each of some articles: name and the article's spans in tokens that are its copy."""
+        return [found or [] for found in self._several(b"m", spots)]
 
     def family(self, name: str) -> dict[str, Any] | None:
         """The latest head of a family."""

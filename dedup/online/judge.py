@@ -52,7 +52,7 @@ class Judge:
         batch = {arrival.spot: arrival.text for arrival in arrivals}
         firsts = self._firsts(arrivals)
         met, posted = self._meet(arrivals, firsts)
-        wanted = {spot for spots, _ in met for spot in spots} - batch.keys()
+        wanted = {spot for first, rest in met for spot in first + rest} - batch.keys()
         wanted |= {first for first in firsts if first is not None} - batch.keys()
         wanted |= {arrival.latest for arrival in arrivals if arrival.latest is not None}
         known = {**self.texts.get(sorted(wanted)), **batch}

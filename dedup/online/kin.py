@@ -72,15 +72,15 @@ class Kin:
         joined: list[dict[str, Any]] = []
         for link in links:
             own = _marked(link.spans, length)
-            fresh, theirs = int((own & ~claimed).sum()), _size(link.theirs)
+            held, fresh, theirs = _size(link.spans), np.count_nonzero(own & ~claimed), _size(link.theirs)
             if joined and fresh < self.copy_share * article.tokens:
                 continue
-            if max(int(own.sum()) / article.tokens, theirs / link.other.tokens) < self.copy_share:
+            if max(held / article.tokens, theirs / link.other.tokens) < self.copy_share:
                 continue
             name = self._family(article, link) or self._founded(link)
             if all(one["family"] != name for one in joined):
                 joined.append({"family": name, "spans": link.spans})
-                self._grow(name, article, int(own.sum()))
+                self._grow(name, article, held)
                 self._told(name, article, links)
             claimed |= own
         if joined:

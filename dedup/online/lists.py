@@ -134,10 +134,9 @@ class Lists:
         if self._work is None and max(self._recent.count, self._full.count) >= MOST:
             if not self._full.count:
                 self._full, self._recent = self._recent, Recent(self._next)
-            joined, stop = self._joined(self._full.count), self._recent.first
-            self._work = self._worker.submit(
-                self._store.segment, joined, self._full, stop - 1, self._is_closing
-            )
+            joined = self._joined(self._full.count)
+            last = self._recent.first - 1
+            self._work = self._worker.submit(self._store.segment, joined, self._full, last, self._is_closing)
 
     def _joined(self, count: int) -> list[Segment]:
         """The segments that become one with so many new postings."""
@@ -156,6 +155,7 @@ class Lists:
         self._store.replace(gone, new)
         self._segments = [*self._segments[: len(self._segments) - len(gone)], new]
         self._full = Recent(self._recent.first)
+        self._worker.submit(self._store.remove, gone)  # a large file takes long to remove
 
     def problems(self, articles: int) -> Iterator[str]:
         """What cannot be read, or leads to none of so many articles."""

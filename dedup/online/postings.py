@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from dedup.kernels import lists as kernels
 
-_ROOM = 2**12  # postings for which there is room in memory at first
+_ROOM = 5 * 2**10  # postings for which there is room in memory at first
+_MORE = 4  # times as many when there are more: 5 * 2**18 are enough for a segment, and chaining anew is rare
 
 
 class Postings(NamedTuple):
@@ -49,10 +50,13 @@ class Recent:
 
     def add(self, more: Postings) -> None:
         """Add postings."""
-        if self.count + more.keys.size > self.nexts.size:
+        room = self.nexts.size
+        while room < self.count + more.keys.size:
+            room *= _MORE
+        if room > self.nexts.size:
             more = Postings.joined([self.there, more])
             self.count = 0
-            self._make_room(3 * more.keys.size // 2)
+            self._make_room(room)
         first, self.count = self.count, self.count + more.keys.size
         own = self.there.some(slice(first, self.count))
         own.keys[:], own.numbers[:], own.contexts[:] = more

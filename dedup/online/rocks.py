@@ -16,7 +16,7 @@ from typing import Any, cast
 from dedup.errors import IndexStoreError
 
 _WRITER = "WRITER"  # locked by who writes, and tells who that is
-_MEMTABLE = 32 * 2**20
+_MEMTABLE = 16 * 2**20
 _LOGS = 256 * 2**20  # of the write-ahead log, that opening may have to read again
 _CACHE = 48 * 2**20
 _MANY = 2048  # keys that are asked for in two threads

@@ -31,6 +31,7 @@ from dedup.errors import IndexStoreError
 from dedup.kernels import files as pieces
 from dedup.kernels import lists as kernels
 from dedup.kernels.lists import CONTEXT_BITS, KEY_BITS, LINE
+from dedup.online.memory import give_back
 from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks, telling
 from dedup.report.atomic import sync_folder
@@ -40,8 +41,9 @@ _HEAD, _WHAT = struct.Struct("<8sIIQI16s"), b"dedup\0p1"
 SUFFIX = ".postings"  # of segments' files
 _BLOCK = 128  # postings in a block, on average
 _FEWEST = 256  # blocks of a segment
-_BITS = 12  # of a Bloom filter for a posting: of keys that are not there, 1 in 200 seems to be
-_PART = 2**18  # postings of a segment that are sorted and written in one go
+_BITS = 10  # of a Bloom filter for a posting: of keys that are not there, 1 in 200 seems to be
+_PART = 2**16  # postings of a segment that are sorted in one go
+_SYNCED = 2**21  # bytes of them that are waited for in one go: others wait for the disk too
 _SPARE = 8  # bytes behind what is read: integers are taken from eight bytes
 _PIECE = 2**22  # bytes that are read in one go to see whether a file is sound
 
@@ -211,6 +213,7 @@ class Store:
         late = recent.there.some(np.argsort(recent.there.keys, kind="stable"))
         digest, counts = xxhash.xxh3_128(), list[NDArray[np.uint32]]()
         stream.seek(_HEAD.size)
+        written = 0  # since it was last waited for
         rest = np.zeros(0, np.uint8)  # of the last byte, which the next part goes on with
         bits = 0
         cuts = np.linspace(0, blocks, 1 + -(-count // _PART)).astype(np.uint64)
@@ -230,9 +233,11 @@ class Store:
             kernels.pack(*own, *widths, begun, data)
             data, rest = data[: bits // 8], data[bits // 8 :]
             digest.update(data.data)
-            stream.write(data.data)
-            stream.flush()
-            os.fsync(stream.fileno())  # bit by bit: others wait for the disk too
+            written += stream.write(data.data)
+            if written >= _SYNCED:
+                stream.flush()
+                os.fsync(stream.fileno())
+                written = 0
         for column in (rest.data, np.concatenate(counts).data, lines.data):
             digest.update(column)
             stream.write(column)
@@ -245,15 +250,19 @@ class Store:
         logs = self.family, b"l", b"l" + LOG.pack(new.last) + b"\0"
         self.rocks.write(changes, ranges=[logs])
         self.rocks.sync()
+
+    def remove(self, gone: list[Segment]) -> None:
+        """Leave nothing of segments that nobody looks into any more, on disk or in memory."""
         for segment in gone:
             segment.close()
-            self._path(segment.first, segment.last).unlink()
+            self._path(segment.first, segment.last).unlink(missing_ok=True)
+        give_back()
 
     def forget_others(self, segments: list[Segment]) -> None:
         """Drop the files of all segments but these: those not finished, and those that were replaced."""
         there = {self._path(segment.first, segment.last) for segment in segments}
         for path in files(self.rocks.folder).get(self.family, set()) - there:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def problems(self, segments: list[Segment], articles: int) -> Iterator[str]:
         """What cannot be read, or leads to none of so many articles."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from dedup.online.texts import Known
 from dedup.online.verdict import Match, Shared, Verdict, named
 from dedup.provenance import relations
 from dedup.schema import COPYING, PASSAGE_KINDS
-from dedup.seen import Seen
 from dedup.tokens import Tokens
 from dedup.weigh import weights
 
@@ -75,12 +74,7 @@ class Verdicts:
         by_text: dict[Spot, list[int]] = {arrival.spot: [] for arrival in self.arrivals}
         for row, (_, article) in enumerate(found.oriented):
             by_text[article].append(row)
-        judge = self.judge
-        joining = [a for a, first in zip(self.arrivals, firsts, strict=True) if first or by_text[a.spot]]
-        judge.texts.credits(
-            [(arrival.spot, arrival.text) for arrival in joining]
-        )  # all at once: it is cheaper
-        kin = Kin(judge.index.family, judge.index.families, self._shares, judge.settings.copy_share)
+        kin = self._kin(firsts)
         out = []
         for arrival, first in zip(self.arrivals, firsts, strict=True):
             self.at_hand = arrival
@@ -90,23 +84,33 @@ class Verdicts:
                 out.append(self._judged(arrival, by_text[arrival.spot], kin))
         return Judged(out, posted, kin)
 
+    def _kin(self, firsts: list[Spot | None]) -> Kin:
+        """The families, with what they are about to ask for looked up all at once: that is cheaper."""
+        index, texts = self.judge.index, self.judge.texts
+        own = [arrival.spot for arrival in self.arrivals]
+        pairs = self.found.oriented + [
+            (first, spot) for first, spot in zip(firsts, own, strict=True) if first is not None
+        ]
+        others = sorted({other for other, _ in pairs}.difference(own))
+        held: dict[Spot, list[dict[str, Any]]] = {spot: [] for spot in own}
+        held |= zip(others, index.families(others), strict=True)
+        joining = {article for _, article in pairs}.union(other for other in others if not held[other])
+        texts.credits([(spot, self.known[spot]) for spot in joining])
+        return Kin(index.family, held.__getitem__, self._shares, self.judge.settings.copy_share)
+
     def _aligned(self, met: list[tuple[list[Spot], list[Spot]]]) -> _Oriented:
-        """All pairs that share copy; of runs that not the closest hold, only those with words not seen."""
-        close, further = [], []
+        """All pairs that share copy."""
+        pairs = []
         for arrival, (first, rest) in zip(self.arrivals, met, strict=True):
             own = [arrival.latest] if arrival.latest is not None and arrival.latest not in first else []
-            close += [(spot, arrival.spot) for spot in own + first if self._counts(spot, arrival)]
-            further += [(spot, arrival.spot) for spot in rest if self._counts(spot, arrival)]
-        if not close:
+            pairs += [(spot, arrival.spot) for spot in own + first + rest if self._counts(spot, arrival)]
+        if not pairs:
             return _Oriented.nothing()
-        settings, threads, pool = self.judge.settings, self.judge.index.threads, self.judge.index.pool
-        one, two = self._pairs(close), self._pairs(further)
-        seen = Seen.nothing(self.tokens, two) if further else None
-        parts = [align(self.tokens, one, settings, threads=threads, pool=pool, seen=seen)]
-        if seen is not None:
-            fresh = seen.news(self.tokens, two, settings.guarantee, threads, pool)
-            parts.append(align(self.tokens, two[fresh], settings, threads=threads, pool=pool))
-        return _Oriented.of(Aligned.concatenated(parts), self.tokens, self.weights, self.spots, self.known)
+        index = self.judge.index
+        aligned = align(
+            self.tokens, self._pairs(pairs), index.settings, threads=index.threads, pool=index.pool
+        )
+        return _Oriented.of(aligned, self.tokens, self.weights, self.spots, self.known)
 
     def _counts(self, spot: Spot, arrival: Arrival) -> bool:
         """Is an article still there, and within the window?"""
@@ -167,11 +171,14 @@ class Verdicts:
 
     def _kept(self, spot: Spot) -> Kept:
         if spot not in self.kept:
-            text = self.known[spot]
+            text, texts = (
+                self.known[spot],
+                self.judge.texts,
+            )  # not `self`: a cycle would keep all these tokens
             self.kept[spot] = Kept(
                 spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
                 self.sizes[self.numbers[spot]], text.digest,
-                lambda: self.judge.texts.credits([(spot, text)])[0], text.facts["url"],
+                lambda: texts.credits([(spot, text)])[0], text.facts["url"],
                 text.facts["derived_from"],
             )  # fmt: skip
         return self.kept[spot]

@@ -1,5 +1,6 @@
 """The filter: verdicts, what it promises, and that it says what a scan says."""
 
+import gc
 import json
 import random
 import subprocess
@@ -163,7 +164,7 @@ def test_it_says_what_a_scan_says(index, example):
     families = defaultdict(set)
     index = Index(index, read_only=True)
     for spot, facts, _ in index.everything():
-        for one in index.families(spot):
+        for one in index.families([spot])[0]:
             families[one["family"]].add(facts["id"])
     whole = dedup.scan(articles).families.to_pylist()
     assert sorted(map(sorted, families.values())) == sorted(
@@ -281,7 +282,7 @@ def test_another_version_is_refused_with_both_values(index):
     about = json.loads(own.rocks.get("default", b"about"))
     own.rocks.write([("default", b"about", json.dumps({**about, "format": 99}).encode())])
     own.close()
-    with pytest.raises(IndexStoreError, match="format 99, this version of dedup reads 3"):
+    with pytest.raises(IndexStoreError, match="format 99, this version of dedup reads 4"):
         dedup.Filter(index)
 
 
@@ -423,3 +424,37 @@ def test_declared_provenance_outranks_guesses(tmp_path):
     with dedup.Filter(tmp_path / "other") as own:
         declared = own.check_many([{**articles[0], "credit": "Reuters"}, articles[1]])[1]
     assert declared.origin == "a"
+
+
+def test_a_batch_leaves_nothing_for_the_search_for_cycles(index, example):
+    many = example.stories(120, copies=4)
+    with dedup.Filter(index) as own:
+        own.check_many(many[:60])
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            own.check_many(many[60:])
+            gc.collect()
+            assert not [left for left in gc.garbage if type(left).__module__.startswith("dedup")]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+
+
+def test_a_large_family_is_told_alike_in_batches_of_any_size(tmp_path, example):
+    draw = random.Random(3)
+    words = example.story(draw, 200)
+    many = []
+    for number in range(50):
+        start = draw.randrange(120)
+        kept = [word if draw.random() > 0.05 else word[::-1] for word in words[start : start + 80]]
+        text = " ".join([*example.story(draw, 30), "\n\n", *kept])
+        many.append(article(str(number), text, published=f"2024-05-01T12:{number:02}:00Z"))
+    told = []
+    for size in (1, 7, 50):
+        with dedup.Filter(tmp_path / str(size)) as own:
+            cut = [many[at : at + size] for at in range(0, len(many), size)]
+            told.append([verdict for part in cut for verdict in own.check_many(part)])
+    assert told[0] == told[1] == told[2]
