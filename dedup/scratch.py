@@ -5,7 +5,6 @@ Files have no name in the folder: the system takes them away with the process, h
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import mmap
 import os
@@ -24,6 +23,7 @@ from dedup.csr import Offsets, counts_of, offsets_of
 from dedup.errors import ScratchError
 from dedup.kernels import files
 from dedup.kernels.rows import gather
+from dedup.memory import give_back
 
 _HELD = 0.6  # part of the memory in which what grows with the corpus is held
 _IN_ORDER = 0.25  # the same, of what is only ever read in order
@@ -45,13 +45,6 @@ def _resident() -> float:
         return int(Path("/proc/self/statm").read_bytes().split()[1]) * _PAGE
     except OSError:
         return float("inf")
-
-
-def _trim() -> None:
-    """Let the C library give back what it keeps for later, where it knows how to."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
 
 
 class Spool:
@@ -371,8 +364,7 @@ class Scratch:
         """Give memory back: what was only looked at on disk, and what allocators keep for later."""
         for spool in self._spools:
             spool.let_go()
-        pa.default_memory_pool().release_unused()
-        _trim()
+        give_back()
 
     def file(self) -> IO[bytes]:
         """A file without a name.

@@ -31,7 +31,7 @@ from dedup.errors import IndexStoreError
 from dedup.kernels import files as pieces
 from dedup.kernels import lists as kernels
 from dedup.kernels.lists import CONTEXT_BITS, KEY_BITS, LINE
-from dedup.online.memory import give_back
+from dedup.memory import give_back
 from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks, telling
 from dedup.report.atomic import sync_folder

@@ -171,10 +171,8 @@ class Verdicts:
 
     def _kept(self, spot: Spot) -> Kept:
         if spot not in self.kept:
-            text, texts = (
-                self.known[spot],
-                self.judge.texts,
-            )  # not `self`: a cycle would keep all these tokens
+            text = self.known[spot]
+            texts = self.judge.texts  # the lambda holds no `self`: a cycle would keep all these tokens
             self.kept[spot] = Kept(
                 spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
                 self.sizes[self.numbers[spot]], text.digest,

@@ -1,7 +1,7 @@
 """Memory that allocators keep for later, and when it goes back to the system.
 
-Texts at hand come and go among arrays of all sizes, so that what is free lies between what is not. Left alone
-that was 190 MB after 128,000 articles, and grew.
+They cannot tell that nobody will ask for it soon. Of a filter that left it to them, 190 MB lay free between
+what was not after 128,000 articles, and more with each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 def give_back() -> None:
     """Let allocators give back what they keep, where they can be told to, which takes some milliseconds."""
+    pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
-    pa.default_memory_pool().release_unused()
