@@ -35,6 +35,7 @@ _MORE = 0.05  # part of it by which the process grows until it tries that once m
 _MOST = 0.95  # part of it from which on it is tried every time
 _GAP = 2**14  # bytes between two pieces of a file up to which what lies between them is read, too
 _NEAR = 2**20  # bytes of a file that are read at once for several pieces
+_COLD = 0.25  # part of the machine's memory from which on a file may not stay in it: the disk is asked early
 _PAGE = mmap.PAGESIZE
 _HUGE = 2**21  # bytes in a huge page
 
@@ -44,6 +45,14 @@ def _resident() -> float:
     try:
         return int(Path("/proc/self/statm").read_bytes().split()[1]) * _PAGE
     except OSError:
+        return float("inf")
+
+
+def _machine() -> float:
+    """Bytes of memory of the machine; without end where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * float(_PAGE)
+    except (AttributeError, OSError, ValueError):
         return float("inf")
 
 
@@ -135,6 +144,8 @@ class Spool:
             return
         size, near = self.dtype.itemsize, np.empty(_NEAR, np.uint8)
         places, ends, raw = starts * size, bounds * size, out.view(np.uint8)
+        if self.size * size > _COLD * _machine() and hasattr(os, "posix_fadvise"):
+            files.ask(self.file.fileno(), places, ends, os.POSIX_FADV_WILLNEED)
         done = files.gather(self.file.fileno(), places, ends, _GAP, near, raw)
         for piece in range(done, starts.size):
             self.read(int(starts[piece]), out[bounds[piece] : bounds[piece + 1]])

@@ -139,7 +139,7 @@ def test_what_is_held_grows_whatever_the_system_promises(promised, looked_at):
 
 @given(
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), max_size=9), st.sampled_from([0, 10**6]),
-    st.booleans(), st.sampled_from([{"_GAP": 2**14}, {"_GAP": 3}, {"_NEAR": 16}]),
+    st.booleans(), st.sampled_from([{"_GAP": 2**14}, {"_GAP": 3}, {"_NEAR": 16}, {"_COLD": 0}]),
 )  # fmt: skip
 @settings(deadline=None)
 def test_pieces_are_gathered(pieces, memory, looked_at, limits):

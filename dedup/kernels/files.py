@@ -16,6 +16,7 @@ _LONG: Any = types.int64
 _SIGNATURE: Any = _LONG(types.int32, types.voidptr, types.uint64, _LONG)
 _pread: Any = types.ExternalFunction("pread", _SIGNATURE)
 _pwrite: Any = types.ExternalFunction("pwrite", _SIGNATURE)
+_advise: Any = types.ExternalFunction("posix_fadvise", types.int32(types.int32, _LONG, _LONG, types.int32))
 
 
 @inner
@@ -34,6 +35,16 @@ def read(files: Any, places: Any, bounds: Any, out: Any) -> bool:
     for b in range(files.size):
         whole &= _is_read(files[b], places[b], out[bounds[b] : bounds[b + 1]])
     return whole
+
+
+@kernel
+def ask(file: Any, places: Any, bounds: Any, advice: int) -> None:
+    """Ask the disk for pieces of a file, all of them before one is waited for; the rest as in `gather`.
+
+    `advice`: the system's number for it, `os.POSIX_FADV_WILLNEED`; not every system has such a thing.
+    """
+    for p in range(places.size):
+        _advise(file, places[p], bounds[p + 1] - bounds[p], advice)
 
 
 @kernel

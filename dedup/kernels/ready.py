@@ -191,6 +191,8 @@ def _keep() -> None:
     lists.recall(keys, lines, np.empty(0, np.bool_))
     files.read(np.empty(0, np.int32), counts, bounds, data)
     files.gather(0, counts, bounds, 0, data, data)
+    if hasattr(os, "posix_fadvise"):
+        files.ask(0, counts, bounds, os.POSIX_FADV_WILLNEED)
     files.write(0, counts, bounds, data)
     kept = counts, counts, np.zeros((0, 2), np.int64), counts, counts, data
     lists.count_kept(keys, *kept, counts)
