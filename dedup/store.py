@@ -5,7 +5,7 @@ Texts of articles that an earlier report kept stay there, and are read when they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dedup.csr import Offsets, offsets_of
+from dedup.csr import Offsets, counts_of, offsets_of
 from dedup.io.kept import Kept
 from dedup.report.texts import SortedTexts
 from dedup.schema import INPUT, SKETCH
@@ -150,15 +150,13 @@ class Articles:
         data = scratch.spool(np.uint8)
         columns: dict[str, list[pa.Array]] = {name: [] for name in DETAILS.names}
         held, places, sizes = ([np.empty(0, np.int64)] for _ in range(3))
-        for batch in ahead(batches) if threads > 1 else batches:
-            raw, bounds = utf8(batch["text"])
-            data.append(raw[bounds[0] : bounds[-1]])
-            held.append(np.diff(bounds))
+        for batch, own in _texts_to(data, batches, threads):
+            held.append(own)
             for name, column in columns.items():
                 column.append(batch[name])
             if kept is not None:
                 places.append(_numbers(batch, "kept", -1))
-                sizes.append(np.where(places[-1] >= 0, _numbers(batch, "bytes", 0), held[-1]))
+                sizes.append(np.where(places[-1] >= 0, _numbers(batch, "bytes", 0), own))
             scratch.let_go()
         order = pc.sort_indices(pa.chunked_array(columns["id"], DETAILS.field("id").type))
         numbers = order.to_numpy()
@@ -199,6 +197,25 @@ class Articles:
     def texts_by_id(self) -> SortedTexts:
         """The original texts by article id, read when they are asked for."""
         return SortedTexts(self.column("id"), self.texts.taken)
+
+
+def _texts_to(
+    data: Spool, batches: Iterable[pa.RecordBatch], threads: int
+) -> Iterator[tuple[pa.RecordBatch, NDArray[np.int64]]]:
+    """The batches, and the sizes of their texts, which are put at the end of `data`.
+
+    To read them, to keep their texts and to use them are done side by side if there are `threads`.
+    """
+
+    def kept(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
+        raw, bounds = utf8(batch["text"])
+        data.append(raw[bounds[0] : bounds[-1]])
+        return batch, counts_of(bounds)
+
+    if threads > 1:
+        yield from ahead(map(kept, ahead(batches)))
+    else:
+        yield from map(kept, batches)
 
 
 def _ordered(columns: dict[str, list[pa.Array]], order: pa.Array) -> pa.Table:
