@@ -6,7 +6,6 @@ a run tells nothing new where all of its words are already known to be copied.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,14 +37,7 @@ class Seen:
         starts[texts] = offsets[:-1]
         return cls(starts, np.zeros(int(offsets[-1]), np.uint8))
 
-    def news(
-        self,
-        tokens: Tokens,
-        pairs: NDArray[np.int32],
-        least: int,
-        threads: int,
-        pool: ThreadPoolExecutor | None = None,
-    ) -> NDArray[np.bool_]:
+    def news(self, tokens: Tokens, pairs: NDArray[np.int32], least: int, threads: int) -> NDArray[np.bool_]:
         """Which `pairs` of marked texts share a run of `least` tokens with words not seen, bool (n,)."""
         out = np.empty(len(pairs), np.bool_)
 
@@ -59,6 +51,6 @@ class Seen:
                 out[own],
             )  # fmt: skip
 
-        for _ in in_order(run, range(0, len(pairs), _AT_ONCE), threads, pool):
+        for _ in in_order(run, range(0, len(pairs), _AT_ONCE), threads):
             pass
         return out

@@ -21,7 +21,7 @@ from dedup.online.texts import Known, Texts
 from dedup.online.verdicts import Arrival, Judged, Verdicts
 from dedup.settings import Settings
 
-_FIRST = 16  # candidates of an article that are aligned, those that share most with it
+_FIRST = 16  # candidates that are aligned, those that share most with an article, besides those needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Judge:
         batch = {arrival.spot: arrival.text for arrival in arrivals}
         firsts = self._firsts(arrivals)
         met, posted = self._meet(arrivals, firsts)
-        wanted = {spot for first, rest in met for spot in first + rest} - batch.keys()
+        wanted = {spot for spots in met for spot in spots} - batch.keys()
         wanted |= {first for first in firsts if first is not None} - batch.keys()
         wanted |= {arrival.latest for arrival in arrivals if arrival.latest is not None}
         known = {**self.texts.get(sorted(wanted)), **batch}
@@ -85,7 +85,7 @@ class Judge:
 
     def _meet(
         self, arrivals: Sequence[Arrival], firsts: Sequence[Spot | None]
-    ) -> tuple[list[tuple[list[Spot], list[Spot]]], dict[int, Postings]]:
+    ) -> tuple[list[list[Spot]], dict[int, Postings]]:
         """Whom each article meets: who shares most with it, and other holders of runs; and what to post.
 
         A repeat meets nobody; it is posted if the first of its kind is in another partition.
@@ -110,6 +110,5 @@ class Judge:
         needed = met.needed.tolist()
         out = []
         for first, stop in pairwise(met.bounds.tolist()):
-            cut = min(first + _FIRST, stop)
-            out.append((spots[first:cut], [spots[row] for row in range(cut, stop) if needed[row]]))
+            out.append([spots[row] for row in range(first, stop) if row < first + _FIRST or needed[row]])
         return out, posted

@@ -64,7 +64,7 @@ class Verdicts:
 
     def given(
         self,
-        met: list[tuple[list[Spot], list[Spot]]],
+        met: list[list[Spot]],
         firsts: list[Spot | None],
         posted: dict[int, Postings],
     ) -> Judged:
@@ -98,12 +98,12 @@ class Verdicts:
         texts.credits([(spot, self.known[spot]) for spot in joining])
         return Kin(index.family, held.__getitem__, self._shares, self.judge.settings.copy_share)
 
-    def _aligned(self, met: list[tuple[list[Spot], list[Spot]]]) -> _Oriented:
+    def _aligned(self, met: list[list[Spot]]) -> _Oriented:
         """All pairs that share copy."""
         pairs = []
-        for arrival, (first, rest) in zip(self.arrivals, met, strict=True):
-            own = [arrival.latest] if arrival.latest is not None and arrival.latest not in first else []
-            pairs += [(spot, arrival.spot) for spot in own + first + rest if self._counts(spot, arrival)]
+        for arrival, spots in zip(self.arrivals, met, strict=True):
+            own = [arrival.latest] if arrival.latest is not None and arrival.latest not in spots else []
+            pairs += [(spot, arrival.spot) for spot in own + spots if self._counts(spot, arrival)]
         if not pairs:
             return _Oriented.nothing()
         index = self.judge.index
