@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import queue
 import resource
 import shutil
@@ -23,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+
+from benchmarks.measure import memory
 
 _BATCH = 256
 _SCANNED = 100_000  # articles up to which a scan tells whether the verdicts are right
@@ -219,6 +222,7 @@ def lines(path: Path, count: int, folder: Path) -> Iterator[tuple[str, str, str]
     taken = singles(own, rest[:_SINGLES])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     yield "resident at the most until then, MB, with the interpreter", f"{peak:,.0f}", "1,000"
+    yield "resident then, but for pages of files, MB", f"{memory(os.getpid())[1] / 1e6:,.0f}", "1,000"
     yield "single `check`, p50, ms", f"{taken[len(taken) // 2]:.2f}", "2"
     yield "single `check`, p99, ms", f"{taken[len(taken) * 99 // 100]:.2f}", "8"
     single, theirs = _SINGLES / (sum(taken) / 1e3), peer(rest[_SINGLES : _SINGLES + _PEER])

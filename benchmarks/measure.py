@@ -108,7 +108,7 @@ def _watched(process: subprocess.Popen[bytes], folder: Path, cores: list[int], t
     samples = 0
     while process.poll() is None:
         everyone = tree(process.pid)
-        sizes = [_memory(one) for one in everyone]
+        sizes = [memory(one) for one in everyone]
         run.peak = max(run.peak, sum(all for all, _ in sizes))
         run.anonymous = max(run.anonymous, sum(own for _, own in sizes))
         if samples % _DISK_EVERY == 0:
@@ -143,7 +143,7 @@ def _read(run: Run, code: int, folder: Path) -> Run:
     return run
 
 
-def _memory(process: int) -> tuple[int, int]:
+def memory(process: int) -> tuple[int, int]:
     """RSS of a process, and the part of it that is no file's, in bytes; 0 when it is gone."""
     sizes = _text(Path(f"/proc/{process}/statm")).split()
     return (int(sizes[1]) * _PAGE, (int(sizes[1]) - int(sizes[2])) * _PAGE) if len(sizes) > 2 else (0, 0)
