@@ -168,8 +168,8 @@ def test_no_run_of_the_guaranteed_length_is_missed(tmp_path, monkeypatch, seed):
 
     def spied(self, arrivals, firsts):
         found, changes = plain(self, arrivals, firsts)
-        for arrival, (close, further) in zip(arrivals, found, strict=True):
-            met[arrival.spot.number] = {spot.number for spot in (*close, *further)}
+        for arrival, spots in zip(arrivals, found, strict=True):
+            met[arrival.spot.number] = {spot.number for spot in spots}
         return found, changes
 
     monkeypatch.setattr(Judge, "_meet", spied)
