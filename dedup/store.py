@@ -23,7 +23,7 @@ from dedup.sketch import Sketches, packed, sketches_of
 from dedup.threads import ahead
 from dedup.tokens import Tokens, utf8
 
-_LOOKED_UP = 0.5  # part of the memory that mapped tokens may take while they are looked up at random
+_AT_RANDOM = 0.5  # part of the memory that mapped tokens may take while they are looked up at random
 DETAILS = pa.schema([field for field in INPUT if field.name != "text"])
 
 
@@ -105,7 +105,7 @@ class StoredTokens:
 
     def outgrow(self, memory: int) -> bool:
         """Are they on disk, and too many to be looked up at random with so many bytes of memory?"""
-        return not self.held and self.hashes.size * self.hashes.dtype.itemsize > _LOOKED_UP * memory
+        return not self.held and self.hashes.size * self.hashes.dtype.itemsize > _AT_RANDOM * memory
 
     @property
     def lengths(self) -> NDArray[np.int64]:

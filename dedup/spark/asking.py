@@ -96,7 +96,7 @@ class Question:
 
 def _once(helpers: NDArray[Any], texts: NDArray[Any]) -> NDArray[np.int64]:
     """Helpers and texts, each pair of them once, sorted, int64 (n, 2)."""
-    keys = np.unique(helpers.astype(np.int64) << 32 | texts)
+    keys = np.unique(keys_of(np.stack([helpers, texts], axis=1)))
     return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)
 
 
