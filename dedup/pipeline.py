@@ -275,7 +275,7 @@ class _Run:
             paragraphs = Paragraphs(*(spool.array() for spool in made.paragraphs))
             mark_repeated(
                 tokens, paragraphs, outlets, days(articles.column("published")), self.scratch.memory,
-                self.scratch.let_go,
+                self.scratch.let_go, self.threads,
             )  # fmt: skip
             stage.rows_in, stage.unit_in, stage.rows_out = paragraphs.keys.size, "paragraphs", count
             for spool in made.paragraphs:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dedup.kernels import weigh as kernels
 from dedup.kernels.tokenise import PARAGRAPH
+from dedup.threads import in_order
 from dedup.tokens import Tokens, tokenise
 from dedup.winnow import among
 
@@ -82,19 +83,20 @@ def mark_repeated(
     days: NDArray[np.int64],
     memory: int = 2**32,
     let_go: Callable[[], None] = lambda: None,
+    threads: int = 1,
 ) -> None:
     """Set the BOILERPLATE flag of paragraphs that an outlet repeats across unrelated stories, in place.
 
     `outlets` and `days` int64 (n,): a number for each text's outlet (-1: unknown, such texts are left
     alone) and day (any value if unknown). The paragraph must stand in three stories of one outlet, two
     if it holds a navigation phrase, that share less than a fifth of their other paragraphs, on more than one
-    day where days are known. A part of `memory` bytes bounds how many paragraphs are compared in one go;
-    `let_go` is called as all of them are looked at.
+    day where days are known. A part of `memory` bytes bounds how many paragraphs are compared in one go, by
+    all `threads`; `let_go` is called as all of them are looked at.
     """
     bounds = np.searchsorted(paragraphs.texts, np.arange(len(tokens) + 1))
-    lots = -(-paragraphs.keys.size * _EACH * _PART // memory)
-    found = [np.empty(0, np.int64)]
-    for lot in range(lots):
+    lots = threads * max(1, -(-paragraphs.keys.size * _EACH * _PART // memory))
+
+    def of_lot(lot: int) -> NDArray[np.int64]:
         mixed, some = _several_of(paragraphs, outlets, lot, lots, let_go)
         texts = paragraphs.texts[some]
         order = np.lexsort((texts, days[texts], mixed))
@@ -103,8 +105,10 @@ def mark_repeated(
             mixed[order], paragraphs.keys[some], texts[order], paragraphs.lengths[some], days, tokens.offsets,
             paragraphs.keys, bounds, paragraphs.lengths, np.array(STORIES), RELATED, LARGEST, marked,
         )  # fmt: skip
-        found.append(some[marked])
         let_go()
+        return some[marked]
+
+    found = list(in_order(of_lot, range(lots), threads))
     rows = np.sort(np.concatenate(found))
     for first in range(0, rows.size, _MARKED):
         own = rows[first : first + _MARKED]
