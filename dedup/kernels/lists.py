@@ -14,7 +14,7 @@ from dedup.kernels import inner, kernel
 from dedup.kernels.bits import load8
 
 KEY_BITS = 40
-CONTEXT_BITS = 28  # `kernels.meet.contexts`
+CONTEXT_BITS = 42  # `kernels.meet.contexts`
 LINE = 8  # words of 64 bits in a line of a Bloom filter: what the processor fetches at once
 _PROBES = 6  # bits of a line that stand for a key
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -55,7 +55,7 @@ def take_chained(
 ) -> None:  # fmt: skip
     """Fill in the chained postings of `wanted`, in the order they came, up to `ends` int64, which move down.
 
-    `numbers` and `contexts` uint32 of all postings, `out_numbers` and `out_contexts` of those wanted.
+    `numbers` uint32 and `contexts` uint64 of all postings, `out_numbers` and `out_contexts` of those wanted.
     """
     for w in range(wanted.size):
         p = heads[_part(wanted[w], heads.size)]

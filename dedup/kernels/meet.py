@@ -10,13 +10,13 @@ from dedup.kernels import inner, kernel
 from dedup.kernels.buckets import MOST, NEEDED, OF_BAND, STRONG, WEAK, _ways
 
 DEPTH = 7  # tokens on each side of a fingerprint that its context tells of
-BITS = 2  # for each of them
+BITS = 3  # for each of them: a run that is a token short passes for a long one 1 time in 8
 _MIX = np.uint32(0x9E3779B1)
 
 
 @kernel
 def contexts(around: Any, known: Any, out: Any) -> None:
-    """Fill `out` uint32 with `BITS` for each of the nearest tokens around a fingerprint (`surroundings`).
+    """Fill `out` uint64 with `BITS` for each of the nearest tokens around a fingerprint (`surroundings`).
 
     The lowest are those of the tokens before it, the nearest first; then come those behind it.
     """
@@ -55,7 +55,7 @@ def meet(
     """Let texts meet, one after another, those that stand in their buckets already, and post each of them.
 
     The postings of text t are `offsets[t]:offsets[t + 1]`: `cells` int64 its keys' numbers, `spots`, `known`
-    and `brief` as in `buckets`, `context` uint32. Each of n keys has a list in each partition, that of key c
+    and `brief` as in `buckets`, `context` uint64. Each of n keys has a list in each partition, that of key c
     in partition p at p * n + c: `bounds` int64, `listed` uint32 the numbers of articles, and
     `listed_context`. Text t looks into the partitions in which `reach` bool (texts, partitions) is true; if
     it is `posted` bool (texts,), it gets the number `numbers` uint32 (texts,) in the partition `own` int64

@@ -163,10 +163,10 @@ def _meet() -> None:
     def none(dtype: Any) -> Any:
         return np.empty(0, dtype)
 
-    around, known, context = np.empty((0, 2, 7), np.uint32), np.empty((0, 2), np.uint8), none(np.uint32)
+    around, known, context = np.empty((0, 2, 7), np.uint32), np.empty((0, 2), np.uint8), none(np.uint64)
     meet.contexts(around, known, context)
     bounds, one, numbers = np.zeros(2, np.int64), np.zeros(1, np.int64), np.zeros(1, np.uint32)
-    lists = one, none(np.uint32), none(np.uint32)
+    lists = one, none(np.uint32), none(np.uint64)
     chained = none(np.uint32), none(np.int32), none(np.int32)
     reach, posted = np.zeros((1, 1), np.bool_), np.zeros(1, np.bool_)
     meet.meet(
@@ -182,11 +182,11 @@ def _keep() -> None:
 
     bounds, keys, numbers = np.zeros(1, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint32)
     data = np.empty(0, np.uint8)
-    postings, lines, counts = (keys, numbers, numbers), np.zeros((1, lists.LINE), np.uint64), bounds[:0]
+    postings, lines, counts = (keys, numbers, keys), np.zeros((1, lists.LINE), np.uint64), bounds[:0]
     chains = np.empty(0, np.int32), np.full(2, -1, np.int32)
     lists.chain(keys, 0, 0, *chains)
     lists.count_chained(keys, keys, *chains, counts)
-    lists.take_chained(keys, *postings, *chains, counts, numbers, numbers)
+    lists.take_chained(keys, *postings, *chains, counts, numbers, keys)
     lists.remember(keys, lines)
     lists.recall(keys, lines, np.empty(0, np.bool_))
     files.read(np.empty(0, np.int32), counts, bounds, data)
@@ -196,7 +196,7 @@ def _keep() -> None:
     files.write(0, counts, bounds, data)
     kept = counts, counts, np.zeros((0, 2), np.int64), counts, counts, data
     lists.count_kept(keys, *kept, counts)
-    lists.take_kept(keys, *kept, counts, numbers, numbers)
+    lists.take_kept(keys, *kept, counts, numbers, keys)
     lists.pack(*postings, 20, 20, 0, data)
     lists.unpack(data, 0, 20, 20, bounds, keys, *postings)
 

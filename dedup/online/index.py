@@ -37,7 +37,7 @@ from dedup.online.segments import files
 from dedup.settings import Settings
 from dedup.threads import in_order
 
-FORMAT = 4  # with smaller Bloom filters
+FORMAT = 5  # with more of what stands around a posting
 DAY = 86_400_000_000  # microseconds
 _A_MONTH, _REACHED = 30, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT = b"about"

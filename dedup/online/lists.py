@@ -23,7 +23,7 @@ from dedup.kernels import lists as kernels
 from dedup.kernels.lists import KEY_BITS
 from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks
-from dedup.online.segments import LOG, Segment, Store, read
+from dedup.online.segments import LOG, Segment, Store, logged, read
 
 MOST = 2**20  # postings in memory that become a segment
 FULL = 4 * MOST  # for which whoever posts more waits until an earlier segment is written
@@ -35,12 +35,12 @@ class Found(NamedTuple):
 
     bounds: Offsets
     numbers: NDArray[np.uint32]
-    contexts: NDArray[np.uint32]
+    contexts: NDArray[np.uint64]
 
     @classmethod
     def nothing(cls, keys: int) -> Found:
         """No postings of so many keys."""
-        return cls(np.zeros(keys + 1, np.int64), np.empty(0, np.uint32), np.empty(0, np.uint32))
+        return cls(np.zeros(keys + 1, np.int64), np.empty(0, np.uint32), np.empty(0, np.uint64))
 
     @classmethod
     def joined(cls, parts: list[Found]) -> Found:
@@ -93,7 +93,7 @@ class Lists:
             kernels.count_chained(wanted, recent.postings.keys, recent.nexts, recent.heads, counts)
         offsets = offsets_of(counts)
         ends, count = offsets[1:].copy(), offsets[-1]
-        numbers, contexts = np.empty(count, np.uint32), np.empty(count, np.uint32)
+        numbers, contexts = np.empty(count, np.uint32), np.empty(count, np.uint64)
         for recent in (self._recent, self._full):
             kernels.take_chained(
                 wanted, *recent.postings, recent.nexts, recent.heads, ends, numbers, contexts
@@ -119,7 +119,7 @@ class Lists:
     def log(self, postings: Postings) -> Changes:
         """What is to be written for postings to be durable, before they are `added`."""
         self._next += 1  # whatever becomes of it, no other log has this number
-        value = b"".join(column.tobytes() for column in postings)
+        value = logged(postings)
         return [(self._store.family, b"l" + LOG.pack(self._next - 1), value)]
 
     def added(self, postings: Postings) -> None:

@@ -58,7 +58,7 @@ class Meetings:
     beside: int  # tokens of a guaranteed run beside its fingerprint
     known: NDArray[np.uint8]  # (postings, 2) tokens before and behind
     brief: NDArray[np.bool_]  # (postings,) is the text a short one?
-    contexts: NDArray[np.uint32]  # (postings,)
+    contexts: NDArray[np.uint64]  # (postings,)
     keys: NDArray[np.uint64]  # different ones, rising, as the index has them
     cells: NDArray[np.int64]  # (postings,) the key of each
 
@@ -109,10 +109,10 @@ class Meetings:
 
 def _around(
     tokens: Tokens, found: Postings, settings: Settings
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.uint32]]:
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.uint64]]:
     """What stands around postings: tokens before and behind, is the text a short one, and contexts."""
     around, known, brief = surroundings(found, tokens, settings)
-    contexts = np.empty(brief.size, np.uint32)
+    contexts = np.empty(brief.size, np.uint64)
     meet.contexts(around, known, contexts)
     return known, brief, contexts
 

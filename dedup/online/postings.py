@@ -18,12 +18,12 @@ class Postings(NamedTuple):
 
     keys: NDArray[np.uint64]
     numbers: NDArray[np.uint32]  # articles
-    contexts: NDArray[np.uint32]  # `kernels.meet.contexts`
+    contexts: NDArray[np.uint64]  # `kernels.meet.contexts`
 
     @classmethod
     def room(cls, count: int) -> Postings:
         """Room for so many."""
-        return cls(np.empty(count, np.uint64), np.empty(count, np.uint32), np.empty(count, np.uint32))
+        return cls(np.empty(count, np.uint64), np.empty(count, np.uint32), np.empty(count, np.uint64))
 
     @classmethod
     def joined(cls, parts: list[Postings]) -> Postings:

@@ -3,7 +3,7 @@
 Logs, and which segments there are, stand in a column family. Its keys begin with a letter; numbers in them
 are big-endian:
 
-    l + log (uint32)          postings of one batch: their keys uint64, numbers and contexts uint32
+    l + log (uint32)          postings of one batch: their keys uint64, contexts uint64, and numbers uint32
     s + first and last log    that there is a segment of these logs: how many postings it has, uint64
 
 A segment's file has a head (`_HEAD`: what it is, first and last log, postings, bits of an article's number,
@@ -39,6 +39,7 @@ from dedup.report.atomic import sync_folder
 LOG, _NAME, _COUNT = struct.Struct(">I"), struct.Struct(">II"), struct.Struct(">Q")
 _HEAD, _WHAT = struct.Struct("<8sIIQI16s"), b"dedup\0p1"
 SUFFIX = ".postings"  # of segments' files
+_LOGGED = 20  # bytes of a posting in a log
 _BLOCK = 128  # postings in a block, on average
 _FEWEST = 256  # blocks of a segment
 _BITS = 10  # of a Bloom filter for a posting: of keys that are not there, 1 in 200 seems to be
@@ -146,10 +147,10 @@ class Store:
     def logs(self) -> Iterator[tuple[int, Postings]]:
         """The logs that are in no segment yet."""
         for key, value in self.rocks.range(self.family, b"l"):
-            count = len(value) // 16
-            keys = np.frombuffer(value, np.uint64, count)
-            rest = np.frombuffer(value, np.uint32, 2 * count, keys.nbytes)
-            yield LOG.unpack(key[1:])[0], Postings(keys, rest[:count], rest[count:])
+            count = len(value) // _LOGGED
+            keys, contexts = np.frombuffer(value, np.uint64, 2 * count).reshape(2, -1)
+            numbers = np.frombuffer(value, np.uint32, count, 16 * count)
+            yield LOG.unpack(key[1:])[0], Postings(keys, numbers, contexts)
 
     def segments(self) -> list[Segment]:
         """The segments there are, the earliest first."""
@@ -266,7 +267,7 @@ class Store:
 
     def problems(self, segments: list[Segment], articles: int) -> Iterator[str]:
         """What cannot be read, or leads to none of so many articles."""
-        sizes = {b"l": 16, b"s": _COUNT.size}
+        sizes = {b"l": _LOGGED, b"s": _COUNT.size}
         for key, value in self.rocks.range(self.family, b""):
             if key[:1] not in sizes or len(value) % sizes[key[:1]]:
                 yield f"{self.family}: {key!r} is damaged"
@@ -276,6 +277,11 @@ class Store:
         for segment in segments:
             if not segment.is_sound() or _most(segment) >= articles:
                 yield f"{self.family}: the segment {segment.first} to {segment.last} is damaged"
+
+
+def logged(postings: Postings) -> bytes:
+    """Postings as they stand in a log."""
+    return b"".join(column.tobytes() for column in (postings.keys, postings.contexts, postings.numbers))
 
 
 def files(folder: Path) -> dict[str, set[Path]]:

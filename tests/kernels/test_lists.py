@@ -18,7 +18,7 @@ KEYS = st.lists(st.integers(0, 2**40 - 1), max_size=60)
 
 def postings(rows):
     keys, numbers, contexts = zip(*rows, strict=True) if rows else ((), (), ())
-    return Postings(np.array(keys, np.uint64), np.array(numbers, np.uint32), np.array(contexts, np.uint32))
+    return Postings(np.array(keys, np.uint64), np.array(numbers, np.uint32), np.array(contexts, np.uint64))
 
 
 def by_key(rows):
@@ -46,7 +46,7 @@ def test_chains(rows, wanted, ranges):
     ends, numbers, contexts = (
         bounds[1:].copy(),
         np.empty(bounds[-1], np.uint32),
-        np.empty(bounds[-1], np.uint32),
+        np.empty(bounds[-1], np.uint64),
     )
     kernels.take_chained(wanted, *own, nexts, heads, ends, numbers, contexts)
     there = by_key(rows)
@@ -109,7 +109,7 @@ def test_blocks(rows, blocks, start, number_bits):
     counts = np.zeros(wanted.size, np.int64)
     kernels.count_kept(wanted, *kept, counts)
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    numbers, contexts = np.empty(len(rows), np.uint32), np.empty(len(rows), np.uint32)
+    numbers, contexts = np.empty(len(rows), np.uint32), np.empty(len(rows), np.uint64)
     kernels.take_kept(wanted, *kept, offsets[1:].copy(), numbers, contexts)
     assert lists(wanted.tolist(), offsets, numbers, contexts) == by_key(rows)
 

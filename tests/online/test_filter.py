@@ -282,7 +282,7 @@ def test_another_version_is_refused_with_both_values(index):
     about = json.loads(own.rocks.get("default", b"about"))
     own.rocks.write([("default", b"about", json.dumps({**about, "format": 99}).encode())])
     own.close()
-    with pytest.raises(IndexStoreError, match="format 99, this version of dedup reads 4"):
+    with pytest.raises(IndexStoreError, match="format 99, this version of dedup reads 5"):
         dedup.Filter(index)
 
 

@@ -19,7 +19,7 @@ from dedup.online.segments import SUFFIX, Store, files
 
 def postings(rows):
     keys, numbers, contexts = zip(*rows, strict=True) if rows else ((), (), ())
-    return Postings(np.array(keys, np.uint64), np.array(numbers, np.uint32), np.array(contexts, np.uint32))
+    return Postings(np.array(keys, np.uint64), np.array(numbers, np.uint32), np.array(contexts, np.uint64))
 
 
 class Opened:

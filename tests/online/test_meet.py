@@ -21,8 +21,8 @@ def same(one, other, side, known):
     """Tokens next to two fingerprints whose bits agree, of those known of the first."""
     count = 0
     while count < min(known, 7):
-        shift = 2 * (7 * side + count)
-        if (one >> shift & 3) != (other >> shift & 3):
+        shift = 3 * (7 * side + count)
+        if (one >> shift & 7) != (other >> shift & 7):
             break
         count += 1
     return count
@@ -61,7 +61,7 @@ def slow(postings, reach, own, numbers, posted, lists):
 def test_meeting(seed):
     draw = random.Random(seed)
     keys, parts, texts = draw.randint(1, 5), draw.randint(1, 3), draw.randint(0, 6)
-    contexts = [draw.randrange(2**28) for _ in range(3)]
+    contexts = [draw.randrange(2**42) for _ in range(3)]
     lists = {
         (key, part): [(number, draw.choice(contexts)) for number in range(draw.randint(0, MOST))]
         for key in range(keys)
@@ -83,7 +83,7 @@ def test_meeting(seed):
     cells = [list(lists[key, part]) for part in range(parts) for key in range(keys)]
     bounds = np.cumsum([0, *map(len, cells)])
     listed = np.array([number for cell in cells for number, _ in cell], np.uint32)
-    listed_context = np.array([context for cell in cells for _, context in cell], np.uint32)
+    listed_context = np.array([context for cell in cells for _, context in cell], np.uint64)
     added, nexts, heads = (
         np.empty(len(flat), np.uint32),
         np.full(len(flat), -2, np.int32),
@@ -94,7 +94,7 @@ def test_meeting(seed):
         np.cumsum([0, *map(len, postings)]),
         np.array([row[0] for row in flat], np.int64),
         np.array([row[1] for row in flat], np.int32),
-        np.array([row[2] for row in flat], np.uint32),
+        np.array([row[2] for row in flat], np.uint64),
         np.array([row[3] for row in flat], np.uint8).reshape(-1, 2),
         np.array([row[4] for row in flat], np.bool_),
         BESIDE,
@@ -144,10 +144,10 @@ def test_ranks(meetings, least):
 
 def test_contexts():
     around = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint32)
-    out = np.empty(1, np.uint32)
+    out = np.empty(1, np.uint64)
     meet.contexts(around, np.array([[3, 2]], np.uint8), out)
-    bits = [(value * 0x9E3779B1 & 0xFFFFFFFF) >> 30 for value in (1, 2, 3, 4, 5)]
-    assert out[0] == sum(own << 2 * place for own, place in zip(bits, (0, 1, 2, 7, 8), strict=True))
+    bits = [(value * 0x9E3779B1 & 0xFFFFFFFF) >> 29 for value in (1, 2, 3, 4, 5)]
+    assert out[0] == sum(own << 3 * place for own, place in zip(bits, (0, 1, 2, 7, 8), strict=True))
 
 
 @pytest.mark.parametrize("seed", range(4))
