@@ -11,6 +11,8 @@ from dedup.kernels.buckets import MOST, NEEDED, OF_BAND, STRONG, WEAK, _ways
 
 DEPTH = 7  # tokens on each side of a fingerprint that its context tells of
 BITS = 3  # for each of them: a run that is a token short passes for a long one 1 time in 8
+_PLACE, _NUMBER, _PARTITION, _TEXT = (np.uint64(bit) for bit in (2, 13, 45, 55))  # lowest bits of a meeting
+_PLACES = np.uint64(2047)
 _MIX = np.uint32(0x9E3779B1)
 
 
@@ -67,8 +69,11 @@ def meet(
     number, all by posting. Of what is not added, `nexts` stays as it is. `counts` int32 are the lists'
     lengths, kept up to date.
 
-    Fills `out` uint64, one for each posting and each on its lists, with text << 44 | partition << 34 |
-    number << 2 | evidence. Returns how many there are.
+    In a list of `few` or more that is a band's, only the first is met on strong evidence.
+
+    Fills `out` uint64, one for each posting and each on its lists, with text << 55 | partition << 45 |
+    number << 13 | place << 2 | evidence: of up to 512 texts and 1,024 partitions, and the fingerprint's place
+    modulo 2,048; bands lie apart from one another. Returns how many there are.
     """
     partitions = reach.shape[1]
     n = (bounds.size - 1) // partitions
@@ -76,6 +81,10 @@ def meet(
     for t in range(offsets.size - 1):
         for p in range(offsets[t], offsets[t + 1]):
             seen = 0  # ways that needed pairs have seen
+            told = False  # whether it met another in this band
+            place = np.int64(spots[p])
+            if spots[p] == OF_BAND:
+                place = beside * (p - offsets[t])
             for q in range(partitions):
                 if not reach[t, q]:
                     continue
@@ -92,7 +101,9 @@ def meet(
                         continue
                     evidence = WEAK
                     if spots[p] == OF_BAND:
-                        evidence = STRONG
+                        if not told or counts[cell] < few:
+                            evidence = STRONG
+                        told = True
                     else:
                         ways = _told(np.int64(context[p]), known[p], np.int64(theirs), beside)
                         if ways & ~seen != 0:
@@ -101,9 +112,10 @@ def meet(
                             evidence = STRONG
                         seen |= ways
                     out[filled] = (
-                        np.uint64(t) << np.uint64(44)
-                        | np.uint64(q) << np.uint64(34)
-                        | np.uint64(number) << np.uint64(2)
+                        np.uint64(t) << _TEXT
+                        | np.uint64(q) << _PARTITION
+                        | np.uint64(number) << _NUMBER
+                        | (np.uint64(place) & _PLACES) << _PLACE
                         | np.uint64(evidence)
                     )
                     filled += 1
@@ -154,26 +166,31 @@ def _chain(cell: int, posting: int, nexts: Any, heads: Any) -> None:
 
 
 @kernel
-def rank(meetings: Any, least: int, bounds: Any, out: Any) -> None:
+def rank(meetings: Any, least: int, beside: int, bounds: Any, out: Any) -> None:
     """Fill `out` uint64 with the pairs among sorted `meetings` (`meet`) that are worth comparing.
 
-    Those that meet on more than weak evidence, or `least` times. Text t's are `bounds[t]:bounds[t + 1]` of
-    int64, those that meet most often first: MOST - times << 43 | partition << 33 | number << 1, and 1 more if
-    the pair is needed.
+    Those that meet on more than weak evidence, or `least` times in places of which two lie `beside` tokens
+    apart: fingerprints that lie together may be those of one run that is shorter than those needed. Text t's
+    are `bounds[t]:bounds[t + 1]` of int64, those that meet most often first: MOST - times << 43 | partition
+    << 33 | number << 1, and 1 more if the pair is needed.
     """
     kept, first = 0, 0
+    evidence, lowest, highest = np.uint64(WEAK), _PLACES, np.uint64(0)
     bounds[:] = 0
-    for m in range(1, meetings.size + 1):
-        if m < meetings.size and meetings[m] >> np.uint64(2) == meetings[first] >> np.uint64(2):
+    for m in range(meetings.size):
+        evidence = max(evidence, meetings[m] & np.uint64(3))
+        place = meetings[m] >> _PLACE & _PLACES
+        lowest, highest = min(lowest, place), max(highest, place)
+        if m + 1 < meetings.size and meetings[m + 1] >> _NUMBER == meetings[first] >> _NUMBER:
             continue
-        evidence, times = meetings[m - 1] & np.uint64(3), min(m - first, MOST)
-        if evidence != WEAK or times >= least:
-            place = np.uint64(meetings[first] >> np.uint64(2)) & np.uint64((1 << 42) - 1)
+        times = min(m + 1 - first, MOST)
+        if evidence != WEAK or (times >= least and highest - lowest >= np.uint64(beside)):
+            both = np.uint64(meetings[first] >> _NUMBER) & np.uint64((1 << 42) - 1)
             needed = np.uint64(evidence == NEEDED)
-            out[kept] = np.uint64(MOST - times) << np.uint64(43) | place << np.uint64(1) | needed
+            out[kept] = np.uint64(MOST - times) << np.uint64(43) | both << np.uint64(1) | needed
             kept += 1
-            bounds[np.int64(meetings[first] >> np.uint64(44)) + 1] = kept
-        first = m
+            bounds[np.int64(meetings[first] >> _TEXT) + 1] = kept
+        first, evidence, lowest, highest = m + 1, np.uint64(WEAK), _PLACES, np.uint64(0)
     for text in range(bounds.size - 1):
         bounds[text + 1] = max(bounds[text], bounds[text + 1])
         out[bounds[text] : bounds[text + 1]].sort()

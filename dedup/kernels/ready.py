@@ -173,7 +173,7 @@ def _meet() -> None:
         bounds, none(np.int64), none(np.int32), context, known, none(np.bool_), 7, reach, one, numbers,
         posted, *lists, 16, 64, *chained, none(np.int32), none(np.uint64),
     )  # fmt: skip
-    meet.rank(none(np.uint64), 3, bounds, none(np.uint64))
+    meet.rank(none(np.uint64), 3, 7, bounds, none(np.uint64))
 
 
 def _keep() -> None:

@@ -104,7 +104,7 @@ class Meetings:
             if own.any():
                 cells = self.cells[own]
                 posted[places.days[column]] = Posted(self.keys[cells], added[own], self.contexts[own])
-        return _worth_comparing(np.sort(out[:filled]), places.own.size), posted
+        return _worth_comparing(np.sort(out[:filled]), places.own.size, self.beside), posted
 
 
 def _around(
@@ -117,9 +117,9 @@ def _around(
     return known, brief, contexts
 
 
-def _worth_comparing(meetings: NDArray[np.uint64], texts: int) -> Met:
+def _worth_comparing(meetings: NDArray[np.uint64], texts: int, beside: int) -> Met:
     """Of sorted meetings, as `kernels.meet.meet` has them, the pairs that may share copy."""
     bounds, pairs = np.empty(texts + 1, np.int64), np.empty(meetings.size, np.uint64)
-    meet.rank(meetings, _BUCKETS, bounds, pairs)
+    meet.rank(meetings, _BUCKETS, beside, bounds, pairs)
     own = pairs[: bounds[-1]].astype(np.int64)
     return Met(bounds, own >> 33 & 1023, own >> 1 & 0xFFFFFFFF, (own & 1).astype(np.bool_))

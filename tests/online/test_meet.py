@@ -32,8 +32,9 @@ def slow(postings, reach, own, numbers, posted, lists):
     """Meetings as tuples; `lists` by key and partition, changed in place."""
     found = []
     for text, rows in enumerate(postings):
-        for key, spot, context, known, brief in rows:
-            seen = set()
+        for row, (key, spot, context, known, brief) in enumerate(rows):
+            seen, told = set(), False
+            cell = (BESIDE * row if spot == OF_BAND else spot) % 2048
             for part in range(len(reach[text])):
                 if not reach[text][part]:
                     continue
@@ -41,13 +42,15 @@ def slow(postings, reach, own, numbers, posted, lists):
                     if posted[text] and part == own[text] and number == numbers[text]:
                         continue
                     if spot == OF_BAND:
-                        found.append((text, part, number, STRONG))
+                        is_strong = not told or len(lists[key, part]) < FEW
+                        found.append((text, part, number, cell, STRONG if is_strong else WEAK))
+                        told = True
                         continue
                     before, behind = same(context, theirs, 0, known[0]), same(context, theirs, 1, known[1])
                     ways = {i for i in range(before + 1) if BESIDE - i <= behind}
                     evidence = NEEDED if ways - seen else STRONG if brief else WEAK
                     seen |= ways
-                    found.append((text, part, number, evidence))
+                    found.append((text, part, number, cell, evidence))
             if posted[text]:
                 place = lists[key, own[text]]
                 alike = any(theirs == context for _, theirs in place)
@@ -72,7 +75,7 @@ def test_meeting(seed):
         rows = []
         for _ in range(draw.randint(0, 6)):
             known = draw.randint(0, 7), draw.randint(0, 7)
-            spot = OF_BAND if draw.random() < 0.2 else 5
+            spot = OF_BAND if draw.random() < 0.2 else draw.randrange(5_000)
             rows.append((draw.randrange(keys), spot, draw.choice(contexts), known, draw.random() < 0.3))
         postings.append(rows)
     reach = [[draw.random() < 0.7 for _ in range(parts)] for _ in range(texts)]
@@ -105,7 +108,7 @@ def test_meeting(seed):
         bounds, listed, listed_context, FEW, MOST, added, nexts, heads, counts, out,
     )  # fmt: skip
     found = [
-        (value >> 44, value >> 34 & 1023, value >> 2 & 0xFFFFFFFF, value & 3)
+        (value >> 55, value >> 45 & 1023, value >> 13 & 0xFFFFFFFF, value >> 2 & 2047, value & 3)
         for value in out[:filled].tolist()
     ]
     assert found == slow(postings, reach, own, numbers, posted, lists)
@@ -122,21 +125,36 @@ PAIRS = st.tuples(st.integers(0, 4), st.sampled_from([0, 1, 1023]), st.sampled_f
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(PAIRS, st.sampled_from([WEAK, STRONG, NEEDED])), max_size=60), st.integers(1, 4))
+@given(
+    st.lists(
+        st.tuples(PAIRS, st.sampled_from([0, 1, 6, 8, 2047]), st.sampled_from([WEAK, WEAK, STRONG, NEEDED])),
+        max_size=60,
+    ),
+    st.integers(1, 4),
+)
 def test_ranks(meetings, least):
-    packed = sorted(t << 44 | q << 34 | number << 2 | evidence for (t, q, number), evidence in meetings)
+    """Weak pairs are kept if they meet often enough, and not all in one short run."""
+    packed = sorted(
+        t << 55 | q << 45 | number << 13 | cell << 2 | evidence for (t, q, number), cell, evidence in meetings
+    )
     bounds, out = np.empty(6, np.int64), np.empty(len(packed), np.uint64)
-    meet.rank(np.array(packed, np.uint64), least, bounds, out)
+    meet.rank(np.array(packed, np.uint64), least, BESIDE, bounds, out)
     found = [
         [(v >> 33 & 1023, v >> 1 & 0xFFFFFFFF, v & 1) for v in out[a:b].tolist()] for a, b in pairwise(bounds)
     ]
     expected = []
     for text in range(5):
-        told = defaultdict(list)
-        for (t, *place), evidence in meetings:
+        told, cells = defaultdict(list), defaultdict(set)
+        for (t, *place), cell, evidence in meetings:
             if t == text:
                 told[tuple(place)].append(evidence)
-        kept = [place for place, all_ in told.items() if max(all_) != WEAK or len(all_) >= least]
+                cells[tuple(place)].add(cell)
+        often = {
+            place
+            for place, all_ in told.items()
+            if len(all_) >= least and max(cells[place]) - min(cells[place]) >= BESIDE
+        }
+        kept = [place for place, all_ in told.items() if max(all_) != WEAK or place in often]
         kept.sort(key=lambda place: (-len(told[place]), place))
         expected.append([(*place, int(max(told[place]) == NEEDED)) for place in kept])
     assert found == expected
