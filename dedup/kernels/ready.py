@@ -6,14 +6,11 @@ compiled code in the cache that every later run loads from.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +18,8 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
+
+from dedup.memory import uncollected
 
 _LOG = logging.getLogger("dedup")
 _LIMIT = 300  # seconds after which a half that hangs is left to the run itself
@@ -88,7 +87,7 @@ def _compile_all() -> bool:
         stderr=subprocess.DEVNULL,
     )
     try:
-        with _uncollected():
+        with uncollected():
             _compile_here()
         return other.wait(_LIMIT) == 0
     except subprocess.TimeoutExpired:
@@ -124,18 +123,6 @@ def _marker() -> Path | None:
         binding.get_host_cpu_name(),
     )
     return folder / f"compiled-{sha256(repr(facts).encode()).hexdigest()[:16]}"
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Leave cyclic garbage alone for a while: looking for it is a tenth of a compiler's time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _pair() -> tuple[Any, ...]:
@@ -279,5 +266,5 @@ def _compile_there() -> None:
 
 
 if __name__ == "__main__":
-    with _uncollected():
+    with uncollected():
         _compile_there()

@@ -19,6 +19,7 @@ from dedup.io.items import row_of
 from dedup.io.place import Place
 from dedup.io.record import FIELDS
 from dedup.kernels.ready import ready
+from dedup.memory import uncollected
 from dedup.online.boilerplate import Boilerplate
 from dedup.online.index import DAY, Index, Spot, articles_of, key_of, member_of, packed
 from dedup.online.judge import Judge
@@ -73,7 +74,7 @@ class Filter:
 
     def judge(self, many: list[Facts], *, add: bool = True) -> list[Verdict]:
         """The same as `check_many`, or `query`, of articles that are checked already (`facts_of`)."""
-        with self._lock:
+        with self._lock, uncollected():
             return self._judged(many, add=add)
 
     def get(self, id: str) -> tuple[Facts, Verdict] | None:
