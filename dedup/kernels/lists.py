@@ -84,15 +84,24 @@ def remember(keys: Any, lines: Any) -> None:
 
 
 @kernel
-def recall(wanted: Any, lines: Any, out: Any) -> None:
-    """Fill `out` bool with whether each of `wanted` uint64 may be in a Bloom filter."""
+def recall(wanted: Any, lines: Any, bounds: Any, rows: Any, firsts: Any, stops: Any) -> int:
+    """Which of `wanted` uint64 may be among those that a Bloom filter remembers, and where; how many.
+
+    Fills `rows` int64 with their places in `wanted`, and `firsts` and `stops` int64 with the bounds of their
+    blocks, of which `bounds` int64 has those of all.
+    """
+    count = 0
     for w in range(wanted.size):
         line = _part(wanted[w], lines.shape[0])
         there = True
         for probe in range(_PROBES):
             bit = _probe(wanted[w], probe)
             there &= lines[line, bit >> 6] >> np.uint64(bit & 63) & np.uint64(1) != 0
-        out[w] = there
+        if there:
+            block = _part(wanted[w], bounds.size - 1)
+            rows[count], firsts[count], stops[count] = w, bounds[block], bounds[block + 1]
+            count += 1
+    return count
 
 
 @inner

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from dedup.csr import Offsets, counts_of, offsets_of
 from dedup.errors import IndexStoreError
 from dedup.kernels import lists as kernels
-from dedup.kernels.lists import KEY_BITS
 from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks
 from dedup.online.segments import LOG, Segment, Store, logged, read
@@ -103,18 +102,16 @@ class Lists:
 
     def _kept(self, wanted: NDArray[np.uint64]) -> _Kept:
         """The blocks that keys may be in, those of the latest segments first."""
-        latest = self._segments[::-1]
-        asked = np.empty((len(latest), wanted.size), np.bool_)
-        for number, segment in enumerate(latest):
-            kernels.recall(wanted, segment.lines, asked[number])
-        numbers, rows = map(np.ascontiguousarray, np.nonzero(asked))
-        firsts, stops = np.empty(rows.size, np.int64), np.empty(rows.size, np.int64)
-        for segment, first, stop in zip(latest, *_cuts(numbers, len(latest)), strict=True):
-            blocks = wanted[rows[first:stop]] * np.uint64(segment.blocks) >> np.uint64(KEY_BITS)
-            firsts[first:stop] = segment.bounds[blocks]
-            stops[first:stop] = segment.bounds[blocks + np.uint64(1)]
+        latest, counts = self._segments[::-1], list[int]()
+        rows, firsts, stops = np.empty((3, len(latest) * wanted.size), np.int64)
+        for segment in latest:
+            own = slice(sum(counts), None)
+            counts.append(
+                kernels.recall(wanted, segment.lines, segment.bounds, rows[own], firsts[own], stops[own])
+            )
+        numbers, there = np.repeat(np.arange(len(latest)), counts), slice(sum(counts))
         widths = np.array([segment.widths for segment in latest], np.int64).reshape(-1, 2)
-        return _Kept(rows, numbers, widths, *read(latest, numbers, firsts, stops))
+        return _Kept(rows[there], numbers, widths, *read(latest, numbers, firsts[there], stops[there]))
 
     def log(self, postings: Postings) -> Changes:
         """What is to be written for postings to be durable, before they are `added`."""
@@ -184,9 +181,3 @@ class Lists:
         if work is None or work.cancel() or work.exception() is not None:
             return None
         return work.result()
-
-
-def _cuts(numbers: NDArray[np.int64], count: int) -> tuple[list[int], list[int]]:
-    """Where the first and where those behind the last of each of `count` numbers stand, rising."""
-    bounds = np.searchsorted(numbers, np.arange(count + 1)).tolist()
-    return bounds[:-1], bounds[1:]
