@@ -42,6 +42,7 @@ DAY = 86_400_000_000  # microseconds
 _A_MONTH, _REACHED = 30, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT = b"about"
 _NUMBER = struct.Struct(">I")
+_TRIES, _GONE = 5, "No such file"  # to open what another process writes to
 _MANY = 2048  # keys that are looked up in one go, at least
 
 
@@ -69,9 +70,20 @@ class Index:
         read_only: bool = False,
         threads: int = 1,
     ) -> None:
-        self.rocks = Rocks(Path(folder), read_only=read_only)
         self.threads, self.pool = threads, ThreadPoolExecutor(threads)
         self._read_only, self._beside = read_only, ThreadPoolExecutor(1)
+        for left in reversed(range(_TRIES if read_only else 1)):
+            try:
+                self._open(Path(folder), settings, window)
+                break
+            except IndexStoreError as error:
+                if not left or _GONE not in str(error):
+                    raise
+
+    def _open(self, folder: Path, settings: Settings | None, window: int | None) -> None:
+        """Open the database and the segments; a writer may replace a file meanwhile, which is an error."""
+        read_only = self._read_only
+        self.rocks = Rocks(folder, read_only=read_only)
         self._lists: dict[int, Lists] = {}
         try:
             self.settings, self.days = self._agreed(settings, _days(window), read_only)
@@ -84,6 +96,8 @@ class Index:
             if not read_only:
                 self._tidy()
         except BaseException:
+            for lists in self._lists.values():
+                lists.close()
             self.rocks.close()
             raise
 

@@ -69,7 +69,7 @@ class Rocks:
         options.set_max_background_jobs(2)
         options.set_write_buffer_size(_MEMTABLE)
         options.set_max_total_wal_size(_LOGS)
-        options.set_max_open_files(256)
+        options.set_max_open_files(-1 if self._lock is None else 256)  # a reader keeps what it opened
         options.set_memtable_whole_key_filtering(True)  # most keys that are asked for are not there
         options.set_memtable_prefix_bloom_ratio(0.1)
         options.set_keep_log_file_num(2)

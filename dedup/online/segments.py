@@ -154,10 +154,15 @@ class Store:
 
     def segments(self) -> list[Segment]:
         """The segments there are, the earliest first."""
-        return [
-            self._opened(*_NAME.unpack(key[1:]), *_COUNT.unpack(value))
-            for key, value in self.rocks.range(self.family, b"s")
-        ]
+        found = list[Segment]()
+        try:
+            for key, value in self.rocks.range(self.family, b"s"):
+                found.append(self._opened(*_NAME.unpack(key[1:]), *_COUNT.unpack(value)))
+        except BaseException:
+            for segment in found:
+                segment.close()
+            raise
+        return found
 
     def _path(self, first: int, last: int) -> Path:
         return self.rocks.folder / f"{self.family}-{first}-{last}{SUFFIX}"

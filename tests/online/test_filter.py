@@ -323,6 +323,39 @@ def test_one_writer_at_a_time(index):
     dedup.Filter(index).close()
 
 
+def test_a_reader_keeps_what_it_opened_while_another_writes(index, example, monkeypatch):
+    """Files that the writer replaces in the meantime are still read, though they are many."""
+    monkeypatch.setattr(lists, "MOST", 50)
+    plain = Rocks._options
+
+    def small(self):
+        options = plain(self)
+        options.set_target_file_size_base(20_000)
+        return options
+
+    monkeypatch.setattr(Rocks, "_options", small)
+    draw = random.Random(3)
+    texts = [f"{' '.join(example.story(draw))} {draw.randbytes(10_000).hex()}" for _ in range(120)]
+
+    def taken(own, first, stop):
+        for number in range(first, stop):
+            own.check(article(f"{number}", texts[number]))
+            time.sleep(0.01)  # for segments to be written
+            if number % 20 == 19:
+                own.index.rocks.compact()
+
+    with dedup.Filter(index) as own:
+        taken(own, 0, 80)
+        assert len(list(index.glob("*.sst"))) > 20
+        with dedup.Filter(index, read_only=True) as reader:
+            there = set(index.iterdir())
+            taken(own, 80, 120)
+            assert {path.suffix for path in there - set(index.iterdir())} >= {".sst", ".postings"}
+            for number, text in enumerate(texts[:80]):
+                found = reader.query(article("asked", f"{text} And so on."))
+                assert [match.id for match in found.matches] == [f"{number}"]
+
+
 def test_several_threads_may_use_one_filter(index, example):
     articles = example.stories(80, copies=3)
     out = {}
