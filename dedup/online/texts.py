@@ -23,8 +23,8 @@ from dedup.threads import in_order
 from dedup.tokens import Tokens, tokenise
 from dedup.weigh import Paragraphs, mark_navigation
 
-_MOST = 16_384  # texts that are kept at hand
-_MOST_TOKENS = 8_000_000  # in all of them
+_MOST = 32_768  # texts that are kept at hand
+_MOST_TOKENS = 16_000_000  # in all of them
 _AT_ONCE = 32  # texts that a thread takes in one go, at least
 _PLACED = 2  # bytes of a token's place, unless it does not fit (`places.pack`)
 
