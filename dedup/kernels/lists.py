@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup.kernels import inner, kernel
-from dedup.kernels.bits import load8
+from dedup.kernels.bits import load8, prefetch
 
 KEY_BITS = 40
 CONTEXT_BITS = 42  # `kernels.meet.contexts`
 LINE = 8  # words of 64 bits in a line of a Bloom filter: what the processor fetches at once
+_AHEAD = 32  # lines that are asked for before the first of them is looked at
 _PROBES = 6  # bits of a line that stand for a key
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -73,9 +75,16 @@ def _probe(key: Any, probe: int) -> Any:
     return np.int64(mixed >> np.uint64(10 + 9 * probe)) & 511
 
 
+def room(lines: int) -> NDArray[np.uint64]:
+    """A Bloom filter of so many lines that remembers nothing; each is one of the processor's."""
+    raw = np.zeros((lines + 1) * LINE, np.uint64)
+    first = -(raw.ctypes.data // raw.itemsize) % LINE
+    return raw[first : first + lines * LINE].reshape(lines, LINE)
+
+
 @kernel
 def remember(keys: Any, lines: Any) -> None:
-    """Put `keys` uint64 into a Bloom filter, `lines` uint64 (n, LINE)."""
+    """Put `keys` uint64 into a Bloom filter, `lines` uint64 (n, LINE) (`room`)."""
     for p in range(keys.size):
         line = _part(keys[p], lines.shape[0])
         for probe in range(_PROBES):
@@ -92,6 +101,9 @@ def recall(wanted: Any, lines: Any, bounds: Any, rows: Any, firsts: Any, stops: 
     """
     count = 0
     for w in range(wanted.size):
+        if w % _AHEAD == 0:
+            for v in range(w, min(w + _AHEAD, wanted.size)):
+                prefetch(lines, LINE * _part(wanted[v], lines.shape[0]))
         line = _part(wanted[w], lines.shape[0])
         there = True
         for probe in range(_PROBES):

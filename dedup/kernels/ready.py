@@ -169,7 +169,7 @@ def _keep() -> None:
 
     bounds, keys, numbers = np.zeros(1, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint32)
     data = np.empty(0, np.uint8)
-    postings, lines, counts = (keys, numbers, keys), np.zeros((1, lists.LINE), np.uint64), bounds[:0]
+    postings, lines, counts = (keys, numbers, keys), lists.room(1), bounds[:0]
     chains = np.empty(0, np.int32), np.full(2, -1, np.int32)
     lists.chain(keys, 0, 0, *chains)
     lists.count_chained(keys, keys, *chains, counts)

@@ -44,6 +44,7 @@ _ABOUT = b"about"
 _NUMBER = struct.Struct(">I")
 _TRIES, _GONE = 5, "No such file"  # to open what another process writes to
 _MANY = 2048  # keys that are looked up in one go, at least
+_FEW = 512  # keys up to which threads would wait for each other more than they save
 
 
 class Spot(NamedTuple):
@@ -190,7 +191,8 @@ class Index:
             for day in days
             for first in range(0, max(keys.size, 1), at_once)
         ]
-        return Found.joined(list(in_order(self._found, parts, self.threads, self.pool)))
+        threads = self.threads if keys.size > _FEW else 1
+        return Found.joined(list(in_order(self._found, parts, threads, self.pool)))
 
     def _found(self, asked: tuple[int, NDArray[np.uint64]]) -> Found:
         """The lists of some keys in one partition."""

@@ -182,7 +182,7 @@ class Store:
             os.close(file)
             raise IndexStoreError(f"{path}: the file is damaged; take it from a copy, or make a new index")
         bounds = offsets_of(np.frombuffer(os.pread(file, sizes[0], start), np.uint32))
-        bloom = np.empty((lines, LINE), np.uint64)
+        bloom = kernels.room(lines)
         os.preadv(file, [bloom.data], start + sizes[0])
         return Segment(first, last, bounds, bloom, number_bits, file)
 
@@ -214,7 +214,7 @@ class Store:
     ) -> bytes:
         """Write all of a segment but its head; the digest of that."""
         count = sum(segment.count for segment in joined) + recent.count
-        blocks, lines = blocks_of(count), np.zeros((lines_of(count), LINE), np.uint64)
+        blocks, lines = blocks_of(count), kernels.room(lines_of(count))
         widths = key_bits_of(blocks), number_bits
         late = recent.there.some(np.argsort(recent.there.keys, kind="stable"))
         digest, counts = xxhash.xxh3_128(), list[NDArray[np.uint32]]()

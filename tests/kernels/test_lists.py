@@ -57,7 +57,7 @@ def test_chains(rows, wanted, ranges):
 @settings(deadline=None)
 @given(KEYS, KEYS, st.integers(1, 5))
 def test_a_filter_knows_all_that_it_was_told(told, others, size):
-    lines = np.zeros((size, kernels.LINE), np.uint64)
+    lines = kernels.room(size)
     kernels.remember(np.array(told, np.uint64), lines)
     rows, firsts, stops = recalled(told + others, lines, np.arange(0, 40, 10))
     assert rows[: len(told)] == list(range(len(told)))
@@ -82,6 +82,14 @@ def recalled(keys, lines, bounds):
     return out[:, :count].tolist()
 
 
+@given(st.integers(1, 50))
+def test_lines_are_the_processors(lines):
+    room = kernels.room(lines)
+    assert room.shape == (lines, kernels.LINE)
+    assert not room.any()
+    assert room.ctypes.data % (8 * kernels.LINE) == 0
+
+
 def probe(key, number):
     return ((key ^ key >> 21) * 0x9E3779B97F4A7C15 & 2**64 - 1) >> 10 + 9 * number & 511
 
@@ -89,7 +97,7 @@ def probe(key, number):
 def test_a_filter_takes_few_others_for_what_it_knows():
     draw = np.random.default_rng(1)
     known, others = draw.integers(0, 2**40, (2, 100_000)).astype(np.uint64)
-    lines = np.zeros((lines_of(known.size), kernels.LINE), np.uint64)
+    lines = kernels.room(lines_of(known.size))
     kernels.remember(known, lines)
     rows, *_ = recalled(others, lines, np.array([0, 1]))
     assert len(rows) < 0.01 * others.size
