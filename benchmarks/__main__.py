@@ -72,12 +72,14 @@ def _options() -> tuple[Options, list[str], Path | None]:
     parser.add_argument(
         "--articles", type=int, default=20_000, help="generated articles; 200000 is the full run"
     )
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=[], help="only these, end to end")
     parser.add_argument("--work", type=Path, help="folder for generated corpora, kept for the next run")
     parser.add_argument("--out", type=Path, help="folder for the results instead")
     given = parser.parse_args()
     work = given.work or Path(tempfile.gettempdir()) / "dedup-benchmarks"
     cores = min(2, os.cpu_count() or 1)
-    options = Options(work.resolve(), given.data and given.data.resolve(), given.articles, given.quick, cores)
+    data, peers = given.data and given.data.resolve(), tuple(given.peers)
+    options = Options(work.resolve(), data, given.articles, given.quick, cores, peers)
     return options, given.only, given.out
 
 

@@ -67,6 +67,8 @@ def compared(name: str, what: str, path: Path, options: Options) -> Part:
     truth: Truth | None = None
     for entry in _entries(path, options):
         peer = PEERS[entry.peer]
+        if options.peers and entry.peer not in ("scipy", "dedup", *options.peers):
+            continue
         row: dict[str, Any] = {"library": peer.name, "setting": entry.setting}
         row["version"] = peer.version or "not installed"
         if not peer.version or entry.missing:

@@ -17,6 +17,7 @@ class Options:
     articles: int = 20_000
     quick: bool = False
     cores: int = 2
+    peers: tuple[str, ...] = ()  # that are measured end to end beside ours; all if there are none
 
     @property
     def scratch(self) -> Path:
