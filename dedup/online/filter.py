@@ -126,11 +126,15 @@ class Filter:
             raise SettingsError("this filter was opened with read_only=True; use query, or open it to write")
         out: list[Verdict] = []
         batch: dict[str, Facts] = {}
-        size = 0
+        size, now = 0, _now()
         for facts in many:
-            if len(batch) >= _AT_ONCE or size > _LARGE or facts["id"] in batch:
+            day = self.index.partition(_time(facts, now)) if add and self.window is not None else None
+            opens = day is not None and day > max(self.index.partitions, default=-1)
+            if len(batch) >= _AT_ONCE or size > _LARGE or facts["id"] in batch or (opens and batch):
                 out += self._batch(list(batch.values()), add=add)
                 batch, size = {}, 0
+            if opens and day is not None:
+                self._open(day)
             batch[facts["id"]] = facts
             size += len(facts["text"])
         out += self._batch(list(batch.values()), add=add) if batch else []
@@ -160,7 +164,8 @@ class Filter:
             judged = self._judge.judge(arrivals)
             arrivals = arrivals[: len(judged.verdicts)]
             if add:
-                self._make({arrival.spot.day for arrival in arrivals})
+                for day in sorted({arrival.spot.day for arrival in arrivals}):
+                    self.index.make(day)
                 for arrival in arrivals:  # whatever happens now, nobody else gets their numbers
                     self.index.took(arrival.spot, arrival.text.facts["order"])
                 changes = boilerplate.changes() + judged.kin.changes()
@@ -186,15 +191,14 @@ class Filter:
 
     def _arrivals(self, many: list[Facts], latest: Sequence[tuple[Spot, bytes] | None]) -> list[Arrival]:
         """Articles with the places that they will have in the index, and the partitions they look into."""
-        now = time.time_ns() // 1000
+        now = _now()
         taken: dict[int, int] = {}
         texts, said = [], []
         for order, facts in enumerate(many, self.index.order):
             published, notes = facts["published"], facts.pop("doubts")
             if published is not None and published > now + _AHEAD:
                 notes = (*notes, f"published {_iso(published)} is in the future; it counts as published now")
-                published = now
-            texts.append({**facts, "time": now if published is None else published, "order": order})
+            texts.append({**facts, "time": _time(facts, now), "order": order})
             said.append(notes)
         out = []
         for text, found, notes in zip(self._judge.texts.known(texts), latest, said, strict=True):
@@ -217,13 +221,13 @@ class Filter:
         first, last = self.index.partition(time - self.window), self.index.partition(time + self.window)
         return [day for day in days if first <= day <= last]
 
-    def _make(self, days: set[int]) -> None:
-        """See to it that partitions are there; with a new latest one, what lies out of its reach expires."""
-        latest = self.index.partitions[-1:]
-        for day in sorted(days):
-            self.index.make(day)
-        if self.window is not None and latest and self.index.partitions[-1:] != latest:
-            self.index.expire(self.index.partitions[-1] - -(-self.window // DAY))
+    def _open(self, day: int) -> None:
+        """Begin a partition later than all others; what lies out of its reach expires.
+
+        That is before the first article in it is judged, however articles are put into batches.
+        """
+        self.index.make(day)
+        if self.window is not None and self.index.expire(day - -(-self.window // DAY)):
             self._judge.texts.clear()  # a partition that comes again begins with new numbers
 
     def _deleted(self, id: str) -> bool:
@@ -239,6 +243,7 @@ class Filter:
             changes += [(own, member_of(one["family"], spot.number), None) for one in joined]
             if first == spot:
                 changes.append((own, b"d" + text.digest, None))
+            changes.append(self.index.counted(spot.day))
             self._judge.texts.forget(spot)
         if spots:
             self.index.rocks.write(changes)
@@ -249,6 +254,17 @@ class Filter:
 def facts_of(values: Sequence[Any], doubts: Sequence[str] = ()) -> Facts:
     """An article's fields as an index keeps them; `values` as `io.place.Row` has them."""
     return {**dict(zip(FIELDS, values, strict=False)), "doubts": tuple(doubts)}
+
+
+def _now() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def _time(facts: Facts, now: int) -> int:
+    """When an article was published; now if that is not known, or in the future."""
+    published: int | None = facts["published"]
+    return now if published is None or published > now + _AHEAD else published
 
 
 def span_of(window: str) -> int:

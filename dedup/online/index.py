@@ -11,6 +11,7 @@ in the other family, the first byte of a key says what it leads to:
     m + number                    its families, JSON
     f + family (16 letters)       the family's head, JSON
     k + family + number           that the article is in it
+    n                             how many numbers there have been, once an article was deleted
 
 Numbers are big-endian, so that keys stand in order. The default column family holds the settings, and under
 b + outlet and paragraph (8) what is known as boilerplate.
@@ -40,7 +41,7 @@ from dedup.threads import in_order
 FORMAT = 5  # with more of what stands around a posting
 DAY = 86_400_000_000  # microseconds
 _A_MONTH, _REACHED = 30, 4  # days in a partition without a window; partitions that a window reaches over
-_ABOUT = b"about"
+_ABOUT, _COUNTED = b"about", b"n"
 _NUMBER = struct.Struct(">I")
 _TRIES, _GONE = 5, "No such file"  # to open what another process writes to
 _MANY = 2048  # keys that are looked up in one go, at least
@@ -160,13 +161,20 @@ class Index:
         """The number for the next article in a partition."""
         return self._next.get(day, 0)
 
+    def counted(self, day: int) -> tuple[str, bytes, bytes | None]:
+        """The change that keeps how many articles a partition has had, whichever are deleted."""
+        return articles_of(day), _COUNTED, _NUMBER.pack(self.number(day))
+
     def took(self, spot: Spot, order: int) -> None:
         """An article is kept from now on."""
         self._next[spot.day] = max(self._next[spot.day], spot.number + 1)
         self.order = max(self.order, order + 1)
 
     def _go_on(self, day: int) -> None:
-        """Count on from the last article of a partition; deleted ones leave their verdicts' numbers free."""
+        """Count on from the last article of a partition, though it was deleted."""
+        counted = self.rocks.get(articles_of(day), _COUNTED)
+        if counted is not None:
+            self._next[day] = _NUMBER.unpack(counted)[0]
         key = self.rocks.last(articles_of(day), b"a")
         if key is not None:
             number = _NUMBER.unpack(key[1:])[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ _MEMTABLE = 16 * 2**20
 _LOGS = 256 * 2**20  # of the write-ahead log, that opening may have to read again
 _CACHE = 48 * 2**20
 _MANY = 2048  # keys that are asked for in two threads
+_FULL = "no space left", "disk quota", "max file size"  # what the database says of a disk that is
 
 
 Changes = list[tuple[str, bytes, bytes | None]]  # family, key, value; None deletes
@@ -207,7 +209,7 @@ def telling(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         said = str(error)
-        if "No space left" in said or "Disk quota" in said or "max file size" in said.lower():
+        if any(words in said.lower() for words in _FULL) or ("previous error" in said and _is_full(folder)):
             raise IndexStoreError(
                 f"{folder}: the disk is full; all verdicts given so far are kept. Make room, or expire days "
                 "(`dedup index expire`), and go on"
@@ -215,6 +217,11 @@ def telling(folder: Path) -> Iterator[None]:
         if "Corruption" in said:
             raise IndexStoreError(f"{folder}: the index is damaged ({said}); `dedup index verify`") from error
         raise IndexStoreError(f"{folder}: {said}") from error
+
+
+def _is_full(folder: Path) -> bool:
+    """Is there no room for what the database writes in one go? It does not always say why it failed."""
+    return shutil.disk_usage(folder).free < _MEMTABLE
 
 
 def _locked(folder: Path) -> int:

@@ -3,11 +3,13 @@
 import gc
 import json
 import random
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ import dedup
 from dedup.errors import IndexStoreError, InputError, SettingsError
 from dedup.online import lists
 from dedup.online.index import Index
-from dedup.online.rocks import Rocks
+from dedup.online.rocks import Rocks, telling
 from dedup.online.segments import Store, files
 from dedup.online.upkeep import exported, stats, verify
 from dedup.schema import COPYING
@@ -216,6 +218,39 @@ def test_the_window(index, story):
         dedup.Filter(index, window="a week")
 
 
+@pytest.mark.parametrize("size", [2, 5, 100])
+def test_the_window_is_the_same_in_batches_of_any_size(tmp_path, story, size):
+    """A partition that begins lets others expire before its first article is judged."""
+    articles = []
+    for day in range(1, 25):
+        articles.append(
+            article(f"d{day}", story[day % 6] + f" {day}", published=f"2024-05-{day:02}T12:00:00Z")
+        )
+        if day % 4 == 0:  # too late for what came before it, and in a partition that may be gone
+            late = f"2024-05-{day - 3:02}T11:00:00Z" if day % 8 else "2024-04-02T00:00:00Z"
+            articles.append(article(f"late {day}", story[day % 6] + f" {day - 12}", published=late))
+    found = {}
+    for at_once in (1, size):
+        with dedup.Filter(tmp_path / str(at_once), window="7d") as own:
+            given = []
+            for first in range(0, len(articles), at_once):
+                given += own.check_many(articles[first : first + at_once])
+            found[at_once] = given, own.index.partitions
+    assert found[size] == found[1]
+    assert len(found[1][1]) < 12
+    assert {verdict.verdict for verdict in found[1][0]} >= {"new", "copy"}
+
+
+def test_a_late_article_and_one_that_begins_a_partition_come_together(index, story):
+    with dedup.Filter(index, window="7d") as own:
+        own.check(article("a", story[0], published="2024-05-20T00:00:00Z"))
+        late = article("b", story[1], published="2024-05-01T00:00:00Z")
+        own.check_many([late, article("c", story[2], published="2024-05-25T00:00:00Z")])
+        assert own.check(late).verdict == "new"
+        asked = article("asked", story[2], published="2024-05-24T00:00:00Z")
+        assert own.query(asked).verdict == "duplicate"
+
+
 def test_segments_go_with_their_days(index, example, monkeypatch):
     monkeypatch.setattr(lists, "MOST", 50)
     with dedup.Filter(index, window="7d") as own:
@@ -396,6 +431,27 @@ def test_a_closed_filter_says_so(index, story):
 def test_there_is_no_index_to_read(tmp_path):
     with pytest.raises(IndexStoreError, match="there is no index"):
         dedup.Filter(tmp_path / "nothing", read_only=True)
+
+
+def test_the_number_of_a_deleted_article_goes_to_no_other(index, story):
+    with dedup.Filter(index) as own:
+        own.check_many(article(f"{number}", text) for number, text in enumerate(story[:3]))
+        own.delete("2")
+    with dedup.Filter(index) as own:
+        assert list(verify(own.index)) == []
+        [day] = own.index.partitions
+        assert own.index.number(day) == 3
+        assert own.check(article("other", story[3])).verdict == "new"
+        assert own.check(article("again", story[2])).verdict == "new"
+        assert list(verify(own.index)) == []
+
+
+def test_an_error_after_the_first_on_a_full_disk_says_so_too(tmp_path, monkeypatch):
+    """The database then says no more than that there was one before."""
+    for free, words in ((2**20, "the disk is full"), (2**40, "Writer has previous error")):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        with pytest.raises(IndexStoreError, match=words), telling(tmp_path):
+            raise OSError("IO error: Writer has previous error.")
 
 
 def test_damage_is_found(index, story):
