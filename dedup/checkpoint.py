@@ -66,20 +66,30 @@ class Checkpoint:
         self._check(stored)
         self._stages = stored["stages"]
 
-    def _check(self, stored: dict[str, Any]) -> None:
+    def _check(self, stored: Any) -> None:
         """Refuse stages of another scan, saying what differs."""
+        if not isinstance(stored, dict):
+            raise CheckpointError(f"{self.folder / _HEADER}: is damaged; remove the folder and scan anew")
         if stored.get("format") != _FORMAT:
             raise CheckpointError(
                 f"{self.folder}: is a checkpoint of format {stored.get('format')}, not {_FORMAT}; "
                 "remove it, or use the version of dedup that made it"
             )
-        theirs = stored["facts"]
-        for name in sorted({*theirs, *self.facts}):
-            if theirs.get(name) != self.facts.get(name):
-                raise CheckpointError(
-                    f"{self.folder}: was made with {name}={_shown(theirs.get(name))}, and this scan has "
-                    f"{name}={_shown(self.facts.get(name))}; use the same, or name another folder"
+        theirs = stored.get("facts")
+        if not isinstance(theirs, dict) or not isinstance(stored.get("stages"), dict):
+            raise CheckpointError(f"{self.folder / _HEADER}: is damaged; remove the folder and scan anew")
+        other = [name for name in sorted({*theirs, *self.facts}) if theirs.get(name) != self.facts.get(name)]
+        if other:
+            was, now = (
+                ", ".join(
+                    f"{name}={_shown(facts[name])}" if name in facts else f"no {name}" for name in other
                 )
+                for facts in (theirs, self.facts)
+            )
+            raise CheckpointError(
+                f"{self.folder}: was made with {was}, and this scan has {now}; "
+                "use the same, or name another folder"
+            )
 
     def load(self, stage: str) -> Arrays | None:
         """The arrays of a finished stage, mapped from disk; None if it is not finished.

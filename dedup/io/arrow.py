@@ -48,7 +48,10 @@ def columns_of(schema: pa.Schema, names: Mapping[str, str]) -> dict[str, str]:
         if not places:
             if ours in ("id", "text"):
                 found = ", ".join(schema.names) or "none"
-                raise InputError(f"the table has no column {theirs!r} (for {ours}); its columns are {found}")
+                raise InputError(
+                    f"the table has no column {theirs!r} (for {ours}); its columns are {found}; say which it "
+                    f"is (--field {ours}=NAME)"
+                )
             continue
         if len(places) > 1:
             raise InputError(f"the table has {len(places)} columns {theirs!r}; rename all but one")

@@ -1,7 +1,8 @@
 """Replace a file or a folder as a whole: at every moment the old one or the new one stands there.
 
 New content is written beside the target under a name of its own, brought to the disk, and then moved
-into place. Whatever fails on the way, the old content is untouched and nothing is left behind.
+into place. Whatever fails on the way, the old content is untouched and nothing is left behind; what a
+process that was killed has left is removed by the next that writes there.
 """
 
 from __future__ import annotations
@@ -11,13 +12,20 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from dedup.errors import DedupError, OutputError
 
+try:
+    import fcntl
+except ImportError:  # on systems without it nothing is removed
+    fcntl = None  # type: ignore[assignment]
+
+_YOUNG = 60  # seconds in which a file or folder may not be claimed yet by who made it
 _REMEDIES = {
     errno.ENOSPC: "free some space or write to another disk",
     errno.EDQUOT: "free some space or write to another disk",
@@ -42,6 +50,47 @@ def failure(path: str | Path, error: OSError) -> OutputError:
 def _beside(target: Path, ending: str) -> Path:
     """Name a new neighbour of `target`, short enough for every file system."""
     return target.parent / f".dedup-{secrets.token_hex(8)}.{ending}"
+
+
+@contextmanager
+def _claimed(temporary: Path) -> Iterator[None]:
+    """Show others that a file or folder is being written, for as long as this process lives."""
+    claim = _claim(temporary)
+    try:
+        yield
+    finally:
+        if claim is not None:
+            os.close(claim)
+
+
+def _claim(path: Path) -> int | None:
+    """A descriptor of a file or folder that nobody else has claimed; None if somebody has, or may have."""
+    if fcntl is None:
+        return None
+    claim = None
+    try:
+        claim = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if claim is not None:
+            os.close(claim)
+        return None
+    return claim
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes have left in a folder that were killed while they wrote."""
+    for left in folder.glob(".dedup-*.tmp"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime < _YOUNG:
+                continue
+            claim = _claim(left)
+            if claim is not None:
+                os.close(claim)
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -77,12 +126,15 @@ def replace_file(path: Path, fill: Callable[[BinaryIO], None]) -> None:
             return
         target = Path(os.path.realpath(path))
         temporary = _beside(target, "tmp")
+        _sweep(target.parent)
         try:
-            with new_file(temporary) as stream:
-                fill(stream)
-            if mode is not None:
-                temporary.chmod(stat.S_IMODE(mode))
-            os.replace(temporary, target)  # noqa: PTH105 - the call whose promise this rests on
+            with ExitStack() as claim:
+                with new_file(temporary) as stream:
+                    claim.enter_context(_claimed(temporary))
+                    fill(stream)
+                if mode is not None:
+                    temporary.chmod(stat.S_IMODE(mode))
+                os.replace(temporary, target)  # noqa: PTH105 - the call whose promise this rests on
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -109,11 +161,13 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     try:
         target = Path(os.path.realpath(path))
         temporary, aside = _beside(target, "tmp"), _beside(target, "old")
+        _sweep(target.parent)
         temporary.mkdir()
         try:
-            yield temporary
-            sync_folder(temporary)
-            _swap(temporary, target, aside)
+            with _claimed(temporary):
+                yield temporary
+                sync_folder(temporary)
+                _swap(temporary, target, aside)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise

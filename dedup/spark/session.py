@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _JAVA = 17
 _PATIENCE = 10.0  # seconds
+_COMING = 60.0  # seconds in which a cluster of its own kind of Spark's gives a first executor
+_MASTERS = r"local(\[.*\])?|local-cluster\[.*\]|spark://.+|k8s://.+|yarn"
 _REMEDY = "pip install 'newsdedup[spark]'"
 SETTINGS = {  # of a session of our own
     "spark.app.name": "dedup scan",
@@ -111,6 +114,11 @@ def lent(spark: SparkSession) -> Iterator[None]:
 
 def _check_master(master: str) -> None:
     """Refuse the address of a cluster that nobody answers at; Spark itself would try for a minute."""
+    if not re.fullmatch(_MASTERS, master):
+        raise EngineError(
+            f"master={master} is none that Spark knows; name local[*], spark://HOST:PORT, yarn or "
+            "k8s://https://HOST:PORT"
+        )
     kind, _, rest = master.partition("://")
     if kind == "yarn" and not any(os.environ.get(name) for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR")):
         raise EngineError("master=yarn needs HADOOP_CONF_DIR, the folder of the cluster's settings; set it")
@@ -177,6 +185,7 @@ def check_executors(spark: SparkSession) -> None:
                 ["dedup", "python"],
             )
 
+    _await_executors(spark)
     count = max(1, min(spark.sparkContext.defaultParallelism, 64))
     try:
         rows = (
@@ -192,6 +201,27 @@ def check_executors(spark: SparkSession) -> None:
             raise EngineError(f"the executors {what}; {_PACKED}")
         if row.python != wanted[1]:
             raise EngineError(f"the executors have Python {row.python}, not {wanted[1]}; {_PACKED}")
+
+
+def _await_executors(spark: SparkSession) -> None:
+    """Refuse to wait for ever where a standalone cluster has no workers, or none with room."""
+    context: Any = spark.sparkContext
+    if not context.master.startswith("spark://") or _is_dynamic(spark):
+        return
+    until = time.monotonic() + _COMING
+    while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver counts as one
+        if time.monotonic() > until:
+            raise EngineError(
+                f"{context.master} has given no executor in {_COMING:.0f} s: it has no workers, or none with "
+                "the cores and the memory that are asked for; start some (sbin/start-worker.sh), or ask for "
+                "less (spark.executor.memory, spark.cores.max)"
+            )
+        time.sleep(0.1)
+
+
+def _is_dynamic(spark: SparkSession) -> bool:
+    """Do executors come only when there is work for them?"""
+    return spark.sparkContext.getConf().get("spark.dynamicAllocation.enabled", "false") == "true"
 
 
 _PACKED = (
