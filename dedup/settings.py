@@ -52,7 +52,11 @@ class Settings:
     threads: int = _setting(0, "threads; 0 takes every core", 0, 1024, answer=False)
     batch_size: int = _setting(4096, "articles handled at once", 1, 2**20, answer=False)
     memory: int = _setting(
-        4000, "megabytes of memory to stay within; what does not fit goes to disk", 64, 10**9, answer=False
+        4000,
+        "megabytes of memory to stay within (a scan takes some 350); what does not fit goes to disk",
+        64,
+        10**9,
+        answer=False,
     )
 
     def __post_init__(self) -> None:

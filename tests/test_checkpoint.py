@@ -91,9 +91,21 @@ def test_damage_is_told(tmp_path, news):
     (kept / "tokens.hashes.array").write_bytes(b"damaged")
     with pytest.raises(CheckpointError, match=r"tokens\.hashes\.array: is missing or damaged"):
         dedup.scan(news, checkpoint=kept)
-    (kept / "checkpoint.json").write_text("{")
-    with pytest.raises(CheckpointError, match="is damaged"):
-        dedup.scan(news, checkpoint=kept)
+    for header in ("{", "[]", "null", '{"format": 2}', '{"format": 2, "facts": {}, "stages": []}'):
+        (kept / "checkpoint.json").write_text(header)
+        with pytest.raises(CheckpointError, match="is damaged"):
+            dedup.scan(news, checkpoint=kept)
+
+
+def test_all_that_differs_is_told(tmp_path, news):
+    kept = tmp_path / "kept"
+    dedup.scan(news, checkpoint=kept)
+    with pytest.raises(CheckpointError) as refused:
+        dedup.scan(news, {"shingle": 4, "num_perm": 64}, checkpoint=kept)
+    was, _, now = str(refused.value).partition("and this scan has")
+    assert "num_perm=128" in was
+    assert "shingle=5" in was
+    assert "num_perm=64, shingle=4" in now
 
 
 def test_what_is_no_checkpoint_is_left_alone(tmp_path, news):

@@ -1,7 +1,9 @@
 """A scan by executors of their own: sources, what is left behind, and what goes wrong."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -9,6 +11,7 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
+import pyspark
 import pytest
 from pyarrow import parquet
 
@@ -139,6 +142,38 @@ def test_no_master(corpus, tmp_path):
     assert ended.returncode == 1
     assert "no master answers at spark://127.0.0.1:9" in ended.stderr
     assert time.monotonic() - begun < 20
+
+
+def test_a_master_of_no_kind(corpus, tmp_path):
+    ended = command("--master", "foo", str(corpus), "-o", f"{tmp_path}/report/")
+    assert ended.returncode == 1
+    assert "master=foo is none that Spark knows; name local[*]" in ended.stderr
+
+
+def test_a_master_without_workers(corpus):
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = str(found.getsockname()[1])
+    program = Path(pyspark.__file__).parent / "bin" / "spark-class"
+    own = [program, "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", port]
+    with subprocess.Popen([*own, "--webui-port", "0"], stdout=-3, stderr=-3) as process:
+        try:
+            for _ in range(300):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(port)), 1):
+                    break
+                time.sleep(0.1)
+            code = (
+                "import sys, dedup; from dedup.spark import session; session._COMING = 2.0; "
+                "dedup.scan(sys.argv[1], engine='spark', master=sys.argv[2])"
+            )
+            ended = subprocess.run(
+                [sys.executable, "-c", code, str(corpus), f"spark://127.0.0.1:{port}"],
+                env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"},
+                capture_output=True, text=True, timeout=120, check=False,
+            )  # fmt: skip
+        finally:
+            process.terminate()
+    assert f"spark://127.0.0.1:{port} has given no executor in 2 s" in ended.stderr
 
 
 def java(folder, version):
