@@ -14,6 +14,8 @@ import pyarrow as pa
 import pytest
 
 import dedup
+from benchmarks.corpus import write
+from benchmarks.worstcases import CASES, written
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 _ARTICLES, _WORDS = 10_000, 500
@@ -98,3 +100,28 @@ def test_first_run_compiles(benchmark: Any, tmp_path: Path) -> None:
     done = benchmark.pedantic(_scan, args=(tmp_path,), rounds=1)
     assert "compiling the kernels" in done.stderr
     benchmark.extra_info["bar s"] = 10.0
+
+
+@pytest.mark.benchmark(group="growth")
+@pytest.mark.parametrize("articles", [500, 1_000, 2_000])
+def test_growth(benchmark: Any, tmp_path: Path, articles: int) -> None:
+    """Read to report; `python -m benchmarks --only growth` has the sizes that the bars are for."""
+    path = tmp_path / "news.parquet"
+    write(path, articles, 1)
+    report = benchmark.pedantic(dedup.scan, [path], rounds=3, warmup_rounds=1)
+    assert report.articles.num_rows == articles
+    assert report.families.num_rows > articles // 50
+    benchmark.extra_info["articles/s"] = articles / benchmark.stats.stats.min
+
+
+@pytest.mark.benchmark(group="worst cases")
+@pytest.mark.parametrize("name", CASES)
+def test_worst_cases(benchmark: Any, tmp_path: Path, name: str) -> None:
+    """The same for corpora that are hard; `python -m benchmarks --only worst` has the sizes of the bars."""
+    words, generate, full = CASES[name]
+    size = full // 500
+    path = written(tmp_path / "news.parquet", generate, size)
+    report = benchmark.pedantic(dedup.scan, [path], rounds=3, warmup_rounds=1)
+    assert report.articles.num_rows == (1 if name == "long" else size)
+    assert bool(report.families.num_rows) >= (name in {"identical", "family"})
+    benchmark.extra_info["case"] = f"{size:,} {words}"

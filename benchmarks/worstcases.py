@@ -34,7 +34,7 @@ def worstcases(options: Options) -> Part:
     each = text_bytes(options.corpus(2_000)) / 2_000
     for name, (words, generate, full) in CASES.items():
         size = full // 100 if options.quick else full
-        path = _written(options.work / f"{name}-{size}.parquet", generate, size)
+        path = written(options.work / f"{name}-{size}.parquet", generate, size)
         megabytes = text_bytes(path) / 1e6
         run = _scan(path, options)
         usual = _scan(options.corpus(max(2, round(megabytes * 1e6 / each))), options)
@@ -54,7 +54,7 @@ def worstcases(options: Options) -> Part:
     return part
 
 
-def _written(path: Path, generate: Generator, size: int) -> Path:
+def written(path: Path, generate: Generator, size: int) -> Path:
     """A case as a Parquet file; made once."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
