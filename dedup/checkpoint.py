@@ -60,16 +60,14 @@ class Checkpoint:
         except OSError as error:
             raise failure(self.folder, error) from error
         except ValueError as error:
-            raise CheckpointError(
-                f"{header}: is damaged ({error}); remove the folder and scan anew"
-            ) from error
+            raise self._damaged(str(error)) from error
         self._check(stored)
         self._stages = stored["stages"]
 
     def _check(self, stored: Any) -> None:
         """Refuse stages of another scan, saying what differs."""
         if not isinstance(stored, dict):
-            raise CheckpointError(f"{self.folder / _HEADER}: is damaged; remove the folder and scan anew")
+            raise self._damaged("it holds no object")
         if stored.get("format") != _FORMAT:
             raise CheckpointError(
                 f"{self.folder}: is a checkpoint of format {stored.get('format')}, not {_FORMAT}; "
@@ -77,7 +75,7 @@ class Checkpoint:
             )
         theirs = stored.get("facts")
         if not isinstance(theirs, dict) or not isinstance(stored.get("stages"), dict):
-            raise CheckpointError(f"{self.folder / _HEADER}: is damaged; remove the folder and scan anew")
+            raise self._damaged("it names no scan or no stages")
         other = [name for name in sorted({*theirs, *self.facts}) if theirs.get(name) != self.facts.get(name)]
         if other:
             was, now = (
@@ -90,6 +88,11 @@ class Checkpoint:
                 f"{self.folder}: was made with {was}, and this scan has {now}; "
                 "use the same, or name another folder"
             )
+
+    def _damaged(self, why: str) -> CheckpointError:
+        return CheckpointError(
+            f"{self.folder / _HEADER}: is damaged ({why}); remove the folder and scan anew"
+        )
 
     def load(self, stage: str) -> Arrays | None:
         """The arrays of a finished stage, mapped from disk; None if it is not finished.
