@@ -215,7 +215,6 @@ class _Run:
                     input_format=input_format, earlier=earlier,
                 )  # fmt: skip
                 articles = Articles.stored(stream, self.scratch, self.threads, earlier)
-                inputs.problems.sort(key=lambda found: (found.path or "", found.line or 0, found.message))
                 self.keep("read", lambda: articles_to_arrays(articles, inputs))
                 self.scratch.give_back()
             self.profile.text_bytes = int(articles.sizes.sum())

@@ -66,7 +66,8 @@ def _files(path: Path) -> dict[str, Any]:
 
 def articles_to_arrays(articles: Articles, inputs: Inputs) -> Arrays:
     """Articles as read, and what was set aside."""
-    facts = json.dumps({"read": inputs.read, "problems": [asdict(problem) for problem in inputs.problems]})
+    problems = [asdict(problem) for problem in inputs.problems]
+    facts = json.dumps({"read": inputs.read, "problems": problems, "counts": inputs.counts})
     texts = articles.texts
     return {
         "details": table_to_array(articles.details),
@@ -81,7 +82,7 @@ def articles_of_arrays(kept: Arrays, inputs: Inputs, scratch: Scratch) -> Articl
     """The same articles again; `inputs` takes in what was set aside."""
     facts = json.loads(kept["inputs"].tobytes())
     inputs.read = facts["read"]
-    inputs.problems += [Problem(**problem) for problem in facts["problems"]]
+    inputs.add((Problem(**problem) for problem in facts["problems"]), facts["counts"])
     texts = Texts(scratch.given(kept["data"]), scratch.let_go, kept["starts"], kept["sizes"])
     return Articles(table_of_array(kept["details"]), texts, texts.sizes)
 

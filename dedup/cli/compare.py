@@ -91,7 +91,7 @@ def _article(path: str, settings: Settings, names: dict[str, str], *, quiet: boo
 
     inputs = Inputs()
     table = read([path], inputs=inputs, settings=settings, fields=names or None)
-    tell_problems(inputs.problems, quiet=quiet, complete=f"{path} holds too much that cannot be read")
+    tell_problems(inputs, quiet=quiet, complete=f"{path} holds too much that cannot be read")
     if table.num_rows != 1:
         raise InputError(
             f"{path}: holds {table.num_rows:,} articles, and compare takes one of each file; "

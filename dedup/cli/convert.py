@@ -70,6 +70,6 @@ def convert(
             inputs = conversion.convert(
                 list(paths), output, settings, fields=names or None, input_format=input_format, progress=step
             )
-    tell_problems(inputs.problems, quiet=quiet, complete="give fewer files at a time to see them all")
+    tell_problems(inputs, quiet=quiet, complete="give fewer files at a time to see them all")
     note(f"wrote {output}: {inputs.read:,} article{'s' if inputs.read != 1 else ''}", quiet=quiet)
     ctx.exit(exits.code(copy_found=False, input_failed=inputs.failed > 0))

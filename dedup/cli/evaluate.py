@@ -82,7 +82,7 @@ def evaluate(
     wanted = read_labels(labels)
     inputs = Inputs()
     articles = _articles(list(paths), wanted, inputs, settings, names)
-    tell_problems(inputs.problems, quiet=quiet, complete="use dedup scan to list them all")
+    tell_problems(inputs, quiet=quiet, complete="dedup scan lists them")
     with telling_compilation(quiet=quiet):
         found = run(articles, wanted, settings)
     for label in found.missing[:5]:

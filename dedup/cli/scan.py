@@ -177,7 +177,7 @@ def scan(
             master=master,
         )  # fmt: skip
         progress.close()
-        tell_problems(report.inputs.problems, quiet=quiet, complete=_where(chosen, output))
+        tell_problems(report.inputs, quiet=quiet, complete=_where(chosen, output))
         with (taken or Profile()).stage("write") as stage:
             write_report(
                 report, output, format=chosen, table=table or "articles", limit=limit, color=color, keep=keep
@@ -216,7 +216,7 @@ def _to_folder(
     with Stages(quiet=quiet) as progress:
         written = scan_to(paths, output, settings, progress=progress, **options)
         progress.close()
-    tell_problems(written.inputs.problems, quiet=quiet, complete="they are all in the report")
+    tell_problems(written.inputs, quiet=quiet, complete="the report lists them")
     _told(output, written.articles, written.families, quiet=quiet)
     ctx.exit(
         exits.code(copy_found=fail_on_copy and written.copies > 0, input_failed=written.inputs.failed > 0)
@@ -250,10 +250,10 @@ def chosen_output(output: str, format: str | None, table: str | None) -> str:
 
 
 def _where(format: str, output: str) -> str:
-    """Say where all problems are listed."""
+    """Say where problems are listed."""
     if format in {"json", "jsonl"} or (format == "parquet") or (output != "-" and format == "terminal"):
-        return "they are all in the report"
-    return "a .json report lists them all"
+        return "the report lists them"
+    return "a .json report lists them"
 
 
 def write_report(

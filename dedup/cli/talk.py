@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from dedup.report.model import Problem
+    from dedup.report.model import Inputs
 
 SHOWN = 20  # problems told on standard error
 PATIENCE = 1.0  # seconds before progress is shown
@@ -29,12 +29,14 @@ def note(message: str, *, quiet: bool = False) -> None:
         click.echo(visible(message), err=True)
 
 
-def tell_problems(problems: list[Problem], *, quiet: bool, complete: str) -> None:
-    """Say one line for each of the first problems; `complete` says where all of them are."""
-    for problem in problems[:SHOWN]:
+def tell_problems(inputs: Inputs, *, quiet: bool, complete: str) -> None:
+    """Say one line for each of the first problems; `complete` says where there are more of them."""
+    for problem in inputs.problems[:SHOWN]:
         note(str(problem), quiet=quiet)
-    if len(problems) > SHOWN:
-        note(f"and {len(problems) - SHOWN:,} more; {complete}", quiet=quiet)
+    total = inputs.counts.total()
+    if total > SHOWN:
+        first = f" (the first {total - inputs.unlisted:,})" if inputs.unlisted else ""
+        note(f"and {total - SHOWN:,} more; {complete}{first}", quiet=quiet)
 
 
 @contextmanager

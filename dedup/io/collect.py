@@ -47,7 +47,7 @@ class _Ids:
             if first == base + row:
                 kept.append(row)
             else:
-                inputs.problems.append(repeated(key, rows.place(row), self._place(first)))
+                inputs.add([repeated(key, rows.place(row), self._place(first))])
         return rows.batch.take(pa.array(kept, pa.int64()))
 
     def _place(self, place: Place | int) -> Place:
@@ -104,7 +104,7 @@ def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[p
     """
     zoneless = Zoneless()
     yield from gathered(found, inputs, max_rows, _Ids(), zoneless)
-    inputs.problems += zoneless.problems()
+    inputs.add(zoneless.problems())
 
 
 def gathered(
@@ -116,13 +116,13 @@ def gathered(
     size = 0
     for item in found:
         if isinstance(item, Problem):
-            inputs.problems.append(item)
+            inputs.add([item])
             continue
         zoneless.take(item)
         if isinstance(item, Row) and ids is not None:
             first = ids.taken(item.values[0], item.place)
             if first is not None:
-                inputs.problems.append(repeated(item.values[0], item.place, first))
+                inputs.add([repeated(item.values[0], item.place, first)])
                 continue
         if rows and (isinstance(item, Rows) or len(rows) >= max_rows or size + item.size > BATCH_BYTES):
             yield _counted(rows, inputs, now)
@@ -131,7 +131,7 @@ def gathered(
             rows.append(item)
             size += item.size
             continue
-        inputs.problems += _early(item.batch, now, item.place)
+        inputs.add(_early(item.batch, now, item.place))
         batch = item.batch if ids is None else ids.take(item, inputs)
         if batch.num_rows:
             inputs.read += batch.num_rows
@@ -144,7 +144,7 @@ def _counted(rows: list[Row], inputs: Inputs, now: datetime) -> pa.RecordBatch:
     """Rows as a batch, counted."""
     batch = _batch(rows)
     inputs.read += batch.num_rows
-    inputs.problems += _early(batch, now, lambda row: rows[row].place)
+    inputs.add(_early(batch, now, lambda row: rows[row].place))
     return batch
 
 

@@ -98,7 +98,7 @@ class Filter:
     def query(self, article: Given) -> Verdict:
         """What the verdict on an article would be; nothing changes."""
         with self._lock:
-            return self._judged([self._facts(article, 1)], add=False)[0]
+            return self.judge([self._facts(article, 1)], add=False)[0]
 
     def delete(self, id: str) -> bool:
         """Forget all versions of an article; whether there was one."""
@@ -126,14 +126,15 @@ class Filter:
             raise SettingsError("this filter was opened with read_only=True; use query, or open it to write")
         out: list[Verdict] = []
         batch: dict[str, Facts] = {}
-        size, now = 0, _now()
+        size, now = 0, time.time_ns() // 1000
         for facts in many:
-            day = self.index.partition(_time(facts, now)) if add and self.window is not None else None
-            opens = day is not None and day > max(self.index.partitions, default=-1)
+            facts["time"] = _time(facts, now)
+            day = self.index.partition(facts["time"])
+            opens = add and self.window is not None and day > self.index.latest_partition
             if len(batch) >= _AT_ONCE or size > _LARGE or facts["id"] in batch or (opens and batch):
                 out += self._batch(list(batch.values()), add=add)
                 batch, size = {}, 0
-            if opens and day is not None:
+            if opens:
                 self._open(day)
             batch[facts["id"]] = facts
             size += len(facts["text"])
@@ -191,14 +192,13 @@ class Filter:
 
     def _arrivals(self, many: list[Facts], latest: Sequence[tuple[Spot, bytes] | None]) -> list[Arrival]:
         """Articles with the places that they will have in the index, and the partitions they look into."""
-        now = _now()
         taken: dict[int, int] = {}
         texts, said = [], []
         for order, facts in enumerate(many, self.index.order):
             published, notes = facts["published"], facts.pop("doubts")
-            if published is not None and published > now + _AHEAD:
+            if published is not None and published > facts["time"]:
                 notes = (*notes, f"published {_iso(published)} is in the future; it counts as published now")
-            texts.append({**facts, "time": _time(facts, now), "order": order})
+            texts.append({**facts, "order": order})
             said.append(notes)
         out = []
         for text, found, notes in zip(self._judge.texts.known(texts), latest, said, strict=True):
@@ -254,11 +254,6 @@ class Filter:
 def facts_of(values: Sequence[Any], doubts: Sequence[str] = ()) -> Facts:
     """An article's fields as an index keeps them; `values` as `io.place.Row` has them."""
     return {**dict(zip(FIELDS, values, strict=False)), "doubts": tuple(doubts)}
-
-
-def _now() -> int:
-    """Microseconds since 1970."""
-    return time.time_ns() // 1000
 
 
 def _time(facts: Facts, now: int) -> int:

@@ -132,6 +132,11 @@ class Index:
         """The first days of the partitions, rising."""
         return sorted(self._next)
 
+    @property
+    def latest_partition(self) -> int:
+        """The first day of the last of them; -1 if there is none."""
+        return max(self._next, default=-1)
+
     def partition(self, time: int) -> int:
         """The first day of the partition for a time in microseconds since 1970."""
         day = time // DAY

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+
+LISTED = 10_000  # problems in a report; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +27,71 @@ class Problem:
         return f"{place}:{self.line}: {self.message}" if self.line else f"{place}: {self.message}"
 
 
-@dataclass(slots=True)
 class Inputs:
-    """How many articles were read, and every input that was not.
+    """How many articles were read, and what was not, or with a doubt.
 
     *skipped*: nothing to compare in it (an empty text, a file of another kind); the run is still
     complete. *failed*: there was an article, but it could not be read as it stands. *warning*: the
     article was kept, but part of it was guessed or left out (an encoding, a date).
+
+    All are counted, and the first `LISTED` are kept, whatever the order in which they were found.
     """
 
-    read: int = 0
-    problems: list[Problem] = field(default_factory=list)
+    __slots__ = ("_problems", "counts", "read")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(
+        self, read: int = 0, problems: Iterable[Problem] = (), counts: Mapping[str, int] | None = None
+    ) -> None:
+        """`counts` by kind, if `problems` are not all."""
+        self.read = read
+        self.counts: Counter[str] = Counter()
+        self._problems: list[Problem] = []
+        self.add(problems, counts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Inputs):
+            return NotImplemented
+        return (self.read, self.counts, self.problems) == (other.read, other.counts, other.problems)
+
+    def __repr__(self) -> str:
+        return f"Inputs(read={self.read}, {', '.join(f'{kind}={n}' for kind, n in self.counts.items())})"
+
+    def add(self, problems: Iterable[Problem], counts: Mapping[str, int] | None = None) -> None:
+        """Take in more of them; `counts` by kind, if `problems` are only the first of many."""
+        for problem in problems:
+            if counts is None:
+                self.counts[problem.kind] += 1
+            self._problems.append(problem)
+            if len(self._problems) >= 2 * LISTED:
+                self._problems = self.problems
+        self.counts.update(counts or {})
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The first `LISTED`, by path, line and message."""
+        found = sorted(self._problems, key=lambda one: (one.path or "", one.line or 0, one.message))
+        return found[:LISTED]
+
+    @property
+    def unlisted(self) -> int:
+        """How many more there were."""
+        return self.counts.total() - min(len(self._problems), LISTED)
 
     @property
     def skipped(self) -> int:
         """Inputs with nothing to compare."""
-        return sum(problem.kind == "skipped" for problem in self.problems)
+        return self.counts["skipped"]
 
     @property
     def failed(self) -> int:
         """Inputs that could not be read."""
-        return sum(problem.kind == "failed" for problem in self.problems)
+        return self.counts["failed"]
 
     @property
     def warnings(self) -> int:
         """Doubts about articles that were kept."""
-        return sum(problem.kind == "warning" for problem in self.problems)
+        return self.counts["warning"]
 
 
 @dataclass(frozen=True, slots=True)

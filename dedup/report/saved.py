@@ -128,10 +128,11 @@ def load(folder: str | Path) -> Report:
     header = _header(saved)
     inputs = header["inputs"]
     problems = [Problem(**problem) for problem in inputs["problems"]]
+    counts = {"skipped": inputs["skipped"], "failed": inputs["failed"], "warning": inputs["warnings"]}
     tables = {name: saved.table(name, kind) for name, kind in TABLES.items()}
     return Report(
         **tables,
-        inputs=Inputs(inputs["read"], problems),
+        inputs=Inputs(inputs["read"], problems, counts),
         settings=header["settings"],
         version=header["version"],
         texts=_texts(saved.table("texts", TEXTS)),

@@ -285,7 +285,9 @@ def _problems(page: _Page) -> None:
     shown = problems if page.limit is None else problems[: max(page.limit, 1)]
     for problem in shown:
         say(page.console, f"{problem.kind}: {clip(str(problem), 500)}", indent=2, hang=2)
-    page.rest(len(shown), len(problems), "(a .json report lists them all)", indent=2)
+    total = page.report.inputs.counts.total()
+    listed = f"the first {len(problems):,}" if len(problems) < total else "them all"
+    page.rest(len(shown), total, f"(a .json report lists {listed})", indent=2)
 
 
 def _ending(page: _Page) -> None:

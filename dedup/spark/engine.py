@@ -20,7 +20,7 @@ from dedup.io.collect import Zoneless
 from dedup.io.kept import Kept
 from dedup.io.place import Place
 from dedup.io.remote import is_remote
-from dedup.report.model import Inputs, Problem
+from dedup.report.model import Inputs
 from dedup.schema import INPUT
 from dedup.settings import Settings
 from dedup.spark import (
@@ -94,7 +94,7 @@ class Engine:
                 input_format=self.options.format,
             )  # fmt: skip
             return list(reading.Chunks(self.job.folder, self.options.after, 0).written(stream))
-        return self._pieces(reading.pieces(paths, self.options, inputs.problems), paths, inputs)
+        return self._pieces(reading.pieces(paths, self.options, inputs), paths, inputs)
 
     def _pieces(self, found: list[reading.Piece], paths: list[Any], inputs: Inputs) -> list[reading.Chunk]:
         """Write the articles of files as chunks."""
@@ -109,16 +109,16 @@ class Engine:
             data = json.loads(row.data)
             if row.kind == "chunk":
                 chunks.append(reading.Chunk(**data))
-            elif row.kind == "problem":
-                inputs.problems.append(Problem(**data))
+            elif row.kind == "problems":
+                reading.add_problems(self.job.folder, data["name"], inputs)
             elif row.kind == "zoneless":
                 zoneless.add(Place(*data["place"]), data["count"])
             else:
                 full |= set(data["paths"])
-        inputs.problems += zoneless.problems()
+        inputs.add(zoneless.problems())
         for number, path in enumerate(paths):
             if number not in full and (is_remote(path) or Path(path).is_dir()):
-                inputs.problems.append(reading.nothing_in(path))
+                inputs.add([reading.nothing_in(path)])
         return chunks
 
     def _settle(self, chunks: list[reading.Chunk], inputs: Inputs) -> None:
@@ -135,12 +135,11 @@ class Engine:
             if kind == "settled":
                 counts[source] = batch["rows"][0].as_py()
             else:
-                inputs.problems += (Problem(**json.loads(data)) for data in batch["data"].to_pylist())
+                reading.add_problems(self.job.folder, batch["name"][0].as_py(), inputs)
         bases = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         if bases[-1] >= 2**31:
             raise EngineError(f"{bases[-1]:,} articles are more than 2**31; scan them by period")
         inputs.read = int(bases[-1])
-        inputs.problems.sort(key=lambda found: (found.path or "", found.line or 0, found.message))
         self.job = replace(self.job, bases=bases)
 
     def _pair(self) -> int:

@@ -88,12 +88,12 @@ def check(options: Options, columns: pa.Schema | None = None) -> None:
         columns_of(columns, names)
 
 
-def pieces(paths: Sequence[str | os.PathLike[str]], options: Options, problems: list[Problem]) -> list[Piece]:
-    """What there is to read; `problems` takes in what is passed over."""
+def pieces(paths: Sequence[str | os.PathLike[str]], options: Options, inputs: Inputs) -> list[Piece]:
+    """What there is to read; `inputs` takes in what is passed over."""
     found = []
     for item in listed(paths):
         if isinstance(item, Problem):
-            problems.append(item)
+            inputs.add([item])
             continue
         where = str(item.file.local)
         if item.file.local is None:
@@ -188,7 +188,8 @@ def _chunks(
     chunks = Chunks(job.folder, number, attempt)
     results = list(chunks.written(gathered(found, inputs, reading.rows, None, zoneless)))
     told: list[tuple[str, dict[str, Any]]] = [("chunk", chunk._asdict()) for chunk in results]
-    told += [("problem", asdict(problem)) for problem in inputs.problems]
+    if inputs.counts:
+        told.append(("problems", {"name": keep_problems(job.folder, f"{number}-{attempt}", inputs)}))
     told += [("zoneless", {"place": list(place), "count": more}) for place, more in zoneless.counts()]
     told.append(("done", {"paths": sorted(full)}))
     columns = zip(*((number, kind, json.dumps(data)) for kind, data in told), strict=True)
@@ -239,6 +240,20 @@ class Chunks:
         return Chunk(name, self._task, table.num_rows, ids, table["derived_from"].null_count < table.num_rows)
 
 
+def keep_problems(folder: Folder, name: str, inputs: Inputs) -> str:
+    """Put what a task has found to say of its inputs into a file, and name it."""
+    name = f"problems-{name}"
+    found = {"counts": inputs.counts, "problems": [asdict(problem) for problem in inputs.problems]}
+    folder.write(name, json.dumps(found).encode())
+    return name
+
+
+def add_problems(folder: Folder, name: str, inputs: Inputs) -> None:
+    """Add what stands in such a file; of all of them together no more are held than a report lists."""
+    found = json.loads(folder.read(name).to_pybytes())
+    inputs.add((Problem(**problem) for problem in found["problems"]), found["counts"])
+
+
 def nothing_in(path: str | Path) -> Problem:
     """What to say of a folder or an address with no article in it."""
     what = "under this address" if is_remote(path) else "in this folder"
@@ -281,7 +296,8 @@ def settle(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
     again = np.zeros(table.num_rows, np.bool_)
     if table.num_rows > 1:
         again[1:] = column_equal(ids)
-    problems = [_taken(table, row) for row in np.flatnonzero(again).tolist()]
+    first = np.maximum.accumulate(np.where(again, 0, np.arange(again.size)))
+    inputs = Inputs(problems=(_taken(table, row, first[row]) for row in np.flatnonzero(again).tolist()))
     kept = table.filter(pa.array(~again)).select(READ.names).combine_chunks()
     sizes = sizes_of(kept)
     pieces_ = [kept.slice(first, stop - first) for first, stop in cut(sizes, 2**16, BATCH_BYTES * 8)]
@@ -289,10 +305,9 @@ def settle(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         f"home-{part}", READ, [batch for piece in pieces_ for batch in piece.combine_chunks().to_batches()]
     )
     yield Message(part, "settled", arrays(rows=np.array([kept.num_rows]), bytes=np.array([int(sizes.sum())])))
-    if problems:
-        yield Message(
-            part, "problem", arrays(data=pa.array([json.dumps(asdict(problem)) for problem in problems]))
-        )
+    if inputs.counts:
+        name = keep_problems(job.folder, f"home-{part}", inputs)
+        yield Message(part, "problems", arrays(name=pa.array([name])))
 
 
 def column_equal(ids: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -304,12 +319,8 @@ def column_equal(ids: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return same
 
 
-def _taken(table: pa.Table, row: int) -> Problem:
-    ids = table["id"]
-    first = row
-    while first and ids[first - 1].as_py() == ids[row].as_py():
-        first -= 1
-    return repeated(ids[row].as_py(), _place(table, row), _place(table, first))
+def _taken(table: pa.Table, row: int, first: int) -> Problem:
+    return repeated(table["id"][row].as_py(), _place(table, row), _place(table, first))
 
 
 def _place(table: pa.Table, row: int) -> Place:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dedup.errors import InputError, OutputError
-from dedup.report.model import Inputs, Problem
+from dedup.report.model import LISTED, Inputs, Problem
 
 
 def test_terminal_report_on_stdout_talk_on_stderr(run, scan, news):
@@ -135,8 +135,20 @@ def test_problems_are_capped_on_stderr_and_complete_in_the_report(run, scan, new
     scan.outcome = example.report(inputs=Inputs(0, [Problem("failed", "bad", "f", n) for n in range(1, 51)]))
     result = run("scan", news, "--format", "json")
     assert result.stderr.count(": bad") == 20
-    assert "and 30 more; they are all in the report" in result.stderr
+    assert "and 30 more; the report lists them" in result.stderr
     assert len(json.loads(result.stdout)["inputs"]["problems"]) == 50
+
+
+def test_problems_beyond_those_listed_are_counted(run, scan, news, example):
+    problems = [Problem("failed", "bad", "f", n) for n in range(3 * LISTED, 0, -1)]
+    scan.outcome = example.report(inputs=Inputs(0, problems))
+    result = run("scan", news, "--format", "json")
+    assert f"and {3 * LISTED - 20:,} more; the report lists them (the first {LISTED:,})" in result.stderr
+    inputs = json.loads(result.stdout)["inputs"]
+    assert inputs["failed"] == 3 * LISTED
+    assert [problem["line"] for problem in inputs["problems"]] == list(range(1, LISTED + 1))
+    result = run("scan", news)
+    assert f"… and {3 * LISTED - 20:,} more (a .json report lists the first {LISTED:,})" in result.stdout
 
 
 def test_quiet(run, scan, news, tmp_path):

@@ -210,7 +210,7 @@ def test_csv_without_articles_says_so(read, tmp_path, content):
     (tmp_path / "a.csv").write_text(content)
     articles, inputs = read(tmp_path)
     assert not articles
-    assert inputs.problems[0].path == str(tmp_path / "a.csv")
+    assert str(tmp_path / "a.csv") in [problem.path for problem in inputs.problems]
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_links_in_a_tar_are_not_followed(read, tmp_path):
     (tmp_path / "a.tar").write_bytes(sink.getvalue())
     articles, inputs = read(tmp_path)
     assert not articles
-    assert inputs.problems[0].kind == "skipped"
+    assert "link" in next(problem.message for problem in inputs.problems if problem.kind == "skipped")
 
 
 def test_bombs_are_set_aside(read, tmp_path):

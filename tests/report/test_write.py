@@ -37,7 +37,7 @@ def test_json(tmp_path, example):
     assert document["schema_version"] == 1
     assert document["settings"]["shingle"] == 5
     assert document["inputs"]["read"] == 4
-    assert [problem["line"] for problem in document["inputs"]["problems"]] == [5, None]
+    assert [problem["line"] for problem in document["inputs"]["problems"]] == [None, 5]
 
 
 def test_jsonl(tmp_path, example):

@@ -1,6 +1,8 @@
 """Reports are the same on both engines, whatever the partitioning: every superstep, without Spark."""
 
+import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,7 @@ import dedup
 from benchmarks.corpus import write
 from benchmarks.worst import one_family
 from dedup import candidates, schema
+from dedup.report.model import LISTED
 from dedup.spark import buckets, graph, large, reading
 from dedup.spark.storage import Folder
 
@@ -190,6 +193,22 @@ def test_problems_are_told_as_by_the_local_engine(scan_alone, tmp_path):
     assert inputs == report.inputs
     same(out, report)
     assert len(inputs.problems) >= 6
+
+
+def test_more_problems_than_a_report_lists(scan_alone, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    article = json.dumps(rows("x")[0]) + "\n"
+    (folder / "a.jsonl").write_text("no json\n" * 50 + article * (LISTED // 2))
+    (folder / "b.jsonl").write_text(article * (LISTED // 2) + "no json\n" * 100)
+    report = dedup.scan(folder)
+    out, inputs = scan_alone([str(folder)], tmp_path, parts=2)
+    same(out, report)
+    assert inputs == report.inputs
+    assert (inputs.read, inputs.failed, inputs.unlisted) == (1, LISTED + 149, 149)
+    last = inputs.problems[-1]
+    assert (Path(last.path).name, last.line) == ("b.jsonl", LISTED // 2 - 49)
+    assert "taken by" in last.message
 
 
 def test_articles_from_python(scan_alone, tmp_path):
