@@ -29,7 +29,7 @@ from dedup.tokens import Tokens
 from dedup.winnow import windows, winnow
 
 _BLOCK = 128  # tokens in the smallest block that is signed for itself
-_BRIEF = 32  # shingles in a text under which each of them is a fingerprint: its runs may all be short
+_BRIEF = 32  # shingles in a text up to which each of them is a fingerprint: its runs may all be short
 REACH = 34  # articles in a bucket up to which all meet
 FEW = 8  # of a larger one that each of the others meets
 FEW_CLOSER = 16  # the same, in the buckets of windows
@@ -395,15 +395,20 @@ def filled(
 
 
 def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
-    """The buckets of a batch of texts; text numbers rise."""
+    """The buckets of a batch of texts; text numbers rise.
+
+    The briefest have no bands: who resembles them enough is brief, too, and meets them in a fingerprint.
+    """
     shingles = shingle(tokens, settings.shingle)
     prints = winnow(shingles, settings.window)
     signatures, signed, _ = signatures_of(tokens, shingles, settings, bands)
-    order = np.argsort(signed, kind="stable")
-    of_bands = band_hashes(signatures[order], bands)
+    banded = counts_of(shingles.offsets) > settings.resemblance * _BRIEF
+    rows = np.flatnonzero(banded[signed])
+    rows = rows[np.argsort(signed[rows], kind="stable")]
+    of_bands = band_hashes(signatures[rows], bands)
     room = shingles.hashes.size + of_bands.size
     keys, texts, spots = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32)
-    band_offsets = offsets_of(np.bincount(signed, minlength=len(tokens)))
+    band_offsets = offsets_of(np.bincount(signed[rows], minlength=len(tokens)))
     count = kernels.postings(
         tokens.flags, tokens.offsets, settings.shingle, shingles.hashes, shingles.offsets,
         prints.places, prints.offsets, _BRIEF, of_bands, band_offsets, keys, texts, spots,

@@ -36,7 +36,7 @@ def postings(
     """Fill `keys` uint64, `texts` and `spots` int32 with the buckets of each text, and where it meets them.
 
     `flags`, `offsets` as in `Tokens`; `shingles` uint64 of `k` tokens, `shingle_offsets` as in `Shingles`;
-    `places` int32 and `place_offsets`: the fingerprints. A text of fewer than `brief` shingles has all of
+    `places` int32 and `place_offsets`: the fingerprints. A text of up to `brief` shingles has all of
     them as fingerprints; those all of whose tokens are boilerplate are left out. `bands` uint64
     (signatures, b): bucket keys of each text's signatures, `band_offsets` int64 (texts + 1). A spot is the
     fingerprint's first token in its text, or OF_BAND. Returns how many there are.
@@ -46,9 +46,9 @@ def postings(
         first, stop = offsets[text], offsets[text + 1]
         base = shingle_offsets[text]
         whole = shingle_offsets[text + 1] - base
-        fingerprints = whole if whole < brief else place_offsets[text + 1] - place_offsets[text]
+        fingerprints = whole if whole <= brief else place_offsets[text + 1] - place_offsets[text]
         for print_ in range(fingerprints):
-            place = print_ if whole < brief else places[place_offsets[text] + print_]
+            place = print_ if whole <= brief else places[place_offsets[text] + print_]
             if _is_idle(flags, first + place, min(first + place + k, stop)):
                 continue
             keys[count] = shingles[base + place] * SPREAD
