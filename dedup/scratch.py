@@ -9,6 +9,7 @@ import errno
 import mmap
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from io import RawIOBase
 from pathlib import Path
@@ -33,6 +34,7 @@ _ALONE = (
 _FULL = 0.85  # part of it from which on the process gives back what it has only looked at
 _MORE = 0.05  # part of it by which the process grows until it tries that once more
 _MOST = 0.95  # part of it from which on it is tried every time
+_OFTEN = 0.02  # seconds between two looks at how large the process is
 _GAP = 2**14  # bytes between two pieces of a file up to which what lies between them is read, too
 _NEAR = 2**20  # bytes of a file that are read at once for several pieces
 _COLD = 0.25  # part of the machine's memory from which on a file may not stay in it: the disk is asked early
@@ -305,6 +307,7 @@ class Scratch:
         self.spilled = 0  # bytes written to disk
         self.reserved = 0  # bytes of the memory that others need
         self._full = _FULL * memory
+        self._looked = 0.0  # at the process, and when
         self._spools: list[Spool] = []
         self._spare: list[IO[bytes]] = []  # files that nobody needs
 
@@ -361,7 +364,11 @@ class Scratch:
             return None
 
     def let_go(self) -> None:
-        """Give memory back to the system if the process has grown large."""
+        """Give memory back to the system if the process has grown large; may be called at any time."""
+        now = time.monotonic()
+        if now - self._looked < _OFTEN:
+            return
+        self._looked = now
         if _resident() >= self._full:
             self.give_back()
             self._full = max(_FULL * self.memory, min(_resident() + _MORE * self.memory, _MOST * self.memory))

@@ -20,7 +20,7 @@ from dedup.report.texts import SortedTexts
 from dedup.schema import INPUT, SKETCH
 from dedup.scratch import Scratch, Spool
 from dedup.sketch import Sketches, packed, sketches_of
-from dedup.threads import ahead
+from dedup.threads import ahead, in_order
 from dedup.tokens import Tokens, utf8
 
 _AT_RANDOM = 0.5  # part of the memory that mapped tokens may take while they are looked up at random
@@ -160,7 +160,7 @@ class Articles:
             scratch.let_go()
         order = pc.sort_indices(pa.chunked_array(columns["id"], DETAILS.field("id").type))
         numbers = order.to_numpy()
-        details = _ordered(columns, order)
+        details = _ordered(columns, order, threads)
         here = np.concatenate(held)
         starts = offsets_of(here)[:-1]
         elsewhere = None
@@ -218,13 +218,16 @@ def _texts_to(
         yield from map(kept, batches)
 
 
-def _ordered(columns: dict[str, list[pa.Array]], order: pa.Array) -> pa.Table:
+def _ordered(columns: dict[str, list[pa.Array]], order: pa.Array, threads: int) -> pa.Table:
     """A table of details, in one piece, from the pieces of its columns, which are used up."""
-    taken = [
-        pa.concat_arrays([pa.array([], field.type), *columns.pop(field.name)]).take(order)
-        for field in DETAILS
-    ]
-    return pa.table(taken, DETAILS)
+
+    def taken(field: pa.Field) -> pa.Array:
+        whole = pa.chunked_array(columns.pop(field.name), field.type)
+        if whole.null_count == len(whole):
+            return pa.nulls(len(whole), field.type)
+        return pa.concat_arrays(whole.chunks).take(order)
+
+    return pa.table(list(in_order(taken, DETAILS, threads)), DETAILS)
 
 
 def _numbers(batch: pa.RecordBatch, name: str, missing: int) -> NDArray[np.int64]:

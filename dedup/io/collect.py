@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from reprlib import repr as shortened
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dedup.io.ids import Ids, PlaceOf
 from dedup.io.place import NO_ZONE, Found, Place, Row, Rows, placed
 from dedup.report.model import Inputs, Problem
 from dedup.schema import INPUT
@@ -17,45 +18,6 @@ from dedup.schema import INPUT
 # Bytes of all strings in a batch; only an article that is longer by itself goes beyond.
 BATCH_BYTES = 32 * 2**20
 _AHEAD = timedelta(days=1)  # of our clock, that a time may be without a word
-
-
-class _Ids:
-    """The ids that are taken, each with the place of its article."""
-
-    def __init__(self) -> None:
-        self._places: dict[str, Place | int] = {}  # a number counts the rows of `_blocks`
-        self._blocks: list[tuple[str | None, int]] = []  # their files and first rows, not the rows
-        self._bounds = [0]
-
-    def taken(self, key: str, place: Place) -> Place | None:
-        """The place that has the id already; otherwise it goes to `place`."""
-        first = self._places.setdefault(key, place)
-        return None if first is place else self._place(first)
-
-    def take(self, rows: Rows, inputs: Inputs) -> pa.RecordBatch:
-        """The rows whose ids are new; the others are problems."""
-        keys = rows.batch.column("id").to_pylist()
-        base = self._bounds[-1]
-        self._blocks.append((rows.path, rows.first))
-        self._bounds.append(base + len(keys))
-        if len(set(keys)) == len(keys) and self._places.keys().isdisjoint(keys):
-            self._places.update(zip(keys, range(base, base + len(keys)), strict=True))
-            return rows.batch
-        kept = []
-        for row, key in enumerate(keys):
-            first = self._places.setdefault(key, base + row)
-            if first == base + row:
-                kept.append(row)
-            else:
-                inputs.add([repeated(key, rows.place(row), self._place(first))])
-        return rows.batch.take(pa.array(kept, pa.int64()))
-
-    def _place(self, place: Place | int) -> Place:
-        if isinstance(place, Place):
-            return place
-        block = bisect_right(self._bounds, place) - 1
-        path, first = self._blocks[block]
-        return placed(path, first + place - self._bounds[block])
 
 
 def repeated(key: str, place: Place, first: Place) -> Problem:
@@ -103,15 +65,29 @@ def collect(found: Iterable[Found], inputs: Inputs, max_rows: int) -> Iterator[p
     out, and takes every problem as it comes; times without a zone are one for each file.
     """
     zoneless = Zoneless()
-    yield from gathered(found, inputs, max_rows, _Ids(), zoneless)
+    yield from gathered(found, inputs, max_rows, Ids(), zoneless)
     inputs.add(zoneless.problems())
 
 
 def gathered(
-    found: Iterable[Found], inputs: Inputs, max_rows: int, ids: _Ids | None, zoneless: Zoneless
+    found: Iterable[Found], inputs: Inputs, max_rows: int, ids: Ids | None, zoneless: Zoneless
 ) -> Iterator[pa.RecordBatch]:
     """The same, of a part of the articles: `ids` are those taken (None: all stay), `zoneless` is filled."""
     now = datetime.now(UTC)
+    for batch, place in _batches(found, inputs, max_rows, zoneless):
+        inputs.add(_early(batch, now, place))
+        taken, others = (None, []) if ids is None else ids.take(batch["id"], place)
+        inputs.add(repeated(batch["id"][row].as_py(), place(row), first) for row, first in others)
+        kept = batch if taken is None else batch.take(taken)
+        if kept.num_rows:
+            inputs.read += kept.num_rows
+            yield kept
+
+
+def _batches(
+    found: Iterable[Found], inputs: Inputs, max_rows: int, zoneless: Zoneless
+) -> Iterator[tuple[pa.RecordBatch, PlaceOf]]:
+    """Batches of rows, and what tells where their rows stand."""
     rows: list[Row] = []
     size = 0
     for item in found:
@@ -119,36 +95,23 @@ def gathered(
             inputs.add([item])
             continue
         zoneless.take(item)
-        if isinstance(item, Row) and ids is not None:
-            first = ids.taken(item.values[0], item.place)
-            if first is not None:
-                inputs.add([repeated(item.values[0], item.place, first)])
-                continue
         if rows and (isinstance(item, Rows) or len(rows) >= max_rows or size + item.size > BATCH_BYTES):
-            yield _counted(rows, inputs, now)
+            yield _batch(rows)
             rows, size = [], 0
         if isinstance(item, Row):
             rows.append(item)
             size += item.size
-            continue
-        inputs.add(_early(item.batch, now, item.place))
-        batch = item.batch if ids is None else ids.take(item, inputs)
-        if batch.num_rows:
-            inputs.read += batch.num_rows
-            yield batch
+        else:
+            yield item.batch, partial(_numbered, item.path, item.first)
     if rows:
-        yield _counted(rows, inputs, now)
+        yield _batch(rows)
 
 
-def _counted(rows: list[Row], inputs: Inputs, now: datetime) -> pa.RecordBatch:
-    """Rows as a batch, counted."""
-    batch = _batch(rows)
-    inputs.read += batch.num_rows
-    inputs.add(_early(batch, now, lambda row: rows[row].place))
-    return batch
+def _numbered(path: str | None, first: int, row: int) -> Place:
+    return placed(path, first + row)
 
 
-def _early(batch: pa.RecordBatch, now: datetime, place: Callable[[int], Place]) -> Iterator[Problem]:
+def _early(batch: pa.RecordBatch, now: datetime, place: PlaceOf) -> Iterator[Problem]:
     """Doubts about articles of days to come."""
     later = pc.greater(
         batch.column("published"), pa.scalar(now + _AHEAD, batch.schema.field("published").type)
@@ -158,7 +121,7 @@ def _early(batch: pa.RecordBatch, now: datetime, place: Callable[[int], Place]) 
         yield place(row).problem(f"published {time}, in the future; the article is kept as it is", "warning")
 
 
-def _batch(rows: list[Row]) -> pa.RecordBatch:
+def _batch(rows: list[Row]) -> tuple[pa.RecordBatch, PlaceOf]:
     columns = zip(*(row.values for row in rows), strict=True)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, INPUT, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=INPUT)
+    return pa.RecordBatch.from_arrays(arrays, schema=INPUT), [row.place for row in rows].__getitem__

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
@@ -79,7 +80,7 @@ def _absent(field: pa.Field, count: int, path: str | None, first: int) -> pa.Arr
     if path is not None and field.name == "path":
         return pa.repeat(path, count)
     if path is not None and field.name == "line":
-        return pa.array(range(first, first + count), field.type)
+        return pa.array(np.arange(first, first + count), field.type)
     return pa.nulls(count, field.type)
 
 

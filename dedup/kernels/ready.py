@@ -223,9 +223,13 @@ def _compile_here() -> None:
 
 def _compile_there() -> None:
     """Compile the rest."""
+    import pyarrow as pa
+
     from dedup.agencies import credit_rows
     from dedup.candidates import candidate_pairs
     from dedup.cover import cover
+    from dedup.io.ids import Ids
+    from dedup.io.place import Place
     from dedup.kernels.align import assemble
     from dedup.kernels.places import unpack, unpack_all, within
     from dedup.kernels.rows import dictionary, gather
@@ -261,6 +265,7 @@ def _compile_there() -> None:
     compared = np.ones(40, np.bool_)
     found = candidate_pairs(tokens, compared, batches, Settings(), Bands(2, 2), Scratch(2**24))
     cover(found, 40)
+    Ids().take(pa.array([str(n) for n in range(4096)]), [Place()].__getitem__)
     _meet()
     _keep()
 
