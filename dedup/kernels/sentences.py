@@ -80,29 +80,22 @@ def sentences(flags: Any, shortest: int, longest: int) -> Any:
 
 @inner
 def bags(ids: Any, bounds: Any, frequencies: Any) -> Any:
-    """Each sentence's distinct terms and counts (CSR), sorted by id; adds to `frequencies` per term."""
+    """Each sentence's distinct terms, as they come, and counts (CSR); adds to `frequencies` per term."""
     offsets = np.zeros(bounds.size, np.int32)
     terms = np.empty(ids.size, np.int32)
     counts = np.empty(ids.size, np.float32)
+    places = np.full(frequencies.size, -1, np.int32)  # of each term, where it stood last
     filled = 0
     for s in range(bounds.size - 1):
         first = filled
         for t in range(bounds[s], bounds[s + 1]):
             term = ids[t]
-            place = filled
-            while place > first and terms[place - 1] > term:
-                place -= 1
-            if place > first and terms[place - 1] == term:
-                counts[place - 1] += 1
+            if places[term] >= first:
+                counts[places[term]] += 1
                 continue
-            for move in range(filled, place, -1):
-                terms[move] = terms[move - 1]
-                counts[move] = counts[move - 1]
-            terms[place] = term
-            counts[place] = 1
+            terms[filled], counts[filled], places[term] = term, 1, filled
+            frequencies[term] += 1
             filled += 1
-        for place in range(first, filled):
-            frequencies[terms[place]] += 1
         offsets[s + 1] = filled
     return offsets, terms[:filled], counts[:filled]
 
