@@ -131,3 +131,27 @@ def test_batches_threads_and_memory_change_nothing(seed, at_once, memory):
     batches = [(first, min(first + at_once, 70)) for first in range(0, 70, at_once)]
     expected = paired(texts, compared, chosen)
     assert paired(texts, compared, chosen, batches, 2, memory) == expected
+
+
+@pytest.mark.parametrize("resemblance", [0.3, 0.5, 0.8])
+def test_brief_texts_that_resemble_one_another_are_candidates(resemblance):
+    draw, shingle = random.Random(5), 5
+    texts = []
+    for _ in range(300):
+        text = [draw.randrange(10_000) for _ in range(draw.randint(12, 30))]
+        other = list(text)
+        for _ in range(draw.randint(0, 2)):
+            other[draw.randrange(len(other))] = draw.randrange(10_000)
+        other = other[: len(other) - draw.randint(0, 6)]
+        texts += [text, other]
+    chosen = dedup.Settings(guarantee=30, resemblance=resemblance)
+    pairs = {pair for pair, _, _ in paired(texts, [True] * len(texts), chosen)}
+    sets = [{tuple(text[at : at + shingle]) for at in range(len(text) - shingle + 1)} for text in texts]
+    alike = [
+        (number, number + 1)
+        for number in range(0, len(texts), 2)
+        if texts[number] != texts[number + 1]
+        and len(sets[number] & sets[number + 1]) >= resemblance * len(sets[number] | sets[number + 1])
+    ]
+    assert len(alike) > 40
+    assert set(alike) <= pairs

@@ -56,7 +56,7 @@ def test_postings(texts, k, window, brief, data):
     for number, text in enumerate(texts):
         own = shingles.hashes[shingles.offsets[number] : shingles.offsets[number + 1]].tolist()
         places = prints.places[prints.offsets[number] : prints.offsets[number + 1]].tolist()
-        for place in range(len(own)) if len(own) < brief else places:
+        for place in range(len(own)) if len(own) <= brief else places:
             if not all(flag for _, flag in text[place : place + k]):
                 expected.append((own[place] * SPREAD & MASK, number, place))
         for row in bands[band_offsets[number] : band_offsets[number + 1]].tolist():
