@@ -21,6 +21,7 @@ from dedup.cli.options import (
     settings_options,
     temporary_folder,
 )
+from dedup.cli.stopping import leave_in_order
 from dedup.cli.talk import Stages, note, output_console, tell_problems, telling_compilation
 from dedup.report.visible import visible
 
@@ -150,6 +151,7 @@ def scan(
             for line in explain(path, settings, fields=names or None, input_format=input_format):
                 click.echo(visible(line))
         return
+    leave_in_order()
     if engine == "spark" and (profile or checkpoint is not None):
         raise click.UsageError("--engine spark has neither --profile nor --checkpoint; leave them out")
     if keep and not _is_folder(output):

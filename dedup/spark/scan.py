@@ -7,7 +7,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -173,6 +173,10 @@ def _scan_to(
             raise
         except Exception as error:
             raise failed(error) from error
+        except BaseException:
+            with suppress(Exception):  # the session may have been stopped
+                spark.sparkContext.cancelAllJobs()  # nobody is to write to what is removed now
+            raise
         out.write(HEADER, _header(chosen, inputs))
     return Written(target, *counts, inputs)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from dedup.errors import EngineError
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 _JAVA = 17
 _PATIENCE = 10.0  # seconds
 _COMING = 60.0  # seconds in which a cluster of its own kind of Spark's gives a first executor
-_MASTERS = r"local(\[.*\])?|local-cluster\[.*\]|spark://.+|k8s://.+|yarn"
+_MASTERS = r"local(\[(\*|\d+)(,\d+)?\])?|local-cluster\[\d+,\d+,\d+\]|spark://.+|k8s://.+|yarn"
+_PORTS = {"https": 443, "http": 80}
+_CALLING = "An error occurred while calling"  # what py4j says first; what was thrown comes next
 _REMEDY = "pip install 'newsdedup[spark]'"
 SETTINGS = {  # of a session of our own
     "spark.app.name": "dedup scan",
@@ -122,21 +125,35 @@ def _check_master(master: str) -> None:
     kind, _, rest = master.partition("://")
     if kind == "yarn" and not any(os.environ.get(name) for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR")):
         raise EngineError("master=yarn needs HADOOP_CONF_DIR, the folder of the cluster's settings; set it")
-    if kind != "spark":
-        return
+    if kind == "spark":
+        reasons = _refusals(rest.split(","))
+        if reasons:
+            raise EngineError(
+                f"no master answers at {master} ({reasons}); start one (sbin/start-master.sh), or name "
+                "another with --master"
+            )
+    if kind == "k8s":
+        server = urlsplit(rest if "://" in rest else f"https://{rest}")
+        reasons = _refusals([f"{server.hostname}:{server.port or _PORTS.get(server.scheme)}"])
+        if reasons:
+            raise EngineError(
+                f"no Kubernetes API server answers at {master} ({reasons}); `kubectl cluster-info` tells its "
+                "address, or name another with --master"
+            )
+
+
+def _refusals(places: Iterable[str]) -> str:
+    """Why none of some places, HOST:PORT, can be connected to; nothing if one can."""
     reasons = []
-    for place in rest.split(","):
+    for place in places:
         host, _, port = place.rpartition(":")
         try:
             socket.create_connection((host, int(port)), _PATIENCE).close()
         except (OSError, ValueError) as error:
             reasons.append(f"{place}: {error}")
         else:
-            return
-    raise EngineError(
-        f"no master answers at {master} ({'; '.join(reasons)}); start one (sbin/start-master.sh), or name "
-        "another with --master"
-    )
+            return ""
+    return "; ".join(reasons)
 
 
 def check_java() -> None:
@@ -238,7 +255,8 @@ def _cause(error: Exception) -> str:
         if re.match(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b", line):
             return line.removeprefix("dedup.errors.")
     causes = [line.partition("Caused by:")[2].strip() for line in lines if "Caused by:" in line]
-    return causes[-1] if causes else lines[0]
+    thrown = [line.removeprefix(": ") for line in lines[1:2] if lines[0].startswith(_CALLING)]
+    return [lines[0], *thrown, *causes][-1]
 
 
 def failed(error: Exception) -> EngineError:

@@ -144,10 +144,37 @@ def test_no_master(corpus, tmp_path):
     assert time.monotonic() - begun < 20
 
 
-def test_a_master_of_no_kind(corpus, tmp_path):
-    ended = command("--master", "foo", str(corpus), "-o", f"{tmp_path}/report/")
+@pytest.mark.parametrize("server", ["https://127.0.0.1:9", "127.0.0.1:9", "http://127.0.0.1:9"])
+def test_no_kubernetes(corpus, tmp_path, server):
+    ended = command("--master", f"k8s://{server}", str(corpus), "-o", f"{tmp_path}/report/")
     assert ended.returncode == 1
-    assert "master=foo is none that Spark knows; name local[*]" in ended.stderr
+    assert f"no Kubernetes API server answers at k8s://{server} (127.0.0.1:9: " in ended.stderr
+    assert "Exception" not in ended.stderr
+
+
+@pytest.mark.parametrize("master", ["foo", "local[a]", "local-cluster[2]"])
+def test_a_master_of_no_kind(corpus, tmp_path, master):
+    ended = command("--master", master, str(corpus), "-o", f"{tmp_path}/report/")
+    assert ended.returncode == 1
+    assert f"master={master} is none that Spark knows; name local[*]" in ended.stderr
+
+
+def test_a_job_that_is_ended_leaves_nothing(corpus, tmp_path):
+    kept, report = tmp_path / "kept", tmp_path / "out" / "report"
+    for folder in (kept, report.parent):
+        folder.mkdir()
+    arguments = ["--temp-dir", str(kept), "-o", f"{report}/", str(corpus)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "dedup", "scan", "--engine", "spark", *arguments]
+    ) as process:
+        until = time.monotonic() + 60
+        while not any(kept.rglob("home-*")) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert any(kept.rglob("home-*"))
+        assert list(report.parent.glob(".dedup-*"))
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(kept.iterdir()) == list(report.parent.iterdir()) == []
 
 
 def test_a_master_without_workers(corpus):
