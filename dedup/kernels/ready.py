@@ -176,7 +176,7 @@ def _keep() -> None:
     lists.take_chained(keys, *postings, *chains, counts, numbers, keys)
     lists.remember(keys, lines)
     lists.recall(keys, lines, np.zeros(2, np.int64), counts, counts, counts)
-    files.read(np.empty(0, np.int32), counts, bounds, data)
+    files.copy(counts, bounds, data)
     files.gather(0, counts, bounds, 0, data, data)
     if hasattr(os, "posix_fadvise"):
         files.ask(0, counts, bounds, os.POSIX_FADV_WILLNEED)

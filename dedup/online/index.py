@@ -40,7 +40,7 @@ from dedup.threads import in_order
 
 FORMAT = 5  # with more of what stands around a posting
 DAY = 86_400_000_000  # microseconds
-_A_MONTH, _REACHED = 30, 4  # days in a partition without a window; partitions that a window reaches over
+_A_YEAR, _REACHED = 365, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT, _COUNTED = b"about", b"n"
 _NUMBER = struct.Struct(">I")
 _TRIES, _GONE = 5, "No such file"  # to open what another process writes to
@@ -330,8 +330,8 @@ class Index:
 
 
 def _days(window: int | None) -> int:
-    """Days in a partition for a window."""
-    return _A_MONTH if window is None else max(1, -(-window // (DAY * _REACHED)))
+    """Days in a partition for a window; without one, each article looks into all of them, so they are few."""
+    return _A_YEAR if window is None else max(1, -(-window // (DAY * _REACHED)))
 
 
 def articles_of(day: int) -> str:

@@ -22,7 +22,7 @@ from dedup.errors import IndexStoreError
 from dedup.kernels import lists as kernels
 from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks
-from dedup.online.segments import LOG, Segment, Store, logged, read
+from dedup.online.segments import LOG, Files, Segment, Store, logged
 
 MOST = 2**20  # postings in memory that become a segment
 FULL = 4 * MOST  # for which whoever posts more waits until an earlier segment is written
@@ -72,7 +72,7 @@ class Lists:
     def __init__(self, rocks: Rocks, family: str, worker: ThreadPoolExecutor, *, read_only: bool) -> None:
         self._store = Store(rocks, family)
         self._worker = worker
-        self._segments = self._store.segments()
+        self._look_into(self._store.segments())
         if not read_only:
             self._store.forget_others(self._segments)
         self._next = self._segments[-1].last + 1 if self._segments else 0  # log
@@ -82,6 +82,10 @@ class Lists:
             self._next = log + 1
         self._work: Future[Segment] | None = None
         self._is_closing = Event()
+
+    def _look_into(self, segments: list[Segment]) -> None:
+        """From now on look into these segments, the earliest first."""
+        self._segments, self._files = segments, Files.of(segments[::-1])
 
     def find(self, wanted: NDArray[np.uint64]) -> Found:
         """The lists of different keys, rising."""
@@ -102,16 +106,15 @@ class Lists:
 
     def _kept(self, wanted: NDArray[np.uint64]) -> _Kept:
         """The blocks that keys may be in, those of the latest segments first."""
-        latest, counts = self._segments[::-1], list[int]()
-        rows, firsts, stops = np.empty((3, len(latest) * wanted.size), np.int64)
-        for segment in latest:
+        files, counts = self._files, list[int]()
+        rows, firsts, stops = np.empty((3, len(files.segments) * wanted.size), np.int64)
+        for segment in files.segments:
             own = slice(sum(counts), None)
             counts.append(
                 kernels.recall(wanted, segment.lines, segment.bounds, rows[own], firsts[own], stops[own])
             )
-        numbers, there = np.repeat(np.arange(len(latest)), counts), slice(sum(counts))
-        widths = np.array([segment.widths for segment in latest], np.int64).reshape(-1, 2)
-        return _Kept(rows[there], numbers, widths, *read(latest, numbers, firsts[there], stops[there]))
+        numbers, there = np.repeat(np.arange(len(counts)), counts), slice(sum(counts))
+        return _Kept(rows[there], numbers, files.widths, *files.read(numbers, firsts[there], stops[there]))
 
     def log(self, postings: Postings) -> Changes:
         """What is to be written for postings to be durable, before they are `added`."""
@@ -150,7 +153,7 @@ class Lists:
         """Look into a segment from now on, in place of what it is made of."""
         gone = [segment for segment in self._segments if segment.first >= new.first]
         self._store.replace(gone, new)
-        self._segments = [*self._segments[: len(self._segments) - len(gone)], new]
+        self._look_into([*self._segments[: len(self._segments) - len(gone)], new])
         self._full = Recent(self._recent.first)
         self._worker.submit(self._store.remove, gone)  # a large file takes long to remove
 
@@ -164,14 +167,12 @@ class Lists:
         if new is not None:
             with suppress(IndexStoreError):
                 self._take_over(new)
-        for segment in self._segments:
-            segment.close()
+        self._look_into([])
 
     def drop(self) -> None:
         """Leave nothing behind, once the column family is gone."""
-        new = self._finished()
-        for segment in self._segments if new is None else [*self._segments, new]:
-            segment.close()
+        self._finished()
+        self._look_into([])
         self._store.forget_others([])
 
     def _finished(self) -> Segment | None:

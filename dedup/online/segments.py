@@ -13,6 +13,7 @@ ranges of keys, how many of them each block has, uint32, and its Bloom filter, u
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -46,7 +47,6 @@ _BITS = 10  # of a Bloom filter for a posting: of keys that are not there, 1 in 
 _PART = 2**16  # postings of a segment that are sorted in one go
 _SYNCED = 2**21  # bytes of them that are waited for in one go: others wait for the disk too
 _SPARE = 8  # bytes behind what is read: integers are taken from eight bytes
-_PIECE = 2**22  # bytes that are read in one go to see whether a file is sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,9 @@ class Segment:
     bounds: Offsets = field(repr=False)  # (blocks + 1,) of the postings in its blocks
     lines: NDArray[np.uint64] = field(repr=False)  # of its Bloom filter, (n, LINE)
     number_bits: int  # of an article's number
-    file: int  # descriptor
+    data: NDArray[np.uint8] = field(
+        repr=False
+    )  # its file, mapped: it stands in memory as long as there is room
 
     @property
     def count(self) -> int:
@@ -85,24 +87,16 @@ class Segment:
         ends = np.array([low, high - np.uint64(1)]) * np.uint64(self.blocks) >> np.uint64(KEY_BITS)
         first, last = ends.tolist()
         bounds = self.bounds[first : last + 2]
-        starts, _, data = read([self], np.zeros(1, np.int64), bounds[:1], bounds[-1:])
+        starts, _, data = Files.of([self]).read(np.zeros(1, np.int64), bounds[:1], bounds[-1:])
         out = Postings.room(int(bounds[-1] - bounds[0]))
         least = least_of(np.arange(first, last + 1, dtype=np.uint64), self.blocks)
         kernels.unpack(data, starts[0], *self.widths, bounds - bounds[0], least, *out)
         return out.some(slice(*np.searchsorted(out.keys, (low, high))))
 
-    def close(self) -> None:
-        """Let go of its file."""
-        os.close(self.file)
-
     def is_sound(self) -> bool:
         """Is what its file holds what was written?"""
-        digest, place = xxhash.xxh3_128(), _HEAD.size
-        while piece := os.pread(self.file, _PIECE, place):
-            digest.update(piece)
-            place += len(piece)
-        written: bytes = _HEAD.unpack(os.pread(self.file, _HEAD.size, 0))[-1]
-        return digest.digest() == written
+        written: bytes = _HEAD.unpack(self.data[: _HEAD.size].tobytes())[-1]
+        return xxhash.xxh3_128_digest(self.data[_HEAD.size :].data) == written
 
 
 def least_of(blocks: NDArray[np.uint64], count: int) -> NDArray[np.uint64]:
@@ -115,26 +109,40 @@ def key_bits_of(blocks: int) -> int:
     return KEY_BITS + 1 - blocks.bit_length()
 
 
-def read(
-    segments: Sequence[Segment],
-    numbers: NDArray[np.int64],
-    firsts: NDArray[np.int64],
-    stops: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
-    """Postings `firsts` to `stops` of segments, each of the segment of a number.
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What it takes to read postings of n segments."""
 
-    Returns the bits of the data where each of these runs begins, how many postings it has, and the data.
-    Raises `IndexStoreError` if they cannot be read.
-    """
-    records = np.array([segment.record for segment in segments], np.int64)[numbers]
-    files = np.array([segment.file for segment in segments], np.int32)[numbers]
-    begin, end = firsts * records, stops * records
-    places = begin >> 3
-    bounds = offsets_of((end + 7 >> 3) - places)
-    data = np.empty(bounds[-1] + _SPARE, np.uint8)
-    if not pieces.read(files, _HEAD.size + places, bounds, data):
-        raise IndexStoreError("a segment of postings cannot be read; `dedup index verify` says which")
-    return 8 * bounds[:-1] + (begin & 7), stops - firsts, data
+    segments: Sequence[Segment]
+    starts: NDArray[np.int64]  # (n,) addresses of their postings
+    records: NDArray[np.int64]  # (n,) bits of a posting
+    widths: NDArray[np.int64]  # (n, 2) bits of a key and of a number
+
+    @classmethod
+    def of(cls, segments: Sequence[Segment]) -> Files:
+        """Of some segments, in this order."""
+        starts = [segment.data.ctypes.data + _HEAD.size for segment in segments]
+        records = [segment.record for segment in segments]
+        widths = [segment.widths for segment in segments]
+        return cls(
+            segments, np.array(starts, np.int64), np.array(records, np.int64),
+            np.array(widths, np.int64).reshape(-1, 2),
+        )  # fmt: skip
+
+    def read(
+        self, numbers: NDArray[np.int64], firsts: NDArray[np.int64], stops: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
+        """Postings `firsts` to `stops` of segments, each of the segment of a number.
+
+        Returns the bits of the data where each of these runs begins, how many postings it has, and the data.
+        """
+        records = self.records[numbers]
+        begin, end = firsts * records, stops * records
+        places = begin >> 3
+        bounds = offsets_of((end + 7 >> 3) - places)
+        data = np.empty(bounds[-1] + _SPARE, np.uint8)
+        pieces.copy(self.starts[numbers] + places, bounds, data)
+        return 8 * bounds[:-1] + (begin & 7), stops - firsts, data
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +162,10 @@ class Store:
 
     def segments(self) -> list[Segment]:
         """The segments there are, the earliest first."""
-        found = list[Segment]()
-        try:
-            for key, value in self.rocks.range(self.family, b"s"):
-                found.append(self._opened(*_NAME.unpack(key[1:]), *_COUNT.unpack(value)))
-        except BaseException:
-            for segment in found:
-                segment.close()
-            raise
-        return found
+        return [
+            self._opened(*_NAME.unpack(key[1:]), *_COUNT.unpack(value))
+            for key, value in self.rocks.range(self.family, b"s")
+        ]
 
     def _path(self, first: int, last: int) -> Path:
         return self.rocks.folder / f"{self.family}-{first}-{last}{SUFFIX}"
@@ -170,21 +173,23 @@ class Store:
     def _opened(self, first: int, last: int, count: int) -> Segment:
         """A segment of a file that is there."""
         path = self._path(first, last)
+        damaged = IndexStoreError(f"{path}: the file is damaged; take it from a copy, or make a new index")
         with telling(self.rocks.folder):
-            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        blocks, lines = blocks_of(count), lines_of(count)
-        sizes = 4 * blocks, 8 * LINE * lines
-        head = os.pread(file, _HEAD.size, 0).ljust(_HEAD.size)
-        *what, number_bits, _ = _HEAD.unpack(head)
+            data = _mapped(path)
+        if data.size < _HEAD.size:
+            raise damaged
+        blocks, bloom = blocks_of(count), kernels.room(lines_of(count))
+        *what, number_bits, _ = _HEAD.unpack(data[: _HEAD.size].tobytes())
         record = key_bits_of(blocks) + number_bits + CONTEXT_BITS
         start = _HEAD.size + -(-count * record // 8)
-        if what != [_WHAT, first, last, count] or os.fstat(file).st_size != start + sum(sizes):
-            os.close(file)
-            raise IndexStoreError(f"{path}: the file is damaged; take it from a copy, or make a new index")
-        bounds = offsets_of(np.frombuffer(os.pread(file, sizes[0], start), np.uint32))
-        bloom = kernels.room(lines)
-        os.preadv(file, [bloom.data], start + sizes[0])
-        return Segment(first, last, bounds, bloom, number_bits, file)
+        stop = start + 4 * blocks
+        if what != [_WHAT, first, last, count] or data.size != stop + bloom.nbytes:
+            raise damaged
+        bounds = offsets_of(np.frombuffer(data[start:stop].tobytes(), np.uint32))
+        if bounds[-1] != count:
+            raise damaged
+        bloom.reshape(-1).view(np.uint8)[:] = data[stop:]
+        return Segment(first, last, bounds, bloom, number_bits, data)
 
     def segment(self, joined: list[Segment], recent: Recent, last: int, stopping: Event) -> Segment:
         """Write a segment of others, which follow one another, and of what came after, up to a log.
@@ -260,7 +265,6 @@ class Store:
     def remove(self, gone: list[Segment]) -> None:
         """Leave nothing of segments that nobody looks into any more, on disk or in memory."""
         for segment in gone:
-            segment.close()
             self._path(segment.first, segment.last).unlink(missing_ok=True)
         give_back()
 
@@ -282,6 +286,17 @@ class Store:
         for segment in segments:
             if not segment.is_sound() or _most(segment) >= articles:
                 yield f"{self.family}: the segment {segment.first} to {segment.last} is damaged"
+
+
+def _mapped(path: Path) -> NDArray[np.uint8]:
+    """The bytes of a file, of which a page is read when it is looked at, and no other with it."""
+    with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return np.empty(0, np.uint8)
+        whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if hasattr(mmap, "MADV_RANDOM"):
+        whole.madvise(mmap.MADV_RANDOM)
+    return np.frombuffer(whole, np.uint8)
 
 
 def logged(postings: Postings) -> bytes:

@@ -95,7 +95,7 @@ def test_lists_are_what_was_added_whatever_becomes_of_it(opened, seed):
 def test_what_nobody_says_is_there_is_dropped(opened):
     opened.add([(5, 1, 1)])
     store, stop = Store(opened.rocks, "p0"), Event()
-    store.segment([], opened.lists._recent, 0, stop).close()
+    store.segment([], opened.lists._recent, 0, stop)
     assert len(files(opened.folder)["p0"]) == 1
     opened.close()
     opened.open()
