@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,10 @@ class Aligned:
         """
         both = weights[self.pairs[rows]]
         return np.minimum(self.matched[rows] / both, 1.0), np.minimum(self.covered[rows] / both, 1.0)
+
+    def among(self, numbers: NDArray[np.int64]) -> Aligned:
+        """The same pairs by place among the texts `numbers` (n,), which rise."""
+        return replace(self, pairs=np.searchsorted(numbers, self.pairs).astype(np.int32))
 
     def taken(self, order: NDArray[np.int64]) -> Aligned:
         """The pairs in another order, or some of them."""

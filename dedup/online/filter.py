@@ -29,7 +29,7 @@ from dedup.online.verdict import Verdict
 from dedup.online.verdicts import Arrival
 from dedup.settings import Settings
 
-_AT_ONCE, _LARGE = 256, 2**23  # articles that are judged and committed together, and characters of their text
+_AT_ONCE, _LARGE = 256, 2**23  # articles that are judged and committed together, at most, and their text
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _AHEAD = 3_600_000_000  # microseconds a publisher's clock may be ahead of ours
 
@@ -57,8 +57,9 @@ class Filter:
         ready()
         self.window = None if window is None else span_of(window)
         chosen = None if settings is None else Settings.of(settings)
-        threads = (chosen or Settings()).cores
-        self.index = Index(Path(folder), chosen, window=self.window, read_only=read_only, threads=threads)
+        speed = chosen or Settings()
+        self._at_once = min(_AT_ONCE, speed.batch_size)
+        self.index = Index(Path(folder), chosen, window=self.window, read_only=read_only, threads=speed.cores)
         self._lock = RLock()
         self._judge = Judge(self.index, Texts(self.index), Boilerplate.of(self.index), self.window)
         self._read_only = read_only
@@ -131,7 +132,7 @@ class Filter:
             facts["time"] = _time(facts, now)
             day = self.index.partition(facts["time"])
             opens = add and self.window is not None and day > self.index.latest_partition
-            if len(batch) >= _AT_ONCE or size > _LARGE or facts["id"] in batch or (opens and batch):
+            if len(batch) >= self._at_once or size > _LARGE or facts["id"] in batch or (opens and batch):
                 out += self._batch(list(batch.values()), add=add)
                 batch, size = {}, 0
             if opens:

@@ -114,7 +114,7 @@ class _Settled:
         together = (what[told.between.pairs] == OWN).all(axis=1)
         here, apart = (told.between.taken(np.flatnonzero(some)) for some in (together, ~together))
         numbers = group.column("number")
-        edges = replace(shared.edges, pairs=np.searchsorted(numbers, shared.edges.pairs).astype(np.int32))
+        edges = shared.edges.among(numbers)
         others = [edges] if len(edges.pairs) else []
         parts, clusters = settled(
             told._replace(between=here), lengths, settings.copy_share, aligner, others=others

@@ -63,8 +63,7 @@ def _told(inbox: Inbox) -> list[dict[str, NDArray[Any]]]:
 
 def _edges(told: list[dict[str, NDArray[Any]]], numbers: NDArray[np.int64]) -> Aligned:
     """The pairs that helpers tell of, by place among the articles `numbers`."""
-    found = Aligned.merged([NONE, *(aligned_of_arrays(each) for each in told)])
-    return replace(found, pairs=np.searchsorted(numbers, found.pairs).astype(np.int32))
+    return Aligned.merged([NONE, *(aligned_of_arrays(each) for each in told)]).among(numbers)
 
 
 def turns(helpers: NDArray[np.int32], held: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -123,8 +122,7 @@ def conclude(job: Job, part: int, inbox: Inbox) -> None:
     lengths = group.column("lengths")[places]
 
     def aligner(pairs: NDArray[np.int32]) -> Aligned:
-        found = own(places[pairs].astype(np.int32))
-        return replace(found, pairs=np.searchsorted(places, found.pairs).astype(np.int32))
+        return own(places[pairs].astype(np.int32)).among(places)
 
     parts = [edges, again]
     if len(again.pairs):

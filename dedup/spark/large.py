@@ -241,8 +241,7 @@ def found_in(job: Job, part: int, rounds: Sequence[int], numbers: NDArray[np.int
     """What a helper found in some rounds, by place among the articles `numbers`."""
     names = [f"found-{part}-{number}" for number in rounds]
     kept = [job.folder.read_arrays(name) for name in names if job.folder.has(name)]
-    found = Aligned.merged([aligned_of_arrays(each) for each in kept])
-    return replace(found, pairs=np.searchsorted(numbers, found.pairs).astype(np.int32))
+    return Aligned.merged([aligned_of_arrays(each) for each in kept]).among(numbers)
 
 
 def _edges(found: Aligned, lengths: NDArray[np.int64], copy_share: float) -> Aligned:
