@@ -29,7 +29,7 @@ from dedup.tokens import Tokens
 from dedup.winnow import windows, winnow
 
 _BLOCK = 128  # tokens in the smallest block that is signed for itself
-_BRIEF = 32  # shingles in a text up to which each of them is a fingerprint: its runs may all be short
+BRIEF = 32  # shingles in a text up to which each of them is a fingerprint: its runs may all be short
 REACH = 34  # articles in a bucket up to which all meet
 FEW = 8  # of a larger one that each of the others meets
 FEW_CLOSER = 16  # the same, in the buckets of windows
@@ -402,8 +402,7 @@ def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
     shingles = shingle(tokens, settings.shingle)
     prints = winnow(shingles, settings.window)
     signatures, signed, _ = signatures_of(tokens, shingles, settings, bands)
-    banded = counts_of(shingles.offsets) > settings.resemblance * _BRIEF
-    rows = np.flatnonzero(banded[signed])
+    rows = np.flatnonzero(banded(shingles, settings)[signed])
     rows = rows[np.argsort(signed[rows], kind="stable")]
     of_bands = band_hashes(signatures[rows], bands)
     room = shingles.hashes.size + of_bands.size
@@ -411,9 +410,15 @@ def postings(tokens: Tokens, settings: Settings, bands: Bands) -> Postings:
     band_offsets = offsets_of(np.bincount(signed[rows], minlength=len(tokens)))
     count = kernels.postings(
         tokens.flags, tokens.offsets, settings.shingle, shingles.hashes, shingles.offsets,
-        prints.places, prints.offsets, _BRIEF, of_bands, band_offsets, keys, texts, spots,
+        prints.places, prints.offsets, BRIEF, of_bands, band_offsets, keys, texts, spots,
     )  # fmt: skip
     return Postings(keys[:count], texts[:count], spots[:count])
+
+
+def banded(shingles: Shingles, settings: Settings) -> NDArray[np.bool_]:
+    """Which texts have bands, bool (n,): all but the briefest."""
+    mask: NDArray[np.bool_] = counts_of(shingles.offsets) > settings.resemblance * BRIEF
+    return mask
 
 
 def closer(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dedup.align import FOLLOWED, LONG, SEED, align
 from dedup.article import Article
-from dedup.candidates import signatures_of
+from dedup.candidates import BRIEF, banded, signatures_of
 from dedup.comparison import Comparison
 from dedup.kernels import align as kernels
 from dedup.kernels.ready import ready
@@ -107,11 +107,7 @@ def _tokens(pair: _Pair) -> Iterator[Step]:
 def _candidate(pair: _Pair) -> Iterator[Step]:
     """By which fingerprints and bands a scan would compare the two."""
     settings = pair.settings
-    prints = winnow(pair.shingles, settings.window)
-    own = [
-        dict(zip(prints.hashes[a:b].tolist(), prints.places[a:b].tolist(), strict=True))
-        for a, b in ((prints.offsets[0], prints.offsets[1]), (prints.offsets[1], prints.offsets[2]))
-    ]
+    own = [_fingerprints(pair.shingles.part(side, side + 1), settings) for side in (0, 1)]
     shared = sorted((own[0][key], own[1][key]) for key in own[0].keys() & own[1].keys())
     total = min(len(one) for one in own)
     outcome = "found" if shared else "none"
@@ -120,6 +116,11 @@ def _candidate(pair: _Pair) -> Iterator[Step]:
     for a, x in shared[:_SHOWN]:
         stop = min(a + k, int(pair.tokens.lengths[0])), min(x + k, int(pair.tokens.lengths[1]))
         yield Step("candidate", "found", "a shared fingerprint", pair.places(a, stop[0], x, stop[1]))
+    brief = np.flatnonzero(~banded(pair.shingles, settings)).tolist()
+    if brief:
+        names = " and ".join(("left", "right")[side] for side in brief)
+        yield Step("candidate", "none", f"no bands: {names} so brief that all shingles are fingerprints")
+        return
     bands = bands_for(settings.num_perm, settings.resemblance, settings.recall)
     signatures, owners, starts = signatures_of(pair.tokens, pair.shingles, settings, bands)
     keys = band_hashes(signatures, bands)
@@ -146,6 +147,14 @@ def _candidate(pair: _Pair) -> Iterator[Step]:
         )
     if not found:
         yield Step("candidate", "none", f"no two signatures agree in any of {bands.bands} bands")
+
+
+def _fingerprints(shingles: Shingles, settings: Settings) -> dict[int, int]:
+    """A text's fingerprints and where they stand: all its shingles if it is brief, else those winnowed."""
+    if shingles.hashes.size <= BRIEF:
+        return {hash: place for place, hash in enumerate(shingles.hashes.tolist())}
+    prints = winnow(shingles, settings.window)
+    return dict(zip(prints.hashes.tolist(), prints.places.tolist(), strict=True))
 
 
 def _seeds(pair: _Pair) -> Iterator[Step]:

@@ -47,6 +47,15 @@ def test_nothing_in_common():
     assert explain(dedup.compare("", ""))[-2].reason.startswith("unrelated")
 
 
+def test_brief_texts():
+    text = "one two three four five six seven eight nine ten eleven twelve"
+    reasons = [
+        step.reason for step in explain(dedup.compare(text, f"{text} thirteen")) if step.stage == "candidate"
+    ]
+    assert reasons[0] == "8 shared fingerprints, of 8 in the shorter one"
+    assert reasons[-1] == "no bands: left and right so brief that all shingles are fingerprints"
+
+
 def test_command(capsys):
     from dedup.cli import main
 

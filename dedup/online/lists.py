@@ -22,7 +22,7 @@ from dedup.errors import IndexStoreError
 from dedup.kernels import lists as kernels
 from dedup.online.postings import Postings, Recent
 from dedup.online.rocks import Changes, Rocks
-from dedup.online.segments import LOG, Files, Segment, Store, logged
+from dedup.online.segments import LOG, Reader, Segment, Store, logged
 
 MOST = 2**20  # postings in memory that become a segment
 FULL = 4 * MOST  # for which whoever posts more waits until an earlier segment is written
@@ -85,7 +85,7 @@ class Lists:
 
     def _look_into(self, segments: list[Segment]) -> None:
         """From now on look into these segments, the earliest first."""
-        self._segments, self._files = segments, Files.of(segments[::-1])
+        self._segments, self._reader = segments, Reader.of(segments[::-1])
 
     def find(self, wanted: NDArray[np.uint64]) -> Found:
         """The lists of different keys, rising."""
@@ -106,15 +106,15 @@ class Lists:
 
     def _kept(self, wanted: NDArray[np.uint64]) -> _Kept:
         """The blocks that keys may be in, those of the latest segments first."""
-        files, counts = self._files, list[int]()
-        rows, firsts, stops = np.empty((3, len(files.segments) * wanted.size), np.int64)
-        for segment in files.segments:
+        reader, counts = self._reader, list[int]()
+        rows, firsts, stops = np.empty((3, len(reader.segments) * wanted.size), np.int64)
+        for segment in reader.segments:
             own = slice(sum(counts), None)
             counts.append(
                 kernels.recall(wanted, segment.lines, segment.bounds, rows[own], firsts[own], stops[own])
             )
         numbers, there = np.repeat(np.arange(len(counts)), counts), slice(sum(counts))
-        return _Kept(rows[there], numbers, files.widths, *files.read(numbers, firsts[there], stops[there]))
+        return _Kept(rows[there], numbers, reader.widths, *reader.read(numbers, firsts[there], stops[there]))
 
     def log(self, postings: Postings) -> Changes:
         """What is to be written for postings to be durable, before they are `added`."""

@@ -87,7 +87,7 @@ class Segment:
         ends = np.array([low, high - np.uint64(1)]) * np.uint64(self.blocks) >> np.uint64(KEY_BITS)
         first, last = ends.tolist()
         bounds = self.bounds[first : last + 2]
-        starts, _, data = Files.of([self]).read(np.zeros(1, np.int64), bounds[:1], bounds[-1:])
+        starts, _, data = Reader.of([self]).read(np.zeros(1, np.int64), bounds[:1], bounds[-1:])
         out = Postings.room(int(bounds[-1] - bounds[0]))
         least = least_of(np.arange(first, last + 1, dtype=np.uint64), self.blocks)
         kernels.unpack(data, starts[0], *self.widths, bounds - bounds[0], least, *out)
@@ -110,7 +110,7 @@ def key_bits_of(blocks: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class Reader:
     """What it takes to read postings of n segments."""
 
     segments: Sequence[Segment]
@@ -119,7 +119,7 @@ class Files:
     widths: NDArray[np.int64]  # (n, 2) bits of a key and of a number
 
     @classmethod
-    def of(cls, segments: Sequence[Segment]) -> Files:
+    def of(cls, segments: Sequence[Segment]) -> Reader:
         """Of some segments, in this order."""
         starts = [segment.data.ctypes.data + _HEAD.size for segment in segments]
         records = [segment.record for segment in segments]
