@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dedup.errors import CheckpointError
 from dedup.report.atomic import failure, replace_file
 
-_FORMAT = 2
+_FORMAT = 3
 _HEADER = "checkpoint.json"
 _BLOCK = 2**24  # bytes checked at once
 
@@ -80,9 +80,10 @@ class Checkpoint:
         if other:
             was, now = (
                 ", ".join(
-                    f"{name}={_shown(facts[name])}" if name in facts else f"no {name}" for name in other
+                    f"{name}={_shown(_apart(facts[name], than.get(name)))}" if name in facts else f"no {name}"
+                    for name in other
                 )
-                for facts in (theirs, self.facts)
+                for facts, than in ((theirs, self.facts), (self.facts, theirs))
             )
             raise CheckpointError(
                 f"{self.folder}: was made with {was}, and this scan has {now}; "
@@ -148,6 +149,13 @@ def _digest(path: Path) -> str:
         while block := stream.read(_BLOCK):
             state.update(block)
     return state.hexdigest()
+
+
+def _apart(value: Any, other: Any) -> Any:
+    """A value as far as it is not the other: of an object, only the entries that differ."""
+    if not isinstance(value, dict) or not isinstance(other, dict):
+        return value
+    return {name: _apart(own, other.get(name)) for name, own in value.items() if own != other.get(name, ...)}
 
 
 def _shown(value: Any) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from dedup.report.model import Inputs, Problem
 from dedup.scratch import Scratch
 from dedup.settings import Settings
 from dedup.store import Articles, Texts
+
+_NAMED = 10_000  # files of which a checkpoint can tell which has changed
 
 
 def facts_of(
@@ -49,8 +52,9 @@ def facts_of(
 
 
 def _files(path: Path) -> dict[str, Any]:
-    """Number, size and a digest of names, sizes and times of the files under a path."""
+    """The files under a path: sizes and times of the first, and number, size and a digest of all."""
     state, count, size = xxhash.xxh3_64(), 0, 0
+    each: dict[str, str] = {}
     for item in walk(path, Seen()) if path.is_dir() else [None]:
         if isinstance(item, Problem):
             continue
@@ -60,8 +64,12 @@ def _files(path: Path) -> dict[str, Any]:
         except OSError:
             continue
         state.update(f"{file}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        if count < _NAMED:
+            name = str(path if file == path else file.relative_to(path))
+            time = datetime.fromtimestamp(found.st_mtime, UTC).isoformat(" ", "milliseconds")
+            each[os.fsencode(name).decode("utf-8", "backslashreplace")] = f"{found.st_size} bytes of {time}"
         count, size = count + 1, size + found.st_size
-    return {"files": count, "bytes": size, "digest": state.hexdigest()}
+    return {"each": each, "files": count, "bytes": size, "digest": state.hexdigest()}
 
 
 def articles_to_arrays(articles: Articles, inputs: Inputs) -> Arrays:

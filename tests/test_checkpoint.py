@@ -91,7 +91,7 @@ def test_damage_is_told(tmp_path, news):
     (kept / "tokens.hashes.array").write_bytes(b"damaged")
     with pytest.raises(CheckpointError, match=r"tokens\.hashes\.array: is missing or damaged"):
         dedup.scan(news, checkpoint=kept)
-    for header in ("{", "[]", "null", '{"format": 2}', '{"format": 2, "facts": {}, "stages": []}'):
+    for header in ("{", "[]", "null", '{"format": 3}', '{"format": 3, "facts": {}, "stages": []}'):
         (kept / "checkpoint.json").write_text(header)
         with pytest.raises(CheckpointError, match="is damaged"):
             dedup.scan(news, checkpoint=kept)
@@ -106,6 +106,24 @@ def test_all_that_differs_is_told(tmp_path, news):
     assert "num_perm=128" in was
     assert "shingle=5" in was
     assert "num_perm=64, shingle=4" in now
+
+
+def test_the_files_that_differ_are_named(tmp_path):
+    folder, kept = tmp_path / "in", tmp_path / "kept"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (folder / name).write_text("one two three")
+    dedup.scan(folder, checkpoint=kept)
+    (folder / "b.txt").write_text("one two three four")
+    (folder / "d.txt").write_text("new")
+    with pytest.raises(CheckpointError) as refused:
+        dedup.scan(folder, checkpoint=kept)
+    was, _, now = str(refused.value).partition("and this scan has")
+    assert '"b.txt": "13 bytes of 2' in was
+    assert '"b.txt": "18 bytes of 2' in now
+    assert '"d.txt": "3 bytes of 2' in now
+    assert "d.txt" not in was
+    assert not any(name in str(refused.value) for name in ("a.txt", "c.txt"))
 
 
 def test_what_is_no_checkpoint_is_left_alone(tmp_path, news):
