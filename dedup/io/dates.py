@@ -9,6 +9,7 @@ from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+_EPOCH = EPOCH.replace(tzinfo=None)
 
 # The years 1 to 9999, which Python's datetime can show again.
 EARLIEST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
@@ -20,10 +21,11 @@ LONGEST = 100  # characters of a date; what follows is too slow for a text in th
 _SPACED_ZONE = re.compile(r"\s+(?:(?:UTC|GMT|[zZ])|([+-]\d\d:?\d\d))$")
 # "26-FEB-1987 15:01:01.79" and "1 May 2024": ISO 8601 but for the day.
 _NAMED_MONTH = re.compile(r"(\d{1,2})[- ]([A-Za-z]{3,9})[- ](\d{4})(?!\d)")
-_MONTHS = (
+_NAMES = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
     "november", "december",
 )  # fmt: skip
+_MONTHS = {short: number for number, name in enumerate(_NAMES, 1) for short in (name, name[:3])}
 # Digits alone are epoch seconds, except eight (YYYYMMDD); other lengths are too easily mistaken.
 _SECONDS = re.compile(r"\d{9,11}(?:\.\d+)?")
 _DIGITS = re.compile(r"[\d.]+")
@@ -100,14 +102,11 @@ def _written(text: str) -> int:
 
 def _iso(day: re.Match[str]) -> str:
     """A day whose month is named in English, in full or by three letters, as ISO 8601 has it."""
-    name = day[2].lower()
-    for number, month in enumerate(_MONTHS, 1):
-        if name in (month, month[:3]):
-            return f"{day[3]}-{number:02}-{int(day[1]):02}"
-    return day[0]
+    month = _MONTHS.get(day[2].lower())
+    return day[0] if month is None else f"{day[3]}-{month:02}-{int(day[1]):02}"
 
 
 def _microseconds(when: datetime) -> int:
     if when.tzinfo is None:
-        return Zoneless(_microseconds(when.replace(tzinfo=UTC)))
+        return Zoneless(within((when - _EPOCH) // MICROSECOND))
     return within((when - EPOCH) // MICROSECOND)
