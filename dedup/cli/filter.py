@@ -17,7 +17,6 @@ from dedup.cli.talk import note, telling_compilation
 
 if TYPE_CHECKING:
     from dedup.online.stream import Stream
-    from dedup.settings import Settings
 
 _VERDICTS = ("new", "duplicate", "copy", "update", "partial")
 _TOLD = 20  # doubts and broken lines told on standard error
@@ -137,13 +136,14 @@ def filter(
     ctx.exit(exits.code(copy_found=False, input_failed=counts.broken > 0))
 
 
-def given_settings(ctx: click.Context, values: dict[str, Any]) -> Settings | None:
-    """The settings that were given, if any were; otherwise those of the index count."""
+def given_settings(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any] | None:
+    """The settings that were given, if any were; those of the index count for all others."""
     from dedup.cli.options import settings_of
 
     defaults = click.core.ParameterSource.DEFAULT
     given = {name: value for name, value in values.items() if ctx.get_parameter_source(name) is not defaults}
-    return settings_of(given) if given else None
+    settings_of(given)  # broken rules are wrong usage
+    return given or None
 
 
 def _run(stream: Stream, paths: tuple[str, ...], *, quiet: bool) -> int:

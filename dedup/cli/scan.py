@@ -160,6 +160,8 @@ def scan(
         raise click.UsageError("--checkpoint is of one source; leave out --checkpoint or --against")
     if engine == "local" and master is not None:
         raise click.UsageError("--master goes with --engine spark")
+    if engine == "spark":
+        ctx.call_on_close(_stop_spark)
     if engine == "spark" and _is_folder(output):
         if format not in (None, "parquet") or table is not None:
             raise click.UsageError("--engine spark writes a folder of all tables as Parquet, no other")
@@ -192,6 +194,13 @@ def scan(
     if output != "-":
         _told(output, report.articles.num_rows, report.families.num_rows, quiet=quiet)
     ctx.exit(exits.code(copy_found=fail_on_copy and _copies(report), input_failed=report.inputs.failed > 0))
+
+
+def _stop_spark() -> None:
+    """Stop a session of our own."""
+    from dedup.spark.session import stop
+
+    stop()
 
 
 def _is_folder(output: str) -> bool:

@@ -58,8 +58,11 @@ class Filter:
         self.window = None if window is None else span_of(window)
         chosen = None if settings is None else Settings.of(settings)
         speed = chosen or Settings()
+        asked = settings if isinstance(settings, Mapping) else speed.answer()
         self._at_once = min(_AT_ONCE, speed.batch_size)
-        self.index = Index(Path(folder), chosen, window=self.window, read_only=read_only, threads=speed.cores)
+        self.index = Index(
+            Path(folder), chosen, asked=asked, window=self.window, read_only=read_only, threads=speed.cores
+        )
         self._lock = RLock()
         self._judge = Judge(self.index, Texts(self.index), Boilerplate.of(self.index), self.window)
         self._read_only = read_only
@@ -83,7 +86,7 @@ class Filter:
         with self._lock:
             [found] = self.index.latest([id])
             facts = self.index.article(found[0]) if found else None
-            return None if facts is None else (facts, self._again(found))
+            return None if found is None or facts is None else (facts, self._again(found[0]))
 
     def family(self, name: str) -> dict[str, Any] | None:
         """A family: its name, size, likely origin, and the ids of those members that are still there."""
@@ -148,7 +151,8 @@ class Filter:
         """Verdicts on articles of different ids, those on new ones written down."""
         latest = self.index.latest([facts["id"] for facts in many])
         digests = [xxhash.xxh3_128_digest(facts["text"].encode()) for facts in many]
-        new = [place for place, found in enumerate(latest) if found is None or found[1] != digests[place]]
+        again = list(map(self._same, latest, many, digests))
+        new = [place for place, spot in enumerate(again) if spot is None]
         verdicts = dict.fromkeys(range(len(many)))
         if new:
             arrivals = self._arrivals([many[place] for place in new], [latest[place] for place in new])
@@ -157,7 +161,17 @@ class Filter:
                 own = [digests[place] for place in new[len(given) :]]
                 given += self._new(arrivals[len(given) :], own, add=add)
             verdicts |= zip(new, given, strict=True)
-        return [verdict or self._again(latest[place]) for place, verdict in verdicts.items()]
+        return [verdict or self._again(again[place]) for place, verdict in verdicts.items()]
+
+    def _same(self, latest: tuple[Spot, bytes] | None, facts: Facts, digest: bytes) -> Spot | None:
+        """The version of an article that has its very text, if one has."""
+        if latest is None or latest[1] == digest:
+            return None if latest is None else latest[0]
+        for spot in self.index.versions(facts["id"]):
+            earlier = self.index.article(spot)
+            if earlier is not None and earlier["text"] == facts["text"]:
+                return spot
+        return None
 
     def _new(self, arrivals: list[Arrival], digests: list[bytes], *, add: bool) -> list[Verdict]:
         """Verdicts on articles that are new, the first of them at least; `digests` of their texts."""
@@ -182,9 +196,9 @@ class Filter:
                 self._judge.texts.put(arrival.spot, arrival.text)
         return judged.verdicts
 
-    def _again(self, found: tuple[Spot, bytes] | None) -> Verdict:
+    def _again(self, spot: Spot | None) -> Verdict:
         """The verdict that was given on the same id and text before."""
-        stored = self.index.verdict(found[0]) if found else None
+        stored = None if spot is None else self.index.verdict(spot)
         if stored is None:
             raise IndexStoreError(
                 f"{self.index.rocks.folder}: a verdict is gone; `dedup index verify` says which"

@@ -13,15 +13,17 @@ in the other family, the first byte of a key says what it leads to:
     k + family + number           that the article is in it
     n                             how many numbers there have been, once an article was deleted
 
-Numbers are big-endian, so that keys stand in order. The default column family holds the settings, and under
-b + outlet and paragraph (8) what is known as boilerplate.
+Numbers are big-endian, so that keys stand in order. The default column family holds the settings, under
+b + outlet and paragraph (8) what is known as boilerplate, and under n + first day (int64) how many numbers
+a partition has had that was dropped: one that comes again goes on from there, for families and versions
+may still name its articles.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,7 +44,7 @@ FORMAT = 5  # with more of what stands around a posting
 DAY = 86_400_000_000  # microseconds
 _A_YEAR, _REACHED = 365, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT, _COUNTED = b"about", b"n"
-_NUMBER = struct.Struct(">I")
+_NUMBER, _DAY = struct.Struct(">I"), struct.Struct(">q")
 _TRIES, _GONE = 5, "No such file"  # to open what another process writes to
 _MANY = 2048  # keys that are looked up in one go, at least
 _FEW = 512  # keys up to which threads would wait for each other more than they save
@@ -59,7 +61,8 @@ class Index:
     """An index in a folder; one process writes, others may read what it had written when they opened it.
 
     The settings are fixed when the index is made, as is how many days are in a partition: so many that a
-    `window`, in microseconds, reaches over a few. `order` is the number of articles there have been. Those
+    `window`, in microseconds, reaches over a few. An index that is there must have those of the `settings`
+    that are `asked` for by name. `order` is the number of articles there have been. Those
     who work with it may use its `pool` of `threads`. Raises `IndexStoreError`.
     """
 
@@ -68,6 +71,7 @@ class Index:
         folder: str | Path,
         settings: Settings | None = None,
         *,
+        asked: Collection[str] = (),
         window: int | None = None,
         read_only: bool = False,
         threads: int = 1,
@@ -76,19 +80,21 @@ class Index:
         self._read_only, self._beside = read_only, ThreadPoolExecutor(1)
         for left in reversed(range(_TRIES if read_only else 1)):
             try:
-                self._open(Path(folder), settings, window)
+                self._open(Path(folder), settings, asked, window)
                 break
             except IndexStoreError as error:
                 if not left or _GONE not in str(error):
                     raise
 
-    def _open(self, folder: Path, settings: Settings | None, window: int | None) -> None:
+    def _open(
+        self, folder: Path, settings: Settings | None, asked: Collection[str], window: int | None
+    ) -> None:
         """Open the database and the segments; a writer may replace a file meanwhile, which is an error."""
         read_only = self._read_only
         self.rocks = Rocks(folder, read_only=read_only)
         self._lists: dict[int, Lists] = {}
         try:
-            self.settings, self.days = self._agreed(settings, _days(window), read_only)
+            self.settings, self.days = self._agreed(settings, asked, _days(window), read_only)
             names = [name for name in self.rocks.families if name.startswith("a")]
             self._next = dict.fromkeys(sorted(int(name[1:]) for name in names), 0)
             self.order = 0
@@ -103,7 +109,9 @@ class Index:
             self.rocks.close()
             raise
 
-    def _agreed(self, settings: Settings | None, days: int, read_only: bool) -> tuple[Settings, int]:
+    def _agreed(
+        self, settings: Settings | None, asked: Collection[str], days: int, read_only: bool
+    ) -> tuple[Settings, int]:
         """The settings of the index, which are those asked for, if any are."""
         about = self.rocks.get("default", _ABOUT)
         if about is None:
@@ -120,7 +128,7 @@ class Index:
                 f"{FORMAT}; use the version that made it, or make a new index"
             )
         for name, value in (settings.answer() if settings else {}).items():
-            if own["settings"].get(name) != value:
+            if name in asked and own["settings"].get(name) != value:
                 raise IndexStoreError(
                     f"{self.rocks.folder}: the index was made with {name}={own['settings'].get(name)}, "
                     f"now {name}={value} is asked for; use the former, or make a new index"
@@ -147,7 +155,12 @@ class Index:
         if day not in self._next:
             self.rocks.create(postings_of(day))
             self.rocks.create(articles_of(day))  # it is there from now on
-            self._next[day], self._lists[day] = 0, self._lists_of(day)
+            self._next[day], self._lists[day] = self._had(day), self._lists_of(day)
+
+    def _had(self, day: int) -> int:
+        """How many numbers a partition has had that was dropped."""
+        had = self.rocks.get("default", _COUNTED + _DAY.pack(day))
+        return 0 if had is None else int(_NUMBER.unpack(had)[0])
 
     def _lists_of(self, day: int) -> Lists:
         return Lists(self.rocks, postings_of(day), self._beside, read_only=self._read_only)
@@ -155,6 +168,11 @@ class Index:
     def expire(self, day: int) -> list[int]:
         """Drop all partitions that end before `day`, days since 1970; the first days of those dropped."""
         gone = [first for first in self.partitions if first + self.days <= day]
+        if gone:
+            self.rocks.write(
+                [("default", _COUNTED + _DAY.pack(first), _NUMBER.pack(self.number(first))) for first in gone]
+            )
+            self.rocks.sync()
         for first in gone:
             self.rocks.drop(articles_of(first))
             self.rocks.drop(postings_of(first))
@@ -164,7 +182,8 @@ class Index:
 
     def number(self, day: int) -> int:
         """The number for the next article in a partition."""
-        return self._next.get(day, 0)
+        number = self._next.get(day)
+        return self._had(day) if number is None else number
 
     def counted(self, day: int) -> tuple[str, bytes, bytes | None]:
         """The change that keeps how many articles a partition has had, whichever are deleted."""
@@ -178,8 +197,8 @@ class Index:
     def _go_on(self, day: int) -> None:
         """Count on from the last article of a partition, though it was deleted."""
         counted = self.rocks.get(articles_of(day), _COUNTED)
-        if counted is not None:
-            self._next[day] = _NUMBER.unpack(counted)[0]
+        own = 0 if counted is None else int(_NUMBER.unpack(counted)[0])
+        self._next[day] = max(own, self._had(day))
         key = self.rocks.last(articles_of(day), b"a")
         if key is not None:
             number = _NUMBER.unpack(key[1:])[0]

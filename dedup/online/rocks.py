@@ -132,6 +132,8 @@ class Rocks:
         while cursor.valid() and cursor.key().startswith(prefix):
             yield cursor.key(), cursor.value()
             cursor.next()
+        with telling(self.folder):
+            cursor.status()  # raises if it has ended before its time
 
     def last(self, family: str, prefix: bytes) -> bytes | None:
         """The last key that begins with `prefix`, which does not end in 0xff."""
@@ -211,8 +213,8 @@ def telling(folder: Path) -> Iterator[None]:
         said = str(error)
         if any(words in said.lower() for words in _FULL) or ("previous error" in said and _is_full(folder)):
             raise IndexStoreError(
-                f"{folder}: the disk is full; all verdicts given so far are kept. Make room, or expire days "
-                "(`dedup index expire`), and go on"
+                f"{folder}: the disk is full; all verdicts given so far are kept. Make room, and go on; "
+                "then `dedup index expire` drops days that are not needed"
             ) from error
         if "Corruption" in said:
             raise IndexStoreError(f"{folder}: the index is damaged ({said}); `dedup index verify`") from error

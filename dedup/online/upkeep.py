@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from dedup.errors import IndexStoreError
 from dedup.online.index import Index, articles_of, key_of
 from dedup.online.verdict import VERDICTS
 
@@ -37,6 +38,13 @@ def stats(index: Index) -> dict[str, Any]:
 
 def verify(index: Index) -> Iterator[str]:
     """Whatever is not as it should be: unreadable values, articles without verdict, lists to nowhere."""
+    for family in index.rocks.families:
+        try:
+            for _ in index.rocks.range(family, b""):
+                pass
+        except IndexStoreError as error:
+            yield f"{family}: {error}"
+            return  # what stands behind cannot be looked at
     for day in index.partitions:
         own = articles_of(day)
         for kind, what in ((b"a", "article"), (b"v", "verdict")):

@@ -6,7 +6,7 @@ import json
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -51,7 +51,8 @@ _RESULT = pa.schema([("task", pa.int32()), ("kind", pa.string()), ("data", pa.st
 class Piece(NamedTuple):
     """A file, or some row groups of one, that a task reads."""
 
-    where: str
+    where: str  # on whatever machine the task runs
+    shown: str  # how messages and reports call it
     name: str
     path: int  # which of the paths given led there, or of the files of earlier reports it is
     named: bool
@@ -60,7 +61,7 @@ class Piece(NamedTuple):
     kept: bool = False  # by an earlier scan
 
 
-PIECES = "where string, name string, path int, named boolean, first int, stop int, kept boolean"
+PIECES = "where string, shown string, name string, path int, named boolean, first int, stop int, kept boolean"
 
 
 class Options(NamedTuple):
@@ -89,22 +90,27 @@ def check(options: Options, columns: pa.Schema | None = None) -> None:
 
 
 def pieces(paths: Sequence[str | os.PathLike[str]], options: Options, inputs: Inputs) -> list[Piece]:
-    """What there is to read; `inputs` takes in what is passed over."""
-    found = []
+    """What there is to read; `inputs` takes in what is passed over.
+
+    Raises `InputError` if all there is are Parquet files without the columns that are needed.
+    """
+    names = names_of(options.fields)
+    found: list[Piece] = []
+    lacking: list[InputError] = []
     for item in listed(paths):
         if isinstance(item, Problem):
             inputs.add([item])
             continue
-        where = str(item.file.local)
-        if item.file.local is None:
+        if item.file.local is not None:
+            where = str(item.file.local.absolute())
+        else:
             _, mark, options_of = str(paths[item.path]).partition("?")
             where = f"{item.file.shown}{mark}{options_of}"
-        whole = Piece(where, str(item.file.name), item.path, item.named)
-        found += (
-            _groups(whole, item.file)
-            if item.file.name.suffix.lower() == ".parquet" and options.format in (None, "parquet")
-            else [whole]
-        )
+        whole = Piece(where, item.file.shown, str(item.file.name), item.path, item.named)
+        is_parquet = item.file.name.suffix.lower() == ".parquet" and options.format in (None, "parquet")
+        found += _groups(whole, item.file, names, lacking) if is_parquet else [whole]
+    if lacking and len(lacking) == len({piece.where for piece in found}):
+        raise lacking[0]
     return found
 
 
@@ -114,17 +120,24 @@ def kept_pieces(kept: Kept) -> list[Piece]:
     for number, file in enumerate(kept.files):
         sizes = np.array(kept.sizes(number), np.int64)
         for first, stop in cut(sizes, max(sizes.size, 1), _GROUPS):
-            found.append(Piece(file, file, number, True, first, stop, True))
+            found.append(Piece(file, file, file, number, True, first, stop, True))
     return found
 
 
-def _groups(whole: Piece, file: File) -> list[Piece]:
-    """A Parquet file in pieces of some row groups; whole if it cannot be read, for its task to say so."""
+def _groups(whole: Piece, file: File, names: Mapping[str, str], lacking: list[InputError]) -> list[Piece]:
+    """A Parquet file in pieces of some row groups; whole if it cannot be read, for its task to say so.
+
+    `lacking` takes in what is wrong with its columns.
+    """
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(file.local or file.open()) as opened:
             sizes = [opened.metadata.row_group(n).total_byte_size for n in range(opened.num_row_groups)]
+            columns_of(opened.schema_arrow, names)
+    except InputError as error:
+        lacking.append(InputError(f"{file.shown}: {error}"))
+        return [whole]
     except (pa.ArrowException, OSError, UnicodeDecodeError):
         return [whole]
     if len(sizes) < 2:
@@ -152,7 +165,7 @@ def _of_piece(piece: Piece, reading: Reading, job: Job) -> Iterator[Found]:
         [file] = remote(piece.where, False)
         file = File(file.shown, name, file.open, size=file.size)
     else:
-        file = File.at(Path(piece.where), name)
+        file = replace(File.at(Path(piece.where), name), shown=piece.shown)
     if piece.first >= 0:
         return read_parquet(file, iter(()), Place(file.shown), reading, range(piece.first, piece.stop))
     return resolved(read_file(file, reading, named=piece.named), reading)

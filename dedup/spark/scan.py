@@ -177,6 +177,7 @@ def _scan_to(
             with suppress(Exception):  # the session may have been stopped
                 spark.sparkContext.cancelAllJobs()  # nobody is to write to what is removed now
             raise
+        out.tidy()
         out.write(HEADER, _header(chosen, inputs))
     return Written(target, *counts, inputs)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _JAVA = 17
 _PATIENCE = 10.0  # seconds
 _COMING = 60.0  # seconds in which a cluster of its own kind of Spark's gives a first executor
-_MASTERS = r"local(\[(\*|\d+)(,\d+)?\])?|local-cluster\[\d+,\d+,\d+\]|spark://.+|k8s://.+|yarn"
+_MASTERS = r"local(\[(\*|[1-9]\d*)(,\d+)?\])?|local-cluster\[\d+,\d+,\d+\]|spark://.+|k8s://.+|yarn"
 _PORTS = {"https": 443, "http": 80}
 _CALLING = "An error occurred while calling"  # what py4j says first; what was thrown comes next
 _REMEDY = "pip install 'newsdedup[spark]'"
@@ -38,6 +38,7 @@ _HERE = {  # of one whose executors are all on this machine
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
 }
+_ours: list[Any] = []  # the session that was made here, if one was
 _MEANWHILE = {  # of any, while it works for us: a row of messages may hold megabytes
     "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
     "spark.sql.adaptive.enabled": "false",
@@ -81,11 +82,20 @@ def session(master: str | None) -> SparkSession:
         builder = builder.config(name, value)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
-        return builder.getOrCreate()
+        spark = builder.getOrCreate()
     except Exception as error:
         raise EngineError(
-            f"Spark does not start on {master or 'its default master'}: {_cause(error)}"
+            f"Spark does not start on {master or 'its default master'}: {_cause(error)}; see that SPARK_HOME "
+            "and SPARK_CONF_DIR, where they are set, are those of PySpark 4, or name another --master"
         ) from error
+    _ours.append(spark)
+    return spark
+
+
+def stop() -> None:
+    """Stop a session that was made here, so that a cluster counts its application as finished."""
+    while _ours:
+        _ours.pop().stop()
 
 
 def session_of(frame: Any) -> SparkSession:

@@ -41,7 +41,8 @@ class Folder:
             system, root = self._system()
             system.create_dir(root, recursive=True)
             path = f"{root}/{name}"
-            aside = f"{path}.{secrets.token_hex(4)}" if isinstance(system, fs.LocalFileSystem) else path
+            is_local = isinstance(system, fs.LocalFileSystem)
+            aside = f"{root}/.{name}.{secrets.token_hex(4)}" if is_local else path  # readers pass over it
             with system.open_output_stream(aside) as stream:
                 stream.write(data)
             if aside != path:
@@ -84,6 +85,16 @@ class Folder:
     def read_arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """The arrays of a file."""
         return unpacked_arrays(self.read(name))
+
+    def tidy(self) -> None:
+        """Remove what tasks have left here, and in the folders in it, that died while they wrote."""
+        from pyarrow import fs
+
+        system, root = self._system()
+        if isinstance(system, fs.LocalFileSystem):
+            for info in system.get_file_info(fs.FileSelector(root, recursive=True)):
+                if info.type == fs.FileType.File and info.base_name.startswith("."):
+                    system.delete_file(info.path)
 
     def has(self, name: str) -> bool:
         """Is a file there?"""

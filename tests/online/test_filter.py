@@ -311,6 +311,53 @@ def test_other_settings_are_refused_with_both_values(index):
         assert own.index.settings.shingle == 4
 
 
+def test_what_is_not_asked_for_need_not_be_as_in_the_index(index):
+    dedup.Filter(index, settings={"min_tokens": 30}).close()
+    with dedup.Filter(index, settings={"threads": 1, "batch_size": 7}) as own:
+        assert own.index.settings.min_tokens == 30
+
+
+def test_numbers_in_a_partition_that_comes_again_are_new(index, story):
+    with dedup.Filter(index, window="7d") as own:
+        own.check(article("x", story[0], published="2024-01-02"))
+        own.check(article("x", story[1], published="2024-01-10"))
+        own.check(article("z", story[2], published="2024-01-14"))  # 2 January is dropped
+        own.check(article("y", story[3], published="2024-01-02"))
+        assert own.delete("x")
+        assert own.get("y")
+    with dedup.Filter(index, window="7d") as own:
+        assert list(verify(own.index)) == []
+        assert told(own.check(article("y", story[3], published="2024-01-02"))) == ("new", [])
+        family = own.check(article("y2", story[3] + " more of it", published="2024-01-03")).families
+        assert own.family(family[0])["members"] == ["y", "y2"]
+
+
+def test_an_earlier_version_again_is_told_the_same(index, story):
+    with dedup.Filter(index) as own:
+        first = own.check(article("x", story[0]))
+        second = own.check(article("x", story[0] + " and something more"))
+        assert (first.verdict, second.verdict) == ("new", "update")
+        assert own.check(article("x", story[0])) == first
+        assert own.check(article("x", story[0] + " and something more")) == second
+        assert own.get("x")[1] == second
+
+
+def test_damage_to_the_database_is_found(index, example):
+    draw = random.Random(3)
+    with dedup.Filter(index) as own:
+        own.check_many([article(str(n), " ".join(example.story(draw))) for n in range(300)])
+        own.index.rocks.compact()
+    path = max(index.glob("*.sst"), key=lambda path: path.stat().st_size)
+    whole = path.read_bytes()
+    for part in (1, 3, 5):
+        wrong = bytearray(whole)
+        wrong[len(whole) * part // 7] ^= 1
+        path.write_bytes(wrong)
+        own = Index(index, read_only=True)
+        assert any("damaged" in line for line in verify(own))
+        own.close()
+
+
 def test_another_version_is_refused_with_both_values(index):
     dedup.Filter(index).close()
     own = Index(index)
