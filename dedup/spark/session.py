@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -95,7 +95,8 @@ def session(master: str | None) -> SparkSession:
 def stop() -> None:
     """Stop a session that was made here, so that a cluster counts its application as finished."""
     while _ours:
-        _ours.pop().stop()
+        with suppress(Exception):  # its Java may be gone by now
+            _ours.pop().stop()
 
 
 def session_of(frame: Any) -> SparkSession:

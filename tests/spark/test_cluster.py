@@ -129,11 +129,35 @@ def test_what_an_engine_cannot_do_is_said(spark, corpus, tmp_path):
         dedup.scan(str(corpus), engine="spark", master="local[7]")
 
 
-def command(*arguments, **environment):
+def command(*arguments, cwd=None, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "dedup", "scan", "--engine", "spark", *arguments],
-        env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, "-m", "dedup", "scan", "--engine", "spark", *arguments], cwd=cwd,
+        env={**os.environ, **environment}, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
+
+
+def test_relative_paths_and_a_quiet_end(corpus, tmp_path):
+    """Executors have a working directory of their own."""
+    small = tmp_path / "small.parquet"
+    parquet.write_table(parquet.read_table(corpus).slice(0, 200), small)
+    arguments = ["--master", "local-cluster[2,1,1024]", "small.parquet", "--temp-dir", ".", "-o", "report/"]
+    driver = {"PYSPARK_SUBMIT_ARGS": "--conf spark.driver.host=127.0.0.1 pyspark-shell"}
+    ended = command(*arguments, cwd=tmp_path, SPARK_LOCAL_IP="127.0.0.1", **driver)
+    assert ended.returncode == 0, ended.stderr
+    assert "wrote report/: 200 articles" in ended.stderr
+    assert not any(word in ended.stderr for word in ("Traceback", "Exception", " ERROR "))
+    with contextlib.chdir(tmp_path):
+        expected = dedup.scan("small.parquet")
+    assert load(tmp_path / "report").articles.equals(expected.articles)
+
+
+def test_files_without_the_columns_are_refused(tmp_path):
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"id": ["1"], "body": ["one two three"]}), path)
+    (tmp_path / "report").mkdir()
+    with pytest.raises(InputError, match=r"t\.parquet: the table has no column 'text'.*--field text=NAME"):
+        scan_to(path, tmp_path / "report", master="local-cluster[2,1,1024]")
+    assert list((tmp_path / "report").iterdir()) == []
 
 
 def test_no_master(corpus, tmp_path):
