@@ -56,9 +56,11 @@ class Checkpoint:
                 raise CheckpointError(
                     f"{self.folder}: holds {found[0]} and no {_HEADER}, so it is none; name an empty folder"
                 )
-            stored = json.loads(header.read_bytes())
+            data = header.read_bytes()
         except OSError as error:
             raise failure(self.folder, error) from error
+        try:
+            stored = json.loads(data)
         except ValueError as error:
             raise self._damaged(str(error)) from error
         self._check(stored)
