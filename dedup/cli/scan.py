@@ -161,7 +161,7 @@ def scan(
     if engine == "local" and master is not None:
         raise click.UsageError("--master goes with --engine spark")
     if engine == "spark":
-        ctx.call_on_close(_stop_spark)
+        _leave_no_session(ctx)
     if engine == "spark" and _is_folder(output):
         if format not in (None, "parquet") or table is not None:
             raise click.UsageError("--engine spark writes a folder of all tables as Parquet, no other")
@@ -196,11 +196,12 @@ def scan(
     ctx.exit(exits.code(copy_found=fail_on_copy and _copies(report), input_failed=report.inputs.failed > 0))
 
 
-def _stop_spark() -> None:
-    """Stop a session of our own."""
-    from dedup.spark.session import stop
+def _leave_no_session(ctx: click.Context) -> None:
+    """Stop the session in the end, unless somebody else's is active by now."""
+    from dedup.spark.session import active, stop
 
-    stop()
+    if active() is None:
+        ctx.call_on_close(stop)
 
 
 def _is_folder(output: str) -> bool:

@@ -38,7 +38,6 @@ _HERE = {  # of one whose executors are all on this machine
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
 }
-_ours: list[Any] = []  # the session that was made here, if one was
 _MEANWHILE = {  # of any, while it works for us: a row of messages may hold megabytes
     "spark.sql.execution.arrow.maxRecordsPerBatch": "256",
     "spark.sql.adaptive.enabled": "false",
@@ -82,21 +81,26 @@ def session(master: str | None) -> SparkSession:
         builder = builder.config(name, value)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
-        spark = builder.getOrCreate()
+        return builder.getOrCreate()
     except Exception as error:
         raise EngineError(
             f"Spark does not start on {master or 'its default master'}: {_cause(error)}; see that SPARK_HOME "
             "and SPARK_CONF_DIR, where they are set, are those of PySpark 4, or name another --master"
         ) from error
-    _ours.append(spark)
-    return spark
+
+
+def active() -> SparkSession | None:
+    """The session that is active, if there is one."""
+    loaded: Any = sys.modules.get("pyspark.sql")
+    return None if loaded is None else loaded.SparkSession.getActiveSession()
 
 
 def stop() -> None:
-    """Stop a session that was made here, so that a cluster counts its application as finished."""
-    while _ours:
-        with suppress(Exception):  # its Java may be gone by now
-            _ours.pop().stop()
+    """Stop the session that is active, so that a cluster counts its application as finished."""
+    with suppress(Exception):  # its Java may be gone by now
+        found = active()
+        if found is not None:
+            found.stop()
 
 
 def session_of(frame: Any) -> SparkSession:

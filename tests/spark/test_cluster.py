@@ -151,12 +151,12 @@ def test_relative_paths_and_a_quiet_end(corpus, tmp_path):
     assert load(tmp_path / "report").articles.equals(expected.articles)
 
 
-def test_files_without_the_columns_are_refused(tmp_path):
+def test_files_without_the_columns_are_refused(spark, tmp_path):
     path = tmp_path / "t.parquet"
     parquet.write_table(pa.table({"id": ["1"], "body": ["one two three"]}), path)
     (tmp_path / "report").mkdir()
     with pytest.raises(InputError, match=r"t\.parquet: the table has no column 'text'.*--field text=NAME"):
-        scan_to(path, tmp_path / "report", master="local-cluster[2,1,1024]")
+        scan_to(path, tmp_path / "report", temp_dir=tmp_path)
     assert list((tmp_path / "report").iterdir()) == []
 
 
