@@ -218,7 +218,7 @@ class Filter:
         out = []
         for text, found, notes in zip(self._judge.texts.known(texts), latest, said, strict=True):
             day = self.index.partition(text.facts["time"])
-            number = taken.get(day, self.index.number(day))
+            number = taken[day] if day in taken else self.index.number(day)
             taken[day] = number + 1
             before = None if found is None else found[0]
             text.facts["before"] = None if before is None else [*before]

@@ -58,9 +58,7 @@ class Segment:
     bounds: Offsets = field(repr=False)  # (blocks + 1,) of the postings in its blocks
     lines: NDArray[np.uint64] = field(repr=False)  # of its Bloom filter, (n, LINE)
     number_bits: int  # of an article's number
-    data: NDArray[np.uint8] = field(
-        repr=False
-    )  # its file, mapped: it stands in memory as long as there is room
+    data: NDArray[np.uint8] = field(repr=False)  # its file, mapped
 
     @property
     def count(self) -> int:
