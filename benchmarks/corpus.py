@@ -401,6 +401,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder that holds reuters21578/")
     options = parser.parse_args()
     if options.out:
+        if options.out.suffix not in (".parquet", ".jsonl"):
+            parser.error(f"--out {options.out} ends in neither .parquet nor .jsonl")
         write(options.out, options.articles, options.seed, tuple(options.length))
     if options.plot:
         plot(options.data, options.plot)

@@ -18,6 +18,7 @@ from dedup.provenance import Shares, relation
 from dedup.schema import PASSAGE_KINDS
 from dedup.settings import Settings
 from dedup.tokens import tokenise
+from dedup.verify import copies_of
 from dedup.weigh import mark_navigation, weights
 
 
@@ -69,8 +70,12 @@ def compare(
     articles = _article(left, "left"), _article(right, "right")
     tokens = tokenise(pa.array([article.text for article in articles], pa.large_string()))
     mark_navigation(tokens)
-    pair = np.array([[0, 1]], np.int32)
-    aligned = align(tokens, pair, settings, threads=1)
+    one, other = np.split(tokens.hashes, tokens.offsets[1:2])
+    same = one.size > 0 and np.array_equal(one, other)
+    if same:  # as a scan, which compares only one of two texts with the same words
+        aligned = copies_of(np.zeros(2, np.int64), tokens.lengths)
+    else:
+        aligned = align(tokens, np.array([[0, 1]], np.int32), settings, threads=1)
     shares = Shares(0.0, 0.0, 0.0, 0.0, 0.0)
     if len(aligned.pairs):
         matched, covered = aligned.shares(weights(tokens))
@@ -89,13 +94,10 @@ def compare(
         )
         for row in aligned.passages.tolist()
     )
-    one, other = np.split(tokens.hashes, tokens.offsets[1:2])
-    if tokens.lengths.min() > 0 and np.array_equal(one, other):
-        what = "duplicate"
-    else:
-        outlets = {article.outlet for article in articles}
-        same = len(outlets) == 1 and None not in outlets
-        what = relation(shares, {passage.kind for passage in passages}, same_outlet=same)
+    outlets = {article.outlet for article in articles}
+    same_outlet = len(outlets) == 1 and None not in outlets
+    kinds = {passage.kind for passage in passages}
+    what = "duplicate" if same else relation(shares, kinds, same_outlet=same_outlet)
     return Comparison(
         *articles, passages, shares.left_matched, shares.right_matched, shares.resemblance, what
     )

@@ -55,7 +55,7 @@ from dedup.weigh import Paragraphs, days, mark_repeated, weights
 Progress = Callable[[str, int, int | None], None]
 Batches = list[tuple[int, int]]
 
-_ASKED = 2**16  # texts that are looked through in one go
+_ASKED = 2**12  # texts that are looked through in one go
 _RESERVED, _EACH = 3 * 10**8, 750  # bytes of memory that are needed anyway, and for each article
 
 
@@ -304,7 +304,7 @@ class _Run:
             else:
                 pairs = candidate_pairs(
                     digested.stored.whole(), compared, digested.batches, settings, bands, self.scratch,
-                    on_disk=digested.stored.outgrow(self.scratch.memory), threads=self.threads,
+                    on_disk=digested.stored.outgrow(self.scratch.memory - _RESERVED), threads=self.threads,
                     progress=lambda done, total: self.tell("pair", done, total),
                 )  # fmt: skip
                 self.keep("pairs", pairs._asdict)

@@ -34,7 +34,7 @@ _ALONE = (
 _FULL = 0.85  # part of it from which on the process gives back what it has only looked at
 _MORE = 0.05  # part of it by which the process grows until it tries that once more
 _MOST = 0.95  # part of it from which on it is tried every time
-_OFTEN = 0.02  # seconds between two looks at how large the process is
+_OFTEN = 0.005  # seconds between two looks at how large the process is
 _GAP = 2**14  # bytes between two pieces of a file up to which what lies between them is read, too
 _NEAR = 2**20  # bytes of a file that are read at once for several pieces
 _COLD = 0.25  # part of the machine's memory from which on a file may not stay in it: the disk is asked early
@@ -410,6 +410,11 @@ class Scratch:
             return ScratchError(
                 f"{self.folder} is full ({self.spilled / 1e9:.1f} GB of temporary files, now removed); "
                 "name a folder with more room with --temp-dir (temp_dir=)"
+            )
+        if error.errno == errno.EFBIG:
+            return ScratchError(
+                f"this process may not write temporary files as large as it needs in {self.folder}; "
+                "raise that limit (ulimit -f), or use more --memory (memory=)"
             )
         return ScratchError(
             f"cannot write temporary files in {self.folder}: {error.strerror}; "

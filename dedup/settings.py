@@ -53,7 +53,7 @@ class Settings:
     batch_size: int = _setting(4096, "articles handled at once", 1, 2**20, answer=False)
     memory: int = _setting(
         4000,
-        "megabytes of memory to stay within (a scan takes some 350); what does not fit goes to disk",
+        "megabytes of memory to stay within (500 or more); what does not fit goes to disk",
         64,
         10**9,
         answer=False,

@@ -18,7 +18,7 @@ from dedup.cli.options import (
     settings_of,
     settings_options,
 )
-from dedup.cli.talk import output_console, tell_problems, telling_compilation
+from dedup.cli.talk import note, output_console, tell_problems, telling_compilation
 
 if TYPE_CHECKING:
     from dedup.article import Article
@@ -60,6 +60,8 @@ def compare(
     with telling_compilation(quiet=quiet):
         one, other = (_article(path, settings, names, quiet=quiet) for path in (left, right))
         comparison = run(one, other, settings)
+        for path, article in ((left, one), (right, other)):
+            _note_short(path, article, settings.min_tokens, quiet=quiet)
         steps = None
         if explain:
             from dedup.explanation import explain as steps_of
@@ -80,6 +82,18 @@ def compare(
                 render_explanation(comparison, steps, console)
     found = fail_on_copy and comparison.relation in COPYING
     ctx.exit(exits.code(copy_found=found, input_failed=False))
+
+
+def _note_short(path: str, article: Article, least: int, *, quiet: bool) -> None:
+    """Say that a scan would not judge an article of so few tokens."""
+    from dedup.tokens import tokens_of
+
+    count = tokens_of(article.text)[0].size
+    if count < least:
+        note(
+            f"{path} has {count:,} tokens; a scan judges those with {least:,} or more (--min-tokens)",
+            quiet=quiet,
+        )
 
 
 def _article(path: str, settings: Settings, names: dict[str, str], *, quiet: bool) -> Article:

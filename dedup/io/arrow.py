@@ -34,9 +34,21 @@ def read_arrow(source: Any, reading: Reading) -> Iterator[Found]:
     if isinstance(source, pa.Table):
         source = source.to_reader(max_chunksize=reading.rows)
     elif not isinstance(source, pa.RecordBatchReader):
-        source = pa.RecordBatchReader.from_stream(source)
+        source = _stream(source)
     present = columns_of(source.schema, reading.names)
     return articles(source, present, reading)
+
+
+def _stream(source: Any) -> pa.RecordBatchReader:
+    """The record batches that `source` hands out."""
+    try:
+        return pa.RecordBatchReader.from_stream(source)
+    except pa.ArrowException as error:
+        reason = " ".join(str(part) for part in error.args)
+        raise InputError(
+            f"the {type(source).__name__} cannot be handed over as Arrow data ({reason}); "
+            "give each column values of one type"
+        ) from error
 
 
 def columns_of(schema: pa.Schema, names: Mapping[str, str]) -> dict[str, str]:

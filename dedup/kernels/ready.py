@@ -35,7 +35,7 @@ def ready() -> None:
     marker = _marker()
     if marker is None or marker.exists():
         return
-    _LOG.warning("compiling the kernels for this processor, once (about 15 s) …")
+    _LOG.warning("compiling the kernels for this processor, once (15 s, more on a busy machine) …")
     if (os.cpu_count() or 1) > 1 and sys.executable and _compile_all():
         try:
             marker.touch()

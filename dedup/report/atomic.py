@@ -35,6 +35,8 @@ _REMEDIES = {
     errno.ENOENT: "create the folder it stands in first",
     errno.ENOTDIR: "a part of the path is a file; name another place",
     errno.EISDIR: "it is a folder; name a file in it",
+    errno.EEXIST: "it is a file; name a folder",
+    errno.EFBIG: "this process may write no larger files; raise that limit (ulimit -f)",
     errno.EBUSY: "the folder is in use as a whole (a mounted disk?); name a folder inside it",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
