@@ -41,7 +41,7 @@ class Boilerplate:
     index: Index
     found: NDArray[np.uint64]  # names (`mixed`) of paragraphs that are boilerplate, sorted
     new: set[int] = field(default_factory=set)  # that a batch has shown to be
-    states: dict[int, _State] = field(default_factory=dict)  # of paragraphs that stand in several articles
+    states: dict[int, dict[int, _State]] = field(default_factory=dict)  # by partition, of those in several
     alone: list[tuple[int, NDArray[Any], NDArray[Any]]] = field(default_factory=list)  # of others: `_alone`
 
     @classmethod
@@ -84,11 +84,12 @@ class Boilerplate:
         count = len(texts)
         for number in sorted(set(numbers[~is_alone].tolist())):
             spot, text, reach = texts[number]
-            states, new = self._seen(spot, text, several, [held[day] for day in reversed(reach)], there)
+            known = [known[day] for day in reversed(reach) for known in (self.states, held) if day in known]
+            states, new = self._seen(spot, text, several, known, there)
             if new and number:
                 count = number
                 break
-            self.states |= states
+            self.states.setdefault(spot.day, {}).update(states)
             self.new |= new
         rest = is_alone & (numbers < count)
         self.alone = _alone(names[rest], numbers[rest], texts)
@@ -120,7 +121,7 @@ class Boilerplate:
             if name not in several or name in states or name in self.new:
                 continue  # it stands here twice, or there is nothing more to learn of it
             stories, first = 1, day
-            state = self.states.get(name) or next((own[name] for own in held if name in own), None)
+            state = next((own[name] for own in held if name in own), None)
             if state is not None:
                 stories, first, *where = state
                 last = there.get(Spot(*where))
@@ -134,8 +135,9 @@ class Boilerplate:
     def changes(self) -> Changes:
         """What a batch changes."""
         changes: Changes = [
-            (articles_of(state[2]), b"p" + name.to_bytes(8, "big"), _STATE.pack(*state))
-            for name, state in self.states.items()
+            (articles_of(day), b"p" + name.to_bytes(8, "big"), _STATE.pack(*state))
+            for day, states in self.states.items()
+            for name, state in states.items()
         ]
         for day, names, states in self.alone:
             values = states.view(f"V{_STATES.itemsize}").tolist()

@@ -21,7 +21,8 @@ from dedup.io.record import FIELDS
 from dedup.kernels.ready import ready
 from dedup.memory import uncollected
 from dedup.online.boilerplate import Boilerplate
-from dedup.online.index import DAY, Index, Spot, articles_of, key_of, member_of, packed
+from dedup.online.forget import forgotten
+from dedup.online.index import DAY, Index, Spot, articles_of, holders_key, packed
 from dedup.online.judge import Judge
 from dedup.online.rocks import Changes
 from dedup.online.texts import Facts, Texts
@@ -247,21 +248,11 @@ class Filter:
 
     def _deleted(self, id: str) -> bool:
         spots = self.index.versions(id)
-        changes: Changes = []
-        for spot in spots:
-            own = articles_of(spot.day)
-            text = self._judge.texts.get([spot])[spot]
-            first = self.index.firsts([spot.day], [text.digest])[0].get(spot.day)
-            changes += [(own, key_of(kind, spot.number), None) for kind in (b"a", b"v", b"m")]
-            changes.append((own, b"i" + id.encode(), None))
-            [joined] = self.index.families([spot])
-            changes += [(own, member_of(one["family"], spot.number), None) for one in joined]
-            if first == spot:
-                changes.append((own, b"d" + text.digest, None))
-            changes.append(self.index.counted(spot.day))
-            self._judge.texts.forget(spot)
         if spots:
-            self.index.rocks.write(changes)
+            changes, posted = forgotten(self._judge, id, spots)
+            for spot in spots:
+                self._judge.texts.forget(spot)
+            self.index.write(changes, posted)
             self.index.rocks.sync()
         return bool(spots)
 
@@ -295,8 +286,8 @@ def _kept(arrival: Arrival, verdict: Verdict, digest: bytes) -> Changes:
         (own, b"v" + number, packed(verdict)),
         (own, b"i" + facts["id"].encode(), id),
     ]
-    if arrival.is_first:
-        changes.append((own, b"d" + arrival.text.digest, number))
+    if arrival.holders is not None:
+        changes.append((own, holders_key(arrival.text.digest), arrival.holders.packed()))
     return changes
 
 

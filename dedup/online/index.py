@@ -6,7 +6,7 @@ in the other family, the first byte of a key says what it leads to:
     a + number (uint32)           the article, JSON
     v + number                    its verdict, JSON
     i + id                        its latest version: number, and digest of its text (16 bytes)
-    d + digest of tokens (16)     the first article with these tokens: number
+    d + digest of tokens (16)     the first article with these tokens, and the latest published: numbers, time
     p + outlet and paragraph (8)  where the outlet had the paragraph: `weigh`
     m + number                    its families, JSON
     f + family (16 letters)       the family's head, JSON
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,11 +40,11 @@ from dedup.online.segments import files
 from dedup.settings import Settings
 from dedup.threads import in_order
 
-FORMAT = 5  # with more of what stands around a posting
+FORMAT = 6  # with the latest of repeats beside the first
 DAY = 86_400_000_000  # microseconds
 _A_YEAR, _REACHED = 365, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT, _COUNTED = b"about", b"n"
-_NUMBER, _DAY = struct.Struct(">I"), struct.Struct(">q")
+_NUMBER, _DAY, _HOLDERS = struct.Struct(">I"), struct.Struct(">q"), struct.Struct(">IIq")
 _TRIES, _GONE = 5, "No such file"  # to open what another process writes to
 _MANY = 2048  # keys that are looked up in one go, at least
 _FEW = 512  # keys up to which threads would wait for each other more than they save
@@ -55,6 +55,18 @@ class Spot(NamedTuple):
 
     day: int
     number: int
+
+
+class Holders(NamedTuple):
+    """Articles of one partition that have the same tokens."""
+
+    first: Spot  # that came
+    latest: Spot  # published
+    time: int  # when that was, microseconds since 1970
+
+    def packed(self) -> bytes:
+        """As they are kept."""
+        return _HOLDERS.pack(self.first.number, self.latest.number, self.time)
 
 
 class Index:
@@ -322,14 +334,15 @@ class Index:
             found = (Spot(*facts["before"]), b"") if facts["before"] else None
         return out
 
-    def firsts(self, days: list[int], digests: list[bytes]) -> list[dict[int, Spot]]:
-        """The first article in each of some partitions with the tokens of each digest, by partition."""
-        out: list[dict[int, Spot]] = [{} for _ in digests]
+    def holders(self, days: Iterable[int], digests: Sequence[bytes]) -> list[dict[int, Holders]]:
+        """Who has the tokens of each digest in some partitions, by partition."""
+        out: list[dict[int, Holders]] = [{} for _ in digests]
         for day in days:
-            values = self.rocks.several(articles_of(day), [b"d" + digest for digest in digests])
+            values = self.rocks.several(articles_of(day), [holders_key(digest) for digest in digests])
             for found, value in zip(out, values, strict=True):
                 if value is not None:
-                    found[day] = Spot(day, _NUMBER.unpack(value)[0])
+                    first, latest, time = _HOLDERS.unpack(value)
+                    found[day] = Holders(Spot(day, first), Spot(day, latest), time)
         return out
 
     def everything(self) -> Iterator[tuple[Spot, dict[str, Any], dict[str, Any]]]:
@@ -366,6 +379,11 @@ def postings_of(day: int) -> str:
 def key_of(kind: bytes, number: int) -> bytes:
     """The key of what is kept by an article's number."""
     return kind + _NUMBER.pack(number)
+
+
+def holders_key(digest: bytes) -> bytes:
+    """The key of those who have the tokens of a digest."""
+    return b"d" + digest
 
 
 def member_of(family: str, number: int) -> bytes:

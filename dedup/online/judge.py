@@ -14,12 +14,14 @@ import numpy as np
 
 from dedup.lsh import Bands, bands_for
 from dedup.online.boilerplate import Boilerplate
-from dedup.online.index import Index, Spot
+from dedup.online.index import Holders, Index, Spot
+from dedup.online.kin import Kept
 from dedup.online.meetings import Meetings, Places
 from dedup.online.postings import Postings
 from dedup.online.texts import Known, Texts
-from dedup.online.verdicts import Arrival, Judged, Verdicts
+from dedup.online.verdicts import Arrival, Judged, Verdicts, kept_of
 from dedup.settings import Settings
+from dedup.weigh import weights
 
 _FIRST = 16  # candidates that are aligned, those that share most with an article, besides those needed
 
@@ -56,29 +58,94 @@ class Judge:
         wanted |= {first for first in firsts if first is not None} - batch.keys()
         wanted |= {arrival.latest for arrival in arrivals if arrival.latest is not None}
         known = {**self.texts.get(sorted(wanted)), **batch}
+        if self.window is not None:
+            met = self._repeated(arrivals, met, known)
         return Verdicts(self, arrivals, known).given(met, firsts, posted)
 
-    def near(self, one: Known, other: Known) -> bool:
-        """Are two articles within the window of each other?"""
-        return self.window is None or abs(one.facts["time"] - other.facts["time"]) <= self.window
+    def posted(self, text: Known, spot: Spot) -> dict[int, Postings]:
+        """What to post of an article that is kept, and was a repeat of another that is gone."""
+        return self._meet([Arrival(text, spot, [])], [None])[1]
+
+    def kept(self, spots: Sequence[Spot]) -> list[Kept]:
+        """What families ask for of articles that are there."""
+        there = self.texts.get(spots)
+        sizes = weights(self.boilerplate.tokens(list(there.values()))).tolist()
+        return [
+            kept_of(self.texts, spot, text, size)
+            for (spot, text), size in zip(there.items(), sizes, strict=True)
+        ]
+
+    def near(self, one: int, other: int) -> bool:
+        """Are two times within the window of each other?"""
+        return self.window is None or abs(one - other) <= self.window
 
     def _firsts(self, arrivals: Sequence[Arrival]) -> list[Spot | None]:
-        """The earliest article with the same tokens as each, if there is one."""
+        """The earliest article with the same tokens as each, if there is one within the window.
+
+        If none of the first ones in their partitions is, one of the latest published.
+        """
         days = sorted({day for arrival in arrivals for day in arrival.reach})
-        held = self.index.firsts(days, [arrival.text.digest for arrival in arrivals])
-        texts = self.texts.get(sorted({spot for found in held for spot in found.values()}))
+        held = self.index.holders(days, [arrival.text.digest for arrival in arrivals])
+        texts = self.texts.get(sorted({both.first for found in held for both in found.values()}))
         texts |= {arrival.spot: arrival.text for arrival in arrivals}
         out: list[Spot | None] = []
-        new: dict[bytes, dict[int, Spot]] = {}
+        new: dict[bytes, dict[int, Holders]] = {}
         for arrival, found in zip(arrivals, held, strict=True):
-            own = {**new.setdefault(arrival.text.digest, {}), **found}
+            own, time = found | new.setdefault(arrival.text.digest, {}), arrival.text.facts["time"]
             there = [own[day] for day in arrival.reach if day in own] if self._is_judged(arrival.text) else []
-            near = [spot for spot in there if spot in texts and self.near(texts[spot], arrival.text)]
+            near = [both.first for both in there if both.first in texts]
+            near = [spot for spot in near if self.near(texts[spot].facts["time"], time)]
+            near = near or [both.latest for both in there if self.near(both.time, time)]
+            texts |= self.texts.get([spot for spot in near if spot not in texts])
+            near = [spot for spot in near if spot in texts]
             out.append(min(near, key=lambda spot: texts[spot].facts["order"]) if near else None)
-            arrival.is_first = self._is_judged(arrival.text) and arrival.spot.day not in own
-            if arrival.is_first:
-                new[arrival.text.digest][arrival.spot.day] = arrival.spot
+            arrival.holders = self._holders(arrival, own.get(arrival.spot.day))
+            if arrival.holders is not None:
+                new[arrival.text.digest][arrival.spot.day] = arrival.holders
         return out
+
+    def _holders(self, arrival: Arrival, others: Holders | None) -> Holders | None:
+        """Who has an article's tokens in its partition from now on, None if that does not change."""
+        spot, time = arrival.spot, arrival.text.facts["time"]
+        if not self._is_judged(arrival.text) or (others is not None and time <= others.time):
+            return None
+        return Holders(spot if others is None else others.first, spot, time)
+
+    def _repeated(
+        self, arrivals: Sequence[Arrival], met: list[list[Spot]], known: dict[Spot, Known]
+    ) -> list[list[Spot]]:
+        """Whom each article meets, with the latest repeat in the place of one that is out of its window.
+
+        Repeats are not posted. Those that take a place are `known` from now on.
+        """
+        old = [
+            (row, spot)
+            for row, (arrival, spots) in enumerate(zip(arrivals, met, strict=True))
+            for spot in spots
+            if spot in known and not self.near(known[spot].facts["time"], arrival.text.facts["time"])
+        ]
+        if not old:
+            return met
+        digests = sorted({known[spot].digest for _, spot in old})
+        held = self.index.holders(sorted({spot.day for _, spot in old}), digests)
+        holders = dict(zip(digests, held, strict=True))
+        changed: dict[tuple[bytes, int], list[tuple[int, Holders]]] = {}
+        for row, arrival in enumerate(arrivals):
+            if arrival.holders is not None:
+                place = arrival.text.digest, arrival.spot.day
+                changed.setdefault(place, []).append((row, arrival.holders))
+        instead: dict[tuple[int, Spot], Spot] = {}
+        for row, spot in old:
+            place = known[spot].digest, spot.day
+            before = [both for at, both in changed.get(place, []) if at < row]
+            both = before[-1] if before else holders[place[0]].get(spot.day)
+            if both is not None and self.near(both.time, arrivals[row].text.facts["time"]):
+                instead[row, spot] = both.latest
+        known |= self.texts.get(sorted(set(instead.values()) - known.keys()))
+        return [
+            list(dict.fromkeys(instead.get((row, spot), spot) for spot in spots))
+            for row, spots in enumerate(met)
+        ]
 
     def _is_judged(self, text: Known) -> bool:
         return text.size >= self.settings.min_tokens
@@ -95,7 +162,8 @@ class Judge:
         reach, is_posted = np.zeros((len(arrivals), len(days)), np.bool_), np.zeros(len(arrivals), np.bool_)
         for row, (arrival, first) in enumerate(zip(arrivals, firsts, strict=True)):
             judged = self._is_judged(arrival.text)
-            is_posted[row] = judged and (first is None or arrival.is_first)
+            is_first = arrival.holders is not None and arrival.holders.first == arrival.spot
+            is_posted[row] = judged and (first is None or is_first)
             if first is None and judged:
                 reach[row, [columns[day] for day in arrival.reach]] = True
         own = np.array([columns[arrival.spot.day] for arrival in arrivals], np.int64)

@@ -6,7 +6,7 @@ member, so that a round-up does not make one family of two stories. Names stay a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,10 +166,9 @@ class Kin:
         head["earliest"] = min(head["earliest"], article.time)
         head["most"] = max(head["most"], held)
         member = _member(article, held)
-        voices = [member["agency"]] if member["agency"] else sorted(member["said"])
         votes = dict(head["votes"])
-        for voice in voices:
-            votes[voice] = votes.get(voice, 0.0) + (0.01 + member["share"]) / len(voices)
+        for voice, weight in _votes([member]).items():
+            votes[voice] = votes.get(voice, 0.0) + weight
         head["votes"] = votes
         self._compared(name, head, member)
 
@@ -190,6 +189,27 @@ class Kin:
         if best is None or _points(member, head) > _points(best, head):
             head["origin"] = member
         self.heads[name] = head
+
+
+def without(head: Head, rest: Sequence[tuple[Kept, Spans]]) -> Head:
+    """The head of a family of which one left that it told of; the rest, not empty, with what is its copy."""
+    members = [_member(article, _size(spans)) for article, spans in rest]
+    head = {
+        **head, "size": len(rest), "earliest": min(article.time for article, _ in rest),
+        "most": max(member["held"] for member in members), "votes": _votes(members),
+        "day": max(article.spot.day for article, _ in rest),
+    }  # fmt: skip
+    return {**head, "origin": max(members, key=lambda member: _points(member, head))}
+
+
+def _votes(members: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The agencies that members are or credit, and how much speaks for each."""
+    votes: dict[str, float] = {}
+    for member in members:
+        voices = [member["agency"]] if member["agency"] else sorted(member["said"])
+        for voice in voices:
+            votes[voice] = votes.get(voice, 0.0) + (0.01 + member["share"]) / len(voices)
+    return votes
 
 
 def _member(article: Kept, held: int) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from dedup.align import Aligned, align
 from dedup.csr import owners, taken
 from dedup.kernels.align import COPY, FIRST, KIND, MATCHED, RIGHT_FIRST, RIGHT_STOP, STOP
-from dedup.online.index import Spot
+from dedup.online.index import Holders, Spot
 from dedup.online.kin import Kept, Kin, Link, Spans
 from dedup.online.postings import Postings
-from dedup.online.texts import Known
+from dedup.online.texts import Known, Texts
 from dedup.online.verdict import Match, Shared, Verdict, named
 from dedup.provenance import relations
 from dedup.schema import COPYING, PASSAGE_KINDS
@@ -35,7 +35,7 @@ class Arrival:
     reach: list[int]  # partitions to look into, rising
     latest: Spot | None = None  # the version of it that came before
     notes: tuple[str, ...] = ()
-    is_first: bool = False  # in its partition, of those with its tokens; found out here
+    holders: Holders | None = None  # of its tokens in its partition, if it changes them; found out here
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,8 @@ class Verdicts:
 
     def _counts(self, spot: Spot, arrival: Arrival) -> bool:
         """Is an article still there, and within the window?"""
-        return spot in self.known and self.judge.near(self.known[spot], arrival.text)
+        known = self.known.get(spot)
+        return known is not None and self.judge.near(known.facts["time"], arrival.text.facts["time"])
 
     def _pairs(self, spots: list[tuple[Spot, Spot]]) -> NDArray[np.int32]:
         """Pairs by number, the lower id on the left, as a scan has them."""
@@ -171,14 +172,8 @@ class Verdicts:
 
     def _kept(self, spot: Spot) -> Kept:
         if spot not in self.kept:
-            text = self.known[spot]
-            texts = self.judge.texts  # the lambda holds no `self`: a cycle would keep all these tokens
-            self.kept[spot] = Kept(
-                spot, text.facts["id"], text.facts.get("outlet"), text.facts["time"],
-                self.sizes[self.numbers[spot]], text.digest,
-                lambda: texts.credits([(spot, text)])[0], text.facts["url"],
-                text.facts["derived_from"],
-            )  # fmt: skip
+            size = self.sizes[self.numbers[spot]]
+            self.kept[spot] = kept_of(self.judge.texts, spot, self.known[spot], size)
         return self.kept[spot]
 
     def _shares(self, spot: Spot) -> Spans | None:
@@ -193,6 +188,15 @@ class Verdicts:
         aligned = align(tokens, np.array([[0, 1]], np.int32), self.judge.settings)
         copies = aligned.passages[aligned.passages[:, KIND] == COPY]
         return _joined(copies[:, [FIRST, STOP]].tolist())
+
+
+def kept_of(texts: Texts, spot: Spot, text: Known, size: int) -> Kept:
+    """What families ask for of an article with so many tokens besides boilerplate."""
+    facts = text.facts
+    return Kept(
+        spot, facts["id"], facts.get("outlet"), facts["time"], size, text.digest,
+        lambda: texts.credits([(spot, text)])[0], facts["url"], facts["derived_from"],
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

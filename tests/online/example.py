@@ -43,3 +43,28 @@ def stories(count, copies=2, seed=1):
         }
         for number, text in enumerate(out[:count])
     ]
+
+
+def out_of_order(count, seed=1):
+    """`count` articles from the same few outlets, with boilerplate, ids again and clocks that jump."""
+    draw = random.Random(seed)
+    originals = [story(draw, draw.randint(24, 84)) for _ in range(12)]
+    boilerplate = [" ".join(story(draw, 15)) for _ in OUTLETS]
+    out, hours = [], 0
+    for number in range(count):
+        hours += draw.randint(0, 6)
+        words = draw.choice(originals) if draw.random() < 0.6 else story(draw, draw.randint(24, 60))
+        if draw.random() < 0.5:
+            words = edited(draw, words)
+        outlet = draw.randrange(len(OUTLETS))
+        paragraphs = [" ".join(words), *([boilerplate[outlet]] if draw.random() < 0.5 else [])]
+        at = max(0, hours + draw.choice((0, 0, 0, -30, -60, 30, 100, -100)))
+        out.append(
+            {
+                "id": str(draw.randrange(count)) if draw.random() < 0.1 else f"a{number}",
+                "text": "\n\n".join(paragraphs),
+                "outlet": OUTLETS[outlet],
+                "published": f"2024-{1 + at // 24 // 28:02}-{1 + at // 24 % 28:02}T{at % 24:02}:00:00Z",
+            }
+        )
+    return out

@@ -17,7 +17,7 @@ import pytest
 import dedup
 from dedup.errors import IndexStoreError, InputError, SettingsError
 from dedup.online import lists
-from dedup.online.index import Index
+from dedup.online.index import FORMAT, Index
 from dedup.online.rocks import Rocks, telling
 from dedup.online.segments import Store, files
 from dedup.online.upkeep import exported, stats, verify
@@ -126,6 +126,63 @@ def test_deleted_articles_are_matched_no_more(index, story):
         assert own.check(article("3", story[0])).verdict == "duplicate"
         assert own.check(article("1", story[1])).verdict == "new"
         assert list(verify(own.index)) == []
+
+
+def test_who_repeats_a_deleted_article_stands_for_it(index, story):
+    with dedup.Filter(index) as own:
+        own.check_many(
+            [article("1", story[0], agency="Reuters"), article("2", story[0]), article("3", story[0])]
+        )
+        [name] = own.check(article("4", story[0] + " More.")).families
+        assert own.family(name)["origin"] == "1"
+        own.delete("1")
+        assert own.family(name) == {"family": name, "size": 3, "origin": "2", "members": ["2", "3", "4"]}
+        assert [match.id for match in own.query(article("5", story[0])).matches] == ["2"]
+        edited = own.query(article("5", story[0] + " And more."))
+        assert {"2", "4"} <= {match.id for match in edited.matches}
+        assert edited.families == (name,)
+        for id in ("3", "2", "4"):
+            own.delete(id)
+        assert own.family(name) is None
+        assert own.check(article("5", story[0] + " And more.")).verdict == "new"
+        assert list(verify(own.index)) == []
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_a_repeat_stands_for_the_first_that_is_out_of_the_window(index, story, size):
+    """All but the last are of one partition, in which only the first is posted."""
+    hours = {"first": 0, "again": 30, "third": 40, "edited": 183}
+    articles = [
+        article(
+            id,
+            story[0] + (" More." if id == "edited" else ""),
+            published=f"2024-05-{1 + at // 24:02}T{at % 24:02}:00:00Z",
+        )
+        for id, at in hours.items()
+    ]
+    with dedup.Filter(index, window="6d") as own:
+        parts = [own.check_many(articles[at : at + size]) for at in range(0, len(articles), size)]
+        verdicts = [verdict for part in parts for verdict in part]
+        assert [[match.id for match in verdict.matches] for verdict in verdicts] == [
+            [],
+            ["first"],
+            ["first"],
+            ["third"],
+        ]
+        repeat = article("repeat", story[0], published="2024-05-08T15:00:00Z")
+        assert [match.id for match in own.query(repeat).matches] == ["third"]
+
+
+@pytest.mark.parametrize("window", ["2d", "8d", None])
+def test_articles_out_of_order_get_the_same_verdicts_in_batches_of_any_size(tmp_path, example, window):
+    articles = example.out_of_order(300)
+    given = []
+    for size in (1, 7, 256):
+        with dedup.Filter(tmp_path / str(size), window=window) as own:
+            parts = [own.check_many(articles[at : at + size]) for at in range(0, len(articles), size)]
+        given.append([verdict for part in parts for verdict in part])
+    assert given[0] == given[1] == given[2]
+    assert len({verdict.verdict for verdict in given[0]}) >= 4
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
@@ -364,7 +421,7 @@ def test_another_version_is_refused_with_both_values(index):
     about = json.loads(own.rocks.get("default", b"about"))
     own.rocks.write([("default", b"about", json.dumps({**about, "format": 99}).encode())])
     own.close()
-    with pytest.raises(IndexStoreError, match="format 99, this version of dedup reads 5"):
+    with pytest.raises(IndexStoreError, match=f"format 99, this version of dedup reads {FORMAT}"):
         dedup.Filter(index)
 
 
