@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dedup.settings import Settings
 
 
-@click.command(cls=Command, epilog=exits.HELP)
+@click.command(cls=Command, epilog=exits.HELP_ON_COPY)
 @click.argument("left", metavar="A", callback=existing)
 @click.argument("right", metavar="B", callback=existing)
 @click.option("--format", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)

@@ -9,16 +9,17 @@ COPY_FOUND = 4  # asked for with --fail-on-copy; goes before INPUT_FAILED
 INTERRUPTED = 130  # as shells report SIGINT
 BROKEN_PIPE = 141  # as shells report SIGPIPE: the reader of standard output has gone
 
-HELP = """\b
+_HELP = """\b
 Exit codes:
   0    done
   1    the run failed
   2    wrong usage
   3    done, but some input could not be read
-  4    with --fail-on-copy: shared copy was found (goes before 3)
-  130  interrupted
+{}  130  interrupted
   141  the reader of standard output has gone
 """
+HELP = _HELP.format("")
+HELP_ON_COPY = _HELP.format("  4    with --fail-on-copy: shared copy was found (goes before 3)\n")
 
 
 def code(*, copy_found: bool, input_failed: bool) -> int:

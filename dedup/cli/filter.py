@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +113,7 @@ def filter(
     settings = given_settings(ctx, values)
     from dedup.io.record import names_of
     from dedup.online.filter import Filter
-    from dedup.online.stream import Stream, Streams
+    from dedup.online.stream import Added, Stream, Streams
 
     with ExitStack() as stack:
         stack.enter_context(telling_compilation(quiet=quiet))
@@ -121,8 +121,8 @@ def filter(
         collect_rarely()
         streams = Streams(
             sys.stdout.buffer,
-            stack.enter_context(Path(rejects).open("ab")) if rejects else None,
-            stack.enter_context(Path(dead_letter).open("ab")) if dead_letter else None,
+            stack.enter_context(closing(Added(rejects))) if rejects else None,
+            stack.enter_context(closing(Added(dead_letter))) if dead_letter else None,
         )
         stream = Stream(judge, names_of(names), () if annotate else drop, streams)
         told = _run(stream, paths or ("-",), quiet=quiet)
@@ -149,6 +149,7 @@ def given_settings(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]
 def _run(stream: Stream, paths: tuple[str, ...], *, quiet: bool) -> int:
     """Judge what comes until it ends or a signal asks to stop; how many doubts there were."""
     from dedup.cli.stopping import stoppable
+    from dedup.io.encoding import as_utf8
     from dedup.io.files import STDIN
     from dedup.io.lines import grouped
     from dedup.online.stream import numbered
@@ -156,8 +157,10 @@ def _run(stream: Stream, paths: tuple[str, ...], *, quiet: bool) -> int:
     told = 0
     with stoppable() as stop:
         for path in paths:
-            blocks = stop.blocks(sys.stdin.fileno()) if path == "-" else _blocks(path, stream)
+            blocks = as_utf8(stop.blocks(sys.stdin.fileno()))[1] if path == "-" else _blocks(path, stream)
             for lines in numbered(grouped(blocks, stream.longest), STDIN if path == "-" else path):
+                if stop.cut:  # these are half a line
+                    return told
                 stream.take(lines)
                 for doubt in stream.counts.noted:
                     told += 1

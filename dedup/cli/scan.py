@@ -63,7 +63,7 @@ limit_option = click.option(
 )
 
 
-@click.command(cls=Command, epilog=exits.HELP)
+@click.command(cls=Command, epilog=exits.HELP_ON_COPY)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, callback=existing)
 @output_options
 @field_option

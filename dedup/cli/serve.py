@@ -32,6 +32,13 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.option(
     "--max-waiting", type=click.IntRange(1), default=4096, show_default=True, help="Articles that may wait."
 )
+@click.option(
+    "--max-requests",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Requests that are answered at once.",
+)
 @window_option
 @quiet_option
 @settings_options
@@ -45,6 +52,7 @@ def serve(
     port: int,
     token_file: str | None,
     max_waiting: int,
+    max_requests: int,
     window: str | None,
     quiet: bool,
     **values: Any,
@@ -73,6 +81,7 @@ def serve(
         loaded()
         collect_rarely()
     most = min(own.index.settings.max_bytes, Limits().text)
-    app = application(own, token=token or None, limits=Limits(text=most, waiting=max_waiting))
+    limits = Limits(text=most, waiting=max_waiting, requests=max_requests)
+    app = application(own, token=token or None, limits=limits)
     signal.signal(signal.SIGTERM, lambda *_: None)  # the server sends it on when it has stopped in order
     Server(app, host, port, told=lambda said: note(said, quiet=quiet)).run()

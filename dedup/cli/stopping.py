@@ -15,10 +15,10 @@ _BLOCK = 2**20  # bytes read at once
 
 
 class Stop:
-    """Whether somebody asked to stop; reads what comes until then."""
+    """Whether somebody `asked` to stop; reads what comes until then, and is `cut` short by it."""
 
     def __init__(self, woken: int) -> None:
-        self.asked = False
+        self.asked = self.cut = False
         self._woken = woken
 
     def blocks(self, descriptor: int) -> Iterator[bytes]:
@@ -30,6 +30,7 @@ class Stop:
                 if not block:
                     return
                 yield block
+        self.cut = True
 
 
 def leave_in_order() -> None:

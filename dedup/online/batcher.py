@@ -21,7 +21,7 @@ class Batcher:
     """Hands articles that wait for a verdict to `judge`, all at once, in a thread of its own."""
 
     def __init__(self, judge: Callable[[list[Facts]], list[Verdict]], most: int) -> None:
-        self._judge, self._most = judge, most
+        self._judge, self._room = judge, asyncio.Semaphore(most)
         self._waiting: asyncio.Queue[tuple[Facts, asyncio.Future[Verdict]]] = asyncio.Queue()
         self._pending = 0
         self._task: asyncio.Task[None] | None = None
@@ -43,17 +43,18 @@ class Batcher:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def take(self, facts: Facts) -> Verdict:
-        """The verdict on an article; raises `Full`, and whatever `judge` raises."""
-        if self._pending >= self._most:
+    async def take(self, facts: Facts, *, patient: bool = False) -> Verdict:
+        """The verdict on an article; raises whatever `judge` raises, and `Full` unless it is `patient`."""
+        if self._room.locked() and not patient:
             raise Full
-        self._pending += 1
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait((facts, future))
-        try:
-            return await asyncio.shield(future)
-        finally:
-            self._pending -= 1
+        async with self._room:
+            self._pending += 1
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.put_nowait((facts, future))
+            try:
+                return await asyncio.shield(future)
+            finally:
+                self._pending -= 1
 
     async def _gathered(self, answered: int) -> list[tuple[Facts, asyncio.Future[Verdict]]]:
         """Articles that wait; for a moment, until they are half of all that are about to be sent.

@@ -107,6 +107,8 @@ class Filter:
 
     def delete(self, id: str) -> bool:
         """Forget all versions of an article; whether there was one."""
+        if self._read_only:
+            raise SettingsError("this filter was opened with read_only=True; open it to write")
         with self._lock:
             return self._deleted(id)
 

@@ -19,7 +19,7 @@ def document(version: str, *, token: bool) -> dict[str, Any]:
             "delete": {
                 "summary": "Forget all versions of an article",
                 "parameters": [_ID],
-                "responses": {"204": {"description": "It is gone"}, **_errors(401, 404, 503)},
+                "responses": {"204": {"description": "It is gone"}, **_errors(401, 404, 429, 503)},
             },
         },
         "/v1/families/{id}": {"get": _found("A family and its members", "Family", _ID)},
@@ -55,7 +55,7 @@ _SAID = {
     413: "The body, a line or the text is too long",
     415: "The body is neither JSON nor JSON Lines",
     429: "Too much at once; try again after the seconds in Retry-After",
-    503: "It is about to stop, or the index cannot be written to",
+    503: "It is about to stop, or the index cannot be read or written to",
 }
 
 
@@ -74,7 +74,7 @@ def _plain(summary: str) -> dict[str, Any]:
 
 def _found(summary: str, schema: str, parameter: dict[str, Any]) -> dict[str, Any]:
     body = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    answers = {"200": {"description": "There it is", "content": body}, **_errors(401, 404)}
+    answers = {"200": {"description": "There it is", "content": body}, **_errors(401, 404, 429, 503)}
     return {"summary": summary, "parameters": [parameter], "responses": answers}
 
 

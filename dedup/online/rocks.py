@@ -126,6 +126,7 @@ class Rocks:
 
     def range(self, family: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All keys that begin with `prefix`, in order."""
+        self._check()
         with telling(self.folder):
             cursor = self._families[family].iter()
             cursor.seek(prefix)
@@ -137,6 +138,7 @@ class Rocks:
 
     def last(self, family: str, prefix: bytes) -> bytes | None:
         """The last key that begins with `prefix`, which does not end in 0xff."""
+        self._check()
         with telling(self.folder):
             cursor = self._families[family].iter()
             cursor.seek_for_prev(prefix[:-1] + bytes([prefix[-1] + 1]))
@@ -147,6 +149,7 @@ class Rocks:
         """Make changes and delete what is in `ranges`, all or nothing; durable once `sync` returns."""
         from rocksdict import WriteBatch
 
+        self._check()
         with telling(self.folder):
             batch = WriteBatch(raw_mode=True)
             handles = self._handles
@@ -161,6 +164,7 @@ class Rocks:
 
     def sync(self) -> None:
         """Wait until all that was written is durable."""
+        self._check()
         with telling(self.folder):
             self._db.flush_wal(True)
 

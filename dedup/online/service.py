@@ -6,15 +6,16 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import Environment, PackageLoader
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -32,7 +33,18 @@ from dedup.online.texts import Facts
 
 _OURS = {name: name for name in FIELDS}
 _OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json")  # without a token
+T = TypeVar("T")
+
 _AHEAD = 256  # lines of one stream that are judged at once
+
+
+class _Any(StringConvertor):
+    """Whatever stands in an address, line ends too."""
+
+    regex = r"(?s:.+)"
+
+
+register_url_convertor("any", _Any())
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class Limits:
 
     text: int = 2**20  # bytes of UTF-8
     waiting: int = 4096  # articles without a verdict yet, of all requests
+    requests: int = 256  # that are answered at once
     lines: int = 100_000  # in one stream
 
     @property
@@ -55,8 +68,8 @@ def application(own: Filter, *, token: str | None = None, limits: Limits | None 
     routes = [
         Route("/v1/articles", service.judge, methods=["POST"]),
         Route("/v1/query", service.query, methods=["POST"]),
-        Route("/v1/articles/{id:path}", service.article, methods=["GET", "DELETE"]),
-        Route("/v1/families/{id:path}", service.family, methods=["GET"]),
+        Route("/v1/articles/{id:any}", service.article, methods=["GET", "DELETE"]),
+        Route("/v1/families/{id:any}", service.family, methods=["GET"]),
         Route("/healthz", service.alive),
         Route("/readyz", service.ready),
         Route("/metrics", service.metrics),
@@ -76,7 +89,7 @@ class _Service:
 
         self.filter, self.token, self.limits = own, token, limits
         self.batcher = Batcher(own.judge, limits.waiting)
-        self.stopping = False
+        self.stopping, self.active = False, 0
         self.document = document(__version__, token=token is not None)
         self.registry = CollectorRegistry()
         self.verdicts = Counter("dedup_verdicts", "Verdicts given", ["verdict"], registry=self.registry)
@@ -114,8 +127,7 @@ class _Service:
         if _kind(request) != "application/json":
             raise HTTPException(415, "send one article as application/json")
         facts = self._facts(await self._body(request))
-        verdict = await run_in_threadpool(self._asked, facts)
-        return JSONResponse(verdict)
+        return JSONResponse(await _aside(self._asked, facts))
 
     def _asked(self, facts: Facts) -> dict[str, Any]:
         return self.filter.judge([facts], add=False)[0].plain()
@@ -124,7 +136,7 @@ class _Service:
         """An article as it was kept, its latest version; or an end to all of them."""
         if request.method == "DELETE":
             return await self._deleted(request)
-        found = await run_in_threadpool(self.filter.get, request.path_params["id"])
+        found = await _aside(self.filter.get, request.path_params["id"])
         if found is None:
             raise HTTPException(404, "there is no article with this id")
         facts, verdict = found
@@ -134,13 +146,13 @@ class _Service:
         return JSONResponse({**record, "verdict": verdict.plain()})
 
     async def _deleted(self, request: Request) -> Response:
-        if not await run_in_threadpool(self.filter.delete, request.path_params["id"]):
+        if not await _aside(self.filter.delete, request.path_params["id"]):
             raise HTTPException(404, "there is no article with this id")
         return Response(status_code=204)
 
     async def family(self, request: Request) -> Response:
         """A family and who is in it."""
-        found = await run_in_threadpool(self.filter.family, request.path_params["id"])
+        found = await _aside(self.filter.family, request.path_params["id"])
         if found is None:
             raise HTTPException(404, "there is no family of this name")
         return JSONResponse(found)
@@ -168,22 +180,24 @@ class _Service:
         pages = Environment(loader=PackageLoader("dedup.online", ""), autoescape=True)
         return HTMLResponse(pages.get_template("docs.html").render(document=self.document))
 
-    async def _verdict(self, facts: Facts) -> dict[str, Any]:
+    async def _verdict(self, facts: Facts, *, patient: bool = False) -> dict[str, Any]:
         try:
-            verdict = await self.batcher.take(facts)
+            with _telling():
+                verdict = await self.batcher.take(facts, patient=patient)
         except Full:
             raise HTTPException(429, "too many articles are waiting", {"Retry-After": "1"}) from None
-        except IndexStoreError as error:
-            raise HTTPException(503, str(error), {"Retry-After": "30"}) from None
         self.verdicts.labels(verdict.verdict).inc()
         return verdict.plain()
 
     async def _body(self, request: Request) -> bytes:
         whole = bytearray()
-        async for block in request.stream():
-            whole += block
-            if len(whole) > self.limits.body:
-                raise HTTPException(413, f"the body is longer than {self.limits.body:,} bytes")
+        try:
+            async for block in request.stream():
+                whole += block
+                if len(whole) > self.limits.body:
+                    raise HTTPException(413, f"the body is longer than {self.limits.body:,} bytes")
+        except ClientDisconnect:
+            raise HTTPException(400, "the body has no end") from None  # which nobody reads
         return bytes(whole)
 
     def _facts(self, body: bytes) -> Facts:
@@ -234,12 +248,27 @@ class _Service:
     async def _answers(self, lines: list[bytearray], before: int) -> list[bytes]:
         async def answer(line: bytearray, number: int) -> bytes:
             try:
-                return _line(await self._verdict(self._facts(bytes(line))))
+                return _line(await self._verdict(self._facts(bytes(line)), patient=True))
             except HTTPException as error:
                 return _line({"error": error.detail, "line": number})
 
         work = [answer(line, number) for number, line in enumerate(lines, before + 1) if line.strip()]
         return list(await asyncio.gather(*work))
+
+
+async def _aside(work: Callable[..., T], *given: Any) -> T:
+    """What work that waits for the index gives, done in another thread."""
+    with _telling():
+        return await run_in_threadpool(work, *given)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Tell the client of an index that cannot be read or written to."""
+    try:
+        yield
+    except IndexStoreError as error:
+        raise HTTPException(503, str(error), {"Retry-After": "30"}) from None
 
 
 class _Lines(Response):
@@ -278,17 +307,23 @@ class _Door:
                 status = message["status"]
             await send(message)
 
+        self.service.active += 1
         try:
-            if self._may(scope):
-                await self.app(scope, receive, counted)
-            else:
-                refusal = JSONResponse(
-                    {"error": "the token is missing or wrong"}, 401, {"WWW-Authenticate": "Bearer"}
-                )
-                await refusal(scope, receive, counted)
+            await (self._refusal(scope) or self.app)(scope, receive, counted)
         finally:
+            self.service.active -= 1
             self.service.requests.labels(scope["method"], path, str(status)).inc()
             self.service.seconds.labels(path).observe(time.perf_counter() - begun)
+
+    def _refusal(self, scope: Any) -> Response | None:
+        """What to answer to who may not come in, or not now."""
+        if not self._may(scope):
+            said = {"error": "the token is missing or wrong"}
+            return JSONResponse(said, 401, {"WWW-Authenticate": "Bearer"})
+        busy = self.service.active > self.service.limits.requests
+        if busy and scope["path"].startswith("/v1/"):
+            return JSONResponse({"error": "too many requests at once"}, 429, {"Retry-After": "1"})
+        return None
 
     def _may(self, scope: Any) -> bool:
         token = self.service.token

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from dedup.io.jsonl import ESCAPED, OTHERS, parsed
@@ -13,9 +16,40 @@ from dedup.io.record import check
 from dedup.online.filter import Filter, facts_of
 from dedup.online.texts import Facts
 from dedup.online.verdict import Verdict
+from dedup.report.atomic import failure
 from dedup.report.model import Problem
 
 FIELD = "dedup"  # of a line, that holds its verdict
+
+
+class Added:
+    """A file that lines are added to; whatever goes wrong names it."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        self._file = Path(path).open("ab")  # noqa: SIM115 - closed by `close`
+
+    def write(self, line: bytes) -> None:
+        """Add a line."""
+        with self._telling():
+            self._file.write(line)
+
+    def flush(self) -> None:
+        """Hand on what was added."""
+        with self._telling():
+            self._file.flush()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._telling():
+            self._file.close()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise failure(os.fspath(self.path), error) from error
 
 
 @dataclass(slots=True)
@@ -23,8 +57,8 @@ class Streams:
     """Where lines go; None: nowhere."""
 
     fresh: BinaryIO
-    rejects: BinaryIO | None = None
-    dead: BinaryIO | None = None
+    rejects: Added | None = None
+    dead: Added | None = None
 
 
 @dataclass(slots=True)

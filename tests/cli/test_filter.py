@@ -132,6 +132,29 @@ def test_it_finishes_what_it_accepted_when_asked_to_stop(tmp_path):
         assert own.query({"id": "2", "text": WORDS}).verdict == "duplicate"
 
 
+def test_half_a_line_is_left_alone_when_asked_to_stop(tmp_path):
+    with started(tmp_path, "--dead-letter", tmp_path / "dead.jsonl") as process:
+        process.stdin.write(line("1") + b'{"id": "2", "te')
+        process.stdin.flush()
+        assert verdicts(process.stdout.readline()) == [("1", "new")]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert (tmp_path / "dead.jsonl").read_bytes() == b""
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(run):
+    for number, encoding in enumerate(("utf-8-sig", "utf-16")):
+        lines = line(str(number)).decode().encode(encoding)
+        assert verdicts(run("filter", "--index", str(number), lines=lines).stdout) == [(str(number), "new")]
+
+
+def test_a_file_that_cannot_be_written_is_named(run):
+    full = run("filter", "--index", "i", "--rejects", "/dev/full", lines=line("1") + line("2"), code=1)
+    assert b"/dev/full: cannot be written: No space left on device" in full.stderr
+    lost = run("filter", "--index", "i", "--dead-letter", "nowhere/x", lines=line("1"), code=1)
+    assert b"nowhere/x" in lost.stderr
+
+
 def test_a_broken_pipe_ends_it_quietly(tmp_path):
     with started(tmp_path) as process:
         process.stdout.close()

@@ -5,11 +5,13 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from urllib.parse import quote
 
 import pytest
 
@@ -158,6 +160,45 @@ def test_too_much_at_once_is_turned_away(serve):
     statuses = {status for status, _, _ in answers}
     assert statuses == {200, 429}
     assert all(headers["retry-after"] == "1" for status, _, headers in answers if status == 429)
+
+
+def test_the_lines_of_a_stream_wait_for_room(serve):
+    _, client = serve("--max-waiting", "1")
+    lines = b"".join(json.dumps({"id": str(n), "text": f"{n} {WORDS}"}).encode() + b"\n" for n in range(300))
+    status, data, _ = client("POST", "/v1/articles", lines, "application/x-ndjson")
+    answers = [json.loads(line) for line in data.splitlines()]
+    assert (status, [answer.get("id") for answer in answers]) == (200, [str(n) for n in range(300)])
+
+
+def test_no_more_requests_are_answered_at_once_than_may_be(serve):
+    process, client = serve("--max-requests", "2")
+    held = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(2)]
+    head = (
+        b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    )
+    for connection in held:
+        connection.sendall(head)
+    for path in ("/v1/query", "/v1/articles"):
+        while (answer := client("POST", path, {"id": "1", "text": WORDS}))[0] == 200:
+            pass  # those before are not there yet
+        assert (answer[0], answer[2]["retry-after"]) == (429, "1")
+    assert client("GET", "/v1/articles/1")[0] == 429
+    assert client("GET", "/healthz")[0] == 200
+    for connection in held:
+        connection.close()  # in the middle of the body, which is no error of the service
+    while client("GET", "/v1/families/none")[0] != 404:
+        pass
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    assert process.stderr.read() == ""
+
+
+def test_any_id_can_be_asked_for(serve):
+    _, client = serve()
+    for id in ("a/b", "two\nlines", "ü?#%"):
+        client.post({"id": id, "text": WORDS})
+        status, data, _ = client("GET", "/v1/articles/" + quote(id, safe=""))
+        assert (status, json.loads(data)["id"]) == (200, id)
 
 
 def test_requests_at_one_time_are_judged_as_one_after_another(serve, tmp_path, example):
