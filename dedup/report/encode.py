@@ -7,7 +7,7 @@ the original texts, so every figure can be traced without repeating the texts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
@@ -37,9 +37,7 @@ def head(report: Report) -> dict[str, Any]:
     """Return what every format says of the run: schema version, version, settings, inputs."""
     return {
         "record": "report",
-        "schema_version": SCHEMA_VERSION,
-        "version": report.version,
-        "settings": dict(report.settings),
+        **made_by(report.version, report.settings),
         "inputs": {
             "read": report.inputs.read,
             "skipped": report.inputs.skipped,
@@ -56,6 +54,11 @@ def head(report: Report) -> dict[str, Any]:
             ],
         },
     }
+
+
+def made_by(version: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What made a report: schema version, version, settings."""
+    return {"schema_version": SCHEMA_VERSION, "version": version, "settings": dict(settings)}
 
 
 def iso(times: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -140,16 +143,21 @@ def to_csv(report: Report, stream: BinaryIO, table: str) -> None:
     csv.write_csv(content, stream)
 
 
+def described(table: str, facts: Mapping[str, Any]) -> pa.Schema:
+    """The schema of a table with what is known of the run, as in `head`, in its metadata."""
+    metadata = {"dedup.table": table} | {
+        f"dedup.{name}": value if isinstance(value, str) else compact(value)
+        for name, value in facts.items()
+        if name != "record"
+    }
+    return TABLES[table].with_metadata(metadata)
+
+
 def to_parquet(report: Report, stream: BinaryIO, table: str) -> None:
     """Write one table as Parquet; the header stands in the file's metadata as JSON, under `dedup.*`."""
     from pyarrow import parquet
 
-    metadata = {"dedup.table": table} | {
-        f"dedup.{name}": value if isinstance(value, str) else compact(value)
-        for name, value in head(report).items()
-        if name != "record"
-    }
-    kind, content = TABLES[table].with_metadata(metadata), tables(report)[table]
+    kind, content = described(table, head(report)), tables(report)[table]
     with parquet.ParquetWriter(stream, kind, compression="zstd") as writer:
         for first in range(0, content.num_rows, _GROUP):
             writer.write_table(content.slice(first, _GROUP).cast(kind).combine_chunks())

@@ -85,8 +85,10 @@ class Engine:
         if is_frame(source):
             wanted = {self.options.fields.get(name, name) for name in INPUT.names}
             columns = [source[f"`{field.name}`"] for field in source.schema if field.name in wanted]
-            work = partial(reading.read_rows, self.job, self.options)
-            return self._told(self.cluster.results(source.select(*columns), work, reading.RESULT), [], inputs)
+            frame = source.select(*columns)
+            options = self.options.of_tasks(frame.rdd.getNumPartitions())
+            work = partial(reading.read_rows, self.job, options)
+            return self._told(self.cluster.results(frame, work, reading.RESULT), [], inputs)
         paths = paths_of(source)
         if not paths:
             stream = batches(
@@ -99,7 +101,7 @@ class Engine:
     def _pieces(self, found: list[reading.Piece], paths: list[Any], inputs: Inputs) -> list[reading.Chunk]:
         """Write the articles of files as chunks."""
         frame = self.cluster.rows(found, reading.PIECES)
-        work = partial(reading.read_pieces, self.job, self.options)
+        work = partial(reading.read_pieces, self.job, self.options.of_tasks(len(found)))
         return self._told(self.cluster.results(frame, work, reading.RESULT), paths, inputs)
 
     def _told(self, rows: list[Any], paths: list[Any], inputs: Inputs) -> list[reading.Chunk]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.csr import batches as cut
-from dedup.errors import InputError
+from dedup.errors import EngineError, InputError
 from dedup.io.arrow import articles, columns_of
 from dedup.io.blocks import Limits
 from dedup.io.collect import Zoneless, gathered, repeated
@@ -40,7 +41,7 @@ from dedup.tokens import BATCH_BYTES
 
 _CHUNK = 2**25  # bytes of text that are sorted and sent in one go
 _GROUPS = 2**26  # bytes of decoded row groups of a Parquet file that are one task
-_SAMPLED = 64  # ids of each chunk from which the ranges are chosen
+_SAMPLED, _SAMPLES = 64, 2**17  # ids of each chunk, and of all, from which the ranges are chosen
 _BY_ID = [("id", "ascending"), ("order", "ascending")]
 _ORDERED = READ.append(pa.field("order", pa.int64()))  # tasks, then rows, in the order of reading
 
@@ -70,6 +71,12 @@ class Options(NamedTuple):
     fields: Mapping[str, str]
     format: str | None
     after: int = 0  # tasks that have read what comes before
+    host: str = ""  # of the driver, which has seen the files
+    sampled: int = _SAMPLED  # ids of each chunk that the driver is told
+
+    def of_tasks(self, count: int) -> Options:
+        """The same for so many tasks: however many there are, the driver is told no more ids in all."""
+        return self._replace(sampled=max(1, min(_SAMPLED, _SAMPLES // max(count, 1))))
 
     def reading(self, job: Job) -> Reading:
         """What all files share."""
@@ -153,11 +160,23 @@ def read_pieces(job: Job, options: Options, batches: Iterable[pa.RecordBatch]) -
     rows = [row for batch in batches for row in batch.to_pylist()]
     pieces_ = [Piece(**{name: row[name] for name in Piece._fields}) for row in rows]
     full: set[int] = set()
-    found = chain.from_iterable(_noted(_of_piece(piece, reading, job), piece.path, full) for piece in pieces_)
-    yield from _chunks(job, found, reading, full, options.after)
+    found = chain.from_iterable(
+        _noted(_of_piece(piece, reading, options, job), piece.path, full) for piece in pieces_
+    )
+    yield from _chunks(job, found, reading, full, options)
 
 
-def _of_piece(piece: Piece, reading: Reading, job: Job) -> Iterator[Found]:
+def _check_reached(where: str, driver: str) -> None:
+    """Refuse to pass over a file that is on the driver's machine alone."""
+    own = socket.gethostname()
+    if own != driver and not Path(where).exists():
+        raise EngineError(
+            f"{where} is there on {driver}, where the driver runs, and not on {own}; put what is to be read "
+            "where all executors reach it, at the same path or under an address (s3://…, hdfs://…)"
+        )
+
+
+def _of_piece(piece: Piece, reading: Reading, options: Options, job: Job) -> Iterator[Found]:
     if piece.kept:
         return Kept(job.earlier).groups(piece.path, reading.rows, groups=range(piece.first, piece.stop))
     name = PurePath(piece.name)
@@ -165,6 +184,7 @@ def _of_piece(piece: Piece, reading: Reading, job: Job) -> Iterator[Found]:
         [file] = remote(piece.where, False)
         file = File(file.shown, name, file.open, size=file.size)
     else:
+        _check_reached(piece.where, options.host)
         file = replace(File.at(Path(piece.where), name), shown=piece.shown)
     if piece.first >= 0:
         return read_parquet(file, iter(()), Place(file.shown), reading, range(piece.first, piece.stop))
@@ -178,9 +198,7 @@ def read_rows(job: Job, options: Options, batches: Iterable[pa.RecordBatch]) -> 
     head = next(stream, None)
     if head is not None:
         present = columns_of(head.schema, reading.names)
-        yield from _chunks(
-            job, articles(chain([head], stream), present, reading), reading, set(), options.after
-        )
+        yield from _chunks(job, articles(chain([head], stream), present, reading), reading, set(), options)
 
 
 def _noted(found: Iterable[Found], path: int, full: set[int]) -> Iterator[Found]:
@@ -192,13 +210,13 @@ def _noted(found: Iterable[Found], path: int, full: set[int]) -> Iterator[Found]
 
 
 def _chunks(
-    job: Job, found: Iterable[Found], reading: Reading, full: set[int], after: int
+    job: Job, found: Iterable[Found], reading: Reading, full: set[int], options: Options
 ) -> Iterator[pa.RecordBatch]:
     """Write articles as chunks; tell what there was."""
     number, attempt = task()
-    number += after
+    number += options.after
     inputs, zoneless = Inputs(), Zoneless()
-    chunks = Chunks(job.folder, number, attempt)
+    chunks = Chunks(job.folder, number, attempt, options.sampled)
     results = list(chunks.written(gathered(found, inputs, reading.rows, None, zoneless)))
     told: list[tuple[str, dict[str, Any]]] = [("chunk", chunk._asdict()) for chunk in results]
     if inputs.counts:
@@ -223,8 +241,8 @@ class Chunk(NamedTuple):
 class Chunks:
     """What one task reads, in files."""
 
-    def __init__(self, folder: Folder, task: int, attempt: int) -> None:
-        self._folder, self._task, self._attempt = folder, task, attempt
+    def __init__(self, folder: Folder, task: int, attempt: int, sampled: int = _SAMPLED) -> None:
+        self._folder, self._task, self._attempt, self._sampled = folder, task, attempt, sampled
         self._rows = self._count = 0
 
     def written(self, batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
@@ -248,7 +266,7 @@ class Chunks:
         name = f"chunk-{self._task}-{self._count}-{self._attempt}"
         self._folder.write_batches(name, _ORDERED, table.combine_chunks().to_batches())
         self._rows, self._count = self._rows + table.num_rows, self._count + 1
-        picked = np.unique(np.linspace(0, table.num_rows - 1, _SAMPLED).astype(np.int64))
+        picked = np.unique(np.linspace(0, table.num_rows - 1, self._sampled).astype(np.int64))
         ids = table["id"].take(pa.array(picked)).to_pylist()
         return Chunk(name, self._task, table.num_rows, ids, table["derived_from"].null_count < table.num_rows)
 

@@ -20,14 +20,14 @@ from dedup.kernels import compose as parts_of
 from dedup.kernels.align import FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.places import Places, pack, spread
 from dedup.provenance import Sources
-from dedup.schema import ARTICLES, COPYING, FAMILIES, PAIRS, PASSAGES, READ, SKETCH, TEXTS
+from dedup.schema import COPYING, FAMILIES, PAIRS, PASSAGES, READ, SKETCH, TEXTS
 from dedup.scratch import Scratch
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import Job
 from dedup.spark.messages import Inbox, Message, arrays, column, divided
 from dedup.spark.storage import Folder
 from dedup.spark.telling import NOWHERE, families_of
-from dedup.spark.writing import ROWS, kept_rows, shown_texts, write_part
+from dedup.spark.writing import ROWS, kept_rows, shown_texts, write_part, write_table
 from dedup.store import DETAILS, Articles
 from dedup.tokens import Tokens
 
@@ -45,7 +45,7 @@ def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Messa
     for name, kind in (("pairs", PAIRS), ("passages", PASSAGES)):
         found = inbox.table(name)
         table = _in_order(found[1]) if found else kind.empty_table()
-        counts[name] = write_part(out, name, part, kind, [table.select(kind.names)])
+        counts[name] = write_table(out, job, name, part, [table.select(kind.names)])
         if found:
             shown[column(table, "one") - home.first] = True
             if name == "pairs":
@@ -54,7 +54,7 @@ def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Messa
         shown[column(batch, "number") - home.first] = True
     made = _Composed.of(home, _Entries.of(inbox), _Memberships.of(inbox))
     shown[made.members.texts] = True
-    write_part(out, "articles", part, ARTICLES, made.rows())
+    write_table(out, job, "articles", part, made.rows())
     if job.keep:
         write_part(out, "kept", part, kept.schema(), kept_rows(home), kept.ROWS)
     if job.back:
@@ -305,5 +305,5 @@ def write_families(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[M
     found = inbox.table("family")
     table = found[1] if found else FAMILIES.empty_table()
     table = table.sort_by([("size", "descending"), ("family", "ascending")])
-    count = write_part(out, "families", part, FAMILIES, [table])
+    count = write_table(out, job, "families", part, [table])
     yield Message(part, "written", arrays(families=np.array([count])))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -153,19 +154,21 @@ def _scan_to(
 ) -> Written:
     """The same; `back`: the report has all articles, as the driver reads them, in place of texts."""
     bands_for(chosen.num_perm, chosen.resemblance, chosen.recall)
-    options = reading.Options(dict(fields or {}), input_format)
+    options = reading.Options(dict(fields or {}), input_format, host=socket.gethostname())
     reading.check(options)
     if "-" in paths_of(source):
         raise InputError("standard input is read by engine=local only; write it to a file first")
     target = os.fspath(output)
     if not is_remote(target):
         check_local(f"{target.rstrip(os.sep)}{os.sep}")
-    spark = session_of(source) if is_frame(source) else session(master)
-    if is_frame(source):
-        columns_of(_arrow_schema(source), names_of(options.fields))
-    check_executors(spark)
     inputs = Inputs()
-    with _temporary(spark, temp_dir, target) as folder, _committed(target) as out, lent(spark):
+    with _committed(target) as out, ExitStack() as stack:
+        spark = session_of(source) if is_frame(source) else session(master)
+        if is_frame(source):
+            columns_of(_arrow_schema(source), names_of(options.fields))
+        check_executors(spark)
+        folder = stack.enter_context(_temporary(spark, temp_dir, target))
+        stack.enter_context(lent(spark))
         engine = Engine(Cluster(spark), chosen, folder, options, progress or _silent, parts)
         try:
             counts = engine.run(source, inputs, out, earlier=earlier, keep=keep, back=back)

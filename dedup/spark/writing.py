@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from dedup.csr import batches
 from dedup.io.kept import OPTIONS
+from dedup.report.encode import described, made_by
 from dedup.schema import KEPT, SKETCH, TEXTS
 from dedup.sketch import packed
 from dedup.spark.homes import Home
+from dedup.spark.job import Job
 from dedup.spark.messages import sizes_of
 from dedup.spark.storage import Folder
 from dedup.store import DETAILS
@@ -21,10 +23,21 @@ ROWS = 2**17  # of a row group
 _AT_ONCE = 2**25  # bytes of texts that are written in one go
 
 
+def write_table(out: Folder, job: Job, name: str, part: int, pieces: Iterable[pa.Table]) -> int:
+    """Write the rows of one of the report's tables in one partition; how many there are.
+
+    What made the report stands in the metadata, but for the inputs, which are not all known yet.
+    """
+    from dedup import __version__
+
+    kind = described(name, made_by(__version__, job.settings.answer()))
+    return write_part(out, name, part, kind, pieces)
+
+
 def write_part(
     folder: Folder, name: str, part: int, kind: pa.Schema, pieces: Iterable[pa.Table], rows: int = ROWS
 ) -> int:
-    """Write the rows of one table in one partition as Parquet, so many in a row group; how many there are."""
+    """Write some rows in one partition as Parquet, so many in a row group; how many there are."""
     from pyarrow import parquet
 
     sink, count = pa.BufferOutputStream(), 0

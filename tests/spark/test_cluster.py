@@ -19,8 +19,9 @@ import dedup
 from benchmarks.corpus import write
 from dedup import schema
 from dedup.cli import main
-from dedup.errors import EngineError, InputError, SettingsError
+from dedup.errors import EngineError, InputError, OutputError, SettingsError
 from dedup.report.saved import load
+from dedup.spark import scan as spark_scan
 from dedup.spark import session as sessions
 from dedup.spark.scan import scan_to
 
@@ -116,6 +117,16 @@ def test_a_job_that_fails_leaves_the_old_report_as_it_was(spark, corpus, tmp_pat
     with pytest.raises(EngineError, match="the disk is gone"):
         scan_to(frame, report, temp_dir=tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == ["report"]
+
+
+def test_a_report_that_cannot_be_written_is_told_before_spark_starts(corpus, tmp_path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(spark_scan, "session", lambda master: pytest.fail("it has started"))
+    monkeypatch.setattr(Path, "mkdir", denied)
+    with pytest.raises(OutputError, match="Permission denied"):
+        scan_to(str(corpus), tmp_path / "report")
 
 
 def test_what_an_engine_cannot_do_is_said(spark, corpus, tmp_path):

@@ -13,8 +13,11 @@ import dedup
 from benchmarks.corpus import write
 from benchmarks.worst import one_family
 from dedup import candidates, schema
-from dedup.report.model import LISTED
+from dedup.errors import EngineError
+from dedup.report.model import LISTED, Inputs
+from dedup.settings import Settings
 from dedup.spark import buckets, graph, large, reading
+from dedup.spark.job import Job
 from dedup.spark.storage import Folder
 
 
@@ -47,6 +50,42 @@ def test_same_tables_for_any_partitioning(scan_alone, corpus, expected, tmp_path
     folder, inputs = scan_alone([str(corpus)], tmp_path, parts=parts)
     same(folder, expected)
     assert inputs == expected.inputs
+
+
+def test_tables_say_what_made_them(scan_alone, tmp_path):
+    folder, _ = scan_alone([{"id": "a", "text": "one two " * 20}], tmp_path, parts=2)
+    for name in schema.TABLES:
+        for path in (folder / f"{name}.parquet").iterdir():
+            facts = parquet.read_schema(path).metadata
+            assert facts[b"dedup.table"] == name.encode()
+            assert facts[b"dedup.version"] == dedup.__version__.encode()
+            assert json.loads(facts[b"dedup.settings"])["guarantee"] == 12
+
+
+def test_what_tasks_leave_that_die_while_they_write_is_removed(tmp_path):
+    folder = Folder(str(tmp_path))
+    folder.inside("pairs.parquet").write("part-0", b"whole")
+    (tmp_path / "pairs.parquet" / ".part-1.0123abcd").write_bytes(b"half")
+    (tmp_path / ".report.json.0123abcd").write_bytes(b"half")
+    folder.tidy()
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["part-0"]
+
+
+def test_a_file_that_only_the_driver_sees_ends_the_job(tmp_path):
+    """Another machine is one of another name here."""
+    (tmp_path / "a.txt").write_text("one two three")
+    [piece] = reading.pieces([str(tmp_path)], reading.Options({}, None), Inputs())
+    job = Job(Folder(str(tmp_path / "work")), 0, Settings(), np.zeros(2, np.int64))
+    batch = pa.RecordBatch.from_pylist([piece._asdict()])
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(EngineError, match=r"a\.txt is there on driver.*all executors reach it"):
+        list(reading.read_pieces(job, reading.Options({}, None, host="driver"), [batch]))
+
+
+def test_the_driver_is_told_no_more_ids_than_it_can_hold(scan_alone, corpus, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_SAMPLES", 1)
+    folder, _ = scan_alone([str(corpus)], tmp_path, parts=4)
+    same(folder, expected)
 
 
 def test_large_graphs_are_joined_step_by_step(scan_alone, corpus, expected, tmp_path, monkeypatch):
