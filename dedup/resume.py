@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,12 +72,10 @@ def _files(path: Path) -> dict[str, Any]:
 
 def articles_to_arrays(articles: Articles, inputs: Inputs) -> Arrays:
     """Articles as read, and what was set aside."""
-    problems = [asdict(problem) for problem in inputs.problems]
-    facts = json.dumps({"read": inputs.read, "problems": problems, "counts": inputs.counts})
     texts = articles.texts
     return {
         "details": table_to_array(articles.details),
-        "inputs": np.frombuffer(facts.encode(), np.uint8),
+        "inputs": np.frombuffer(inputs.packed(), np.uint8),
         "data": texts.data.array(),
         "starts": texts.starts,
         "sizes": texts.sizes,
@@ -88,9 +84,7 @@ def articles_to_arrays(articles: Articles, inputs: Inputs) -> Arrays:
 
 def articles_of_arrays(kept: Arrays, inputs: Inputs, scratch: Scratch) -> Articles:
     """The same articles again; `inputs` takes in what was set aside."""
-    facts = json.loads(kept["inputs"].tobytes())
-    inputs.read = facts["read"]
-    inputs.add((Problem(**problem) for problem in facts["problems"]), facts["counts"])
+    inputs.add_packed(kept["inputs"].tobytes())
     texts = Texts(scratch.given(kept["data"]), scratch.let_go, kept["starts"], kept["sizes"])
     return Articles(table_of_array(kept["details"]), texts, texts.sizes)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -66,6 +67,17 @@ class Inputs:
             if len(self._problems) >= 2 * LISTED:
                 self._problems = self.problems
         self.counts.update(counts or {})
+
+    def packed(self) -> bytes:
+        """All of it as JSON, for `add_packed`."""
+        problems = [asdict(problem) for problem in self.problems]
+        return json.dumps({"read": self.read, "problems": problems, "counts": self.counts}).encode()
+
+    def add_packed(self, data: bytes) -> None:
+        """Add what another one has packed."""
+        facts = json.loads(data)
+        self.read += facts["read"]
+        self.add((Problem(**problem) for problem in facts["problems"]), facts["counts"])
 
     @property
     def problems(self) -> list[Problem]:

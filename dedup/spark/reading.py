@@ -7,7 +7,7 @@ import os
 import socket
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -274,15 +274,13 @@ class Chunks:
 def keep_problems(folder: Folder, name: str, inputs: Inputs) -> str:
     """Put what a task has found to say of its inputs into a file, and name it."""
     name = f"problems-{name}"
-    found = {"counts": inputs.counts, "problems": [asdict(problem) for problem in inputs.problems]}
-    folder.write(name, json.dumps(found).encode())
+    folder.write(name, inputs.packed())
     return name
 
 
 def add_problems(folder: Folder, name: str, inputs: Inputs) -> None:
     """Add what stands in such a file; of all of them together no more are held than a report lists."""
-    found = json.loads(folder.read(name).to_pybytes())
-    inputs.add((Problem(**problem) for problem in found["problems"]), found["counts"])
+    inputs.add_packed(folder.read(name).to_pybytes())
 
 
 def nothing_in(path: str | Path) -> Problem:

@@ -59,14 +59,14 @@ def session(master: str | None) -> SparkSession:
         raise EngineError(
             f"engine=spark needs PySpark 4.1 or later, this is {pyspark.__version__}; {_REMEDY}"
         )
-    active = SparkSession.getActiveSession()
-    if active is not None:
-        if master is not None and active.sparkContext.master != master:
+    running = active()
+    if running is not None:
+        if master is not None and running.sparkContext.master != master:
             raise EngineError(
-                f"a Spark session is running on {active.sparkContext.master}, not on {master}; stop it, or "
+                f"a Spark session is running on {running.sparkContext.master}, not on {master}; stop it, or "
                 "leave out master"
             )
-        return active
+        return running
     check_java()
     builder, settings = SparkSession.builder, dict(SETTINGS)
     if master is None and not any(name in os.environ for name in _SAYING):

@@ -56,18 +56,19 @@ def executors():
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are listed in /proc")
-def test_an_executor_that_is_killed_changes_nothing(spark, corpus, expected, tmp_path):
+@pytest.mark.parametrize("during", ["pair", "align"])
+def test_an_executor_that_is_killed_changes_nothing(spark, corpus, expected, tmp_path, during):
     killed = []
 
     def kill():
-        time.sleep(1.5)
+        time.sleep(1.0)
         killed.append(executors()[0])
         os.kill(killed[0], signal.SIGKILL)
 
     told = []
 
     def progress(stage, done, total):
-        if stage == "pair" and total is None:
+        if stage == during and total is None:
             threading.Thread(target=kill).start()
         told.append((stage, done, total))
 
