@@ -23,7 +23,7 @@ from dedup.online.verdicts import Arrival, Judged, Verdicts, kept_of
 from dedup.settings import Settings
 from dedup.weigh import weights
 
-_FIRST = 16  # candidates that are aligned, those that share most with an article, besides those needed
+_FIRST = 8  # candidates that are aligned, those that share most with an article, besides those needed
 
 
 @dataclass(frozen=True, slots=True)
