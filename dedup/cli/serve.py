@@ -80,8 +80,10 @@ def serve(
         own = Filter(folder, window=window, settings=settings)
         loaded()
         collect_rarely()
-    most = min(own.index.settings.max_bytes, Limits().text)
+    most = own.index.settings.max_bytes
+    if settings is None or "max_bytes" not in settings:  # it is more than a service should take unasked
+        most = min(most, Limits().text)
     limits = Limits(text=most, waiting=max_waiting, requests=max_requests)
     app = application(own, token=token or None, limits=limits)
     signal.signal(signal.SIGTERM, lambda *_: None)  # the server sends it on when it has stopped in order
-    Server(app, host, port, told=lambda said: note(said, quiet=quiet)).run()
+    Server(app, host, port, told=lambda said: note(said, quiet=quiet), stopping=app.state.stop).run()

@@ -147,7 +147,7 @@ class Filter:
             size += len(facts["text"])
         out += self._batch(list(batch.values()), add=add) if batch else []
         if add:
-            self.index.rocks.sync()  # also what was written for an article before, and not waited for
+            self.index.sync()  # also what was written for an article before, and not waited for
         return out
 
     def _batch(self, many: list[Facts], *, add: bool) -> list[Verdict]:
@@ -255,7 +255,7 @@ class Filter:
             for spot in spots:
                 self._judge.texts.forget(spot)
             self.index.write(changes, posted)
-            self.index.rocks.sync()
+            self.index.sync()
         return bool(spots)
 
 

@@ -16,12 +16,14 @@ in the other family, the first byte of a key says what it leads to:
 Numbers are big-endian, so that keys stand in order. The default column family holds the settings, under
 b + outlet and paragraph (8) what is known as boilerplate, and under n + first day (int64) how many numbers
 a partition has had that was dropped: one that comes again goes on from there, for families and versions
-may still name its articles.
+may still name its articles; under o how many articles there have been. A file beside the database says how
+many of those are surely on disk, so that damage is seen that takes away whole articles.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +37,7 @@ from numpy.typing import NDArray
 from dedup.errors import IndexStoreError
 from dedup.online.lists import Found, Lists
 from dedup.online.postings import Postings
-from dedup.online.rocks import Changes, Rocks
+from dedup.online.rocks import Changes, Rocks, telling
 from dedup.online.segments import files
 from dedup.settings import Settings
 from dedup.threads import in_order
@@ -43,7 +45,8 @@ from dedup.threads import in_order
 FORMAT = 6  # with the latest of repeats beside the first
 DAY = 86_400_000_000  # microseconds
 _A_YEAR, _REACHED = 365, 4  # days in a partition without a window; partitions that a window reaches over
-_ABOUT, _COUNTED = b"about", b"n"
+_ABOUT, _COUNTED, _ORDER = b"about", b"n", b"o"
+_KEPT = "ARTICLES"  # the file that says how many articles are on disk
 _NUMBER, _DAY, _HOLDERS = struct.Struct(">I"), struct.Struct(">q"), struct.Struct(">IIq")
 _TRIES, _GONE = 5, "No such file"  # to open what another process writes to
 _MANY = 2048  # keys that are looked up in one go, at least
@@ -90,6 +93,7 @@ class Index:
     ) -> None:
         self.threads, self.pool = threads, ThreadPoolExecutor(threads)
         self._read_only, self._beside = read_only, ThreadPoolExecutor(1)
+        self._kept: int | None = None  # the file `_KEPT`, where this process writes
         for left in reversed(range(_TRIES if read_only else 1)):
             try:
                 self._open(Path(folder), settings, asked, window)
@@ -102,23 +106,31 @@ class Index:
         self, folder: Path, settings: Settings | None, asked: Collection[str], window: int | None
     ) -> None:
         """Open the database and the segments; a writer may replace a file meanwhile, which is an error."""
-        read_only = self._read_only
+        read_only, kept = self._read_only, _kept_in(folder)
         self.rocks = Rocks(folder, read_only=read_only)
         self._lists: dict[int, Lists] = {}
         try:
             self.settings, self.days = self._agreed(settings, asked, _days(window), read_only)
             names = [name for name in self.rocks.families if name.startswith("a")]
             self._next = dict.fromkeys(sorted(int(name[1:]) for name in names), 0)
-            self.order = 0
+            order = self.rocks.get("default", _ORDER)
+            self.order = 0 if order is None else int.from_bytes(order, "big")
+            if self.order < kept:
+                raise IndexStoreError(
+                    f"{folder}: the index is damaged: it had {kept:,} articles and knows of {self.order:,}; "
+                    "bring it back from a copy, make a new one, or remove "
+                    f"{folder / _KEPT} to go on with what is left"
+                )
             for day in self._next:
                 self._go_on(day)
                 self._lists[day] = self._lists_of(day)
             if not read_only:
+                self._kept = os.open(folder / _KEPT, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
                 self._tidy()
         except BaseException:
             for lists in self._lists.values():
                 lists.close()
-            self.rocks.close()
+            self._release()
             raise
 
     def _agreed(
@@ -249,9 +261,16 @@ class Index:
         for day in posted:
             self._lists[day].settle()
             logs += self._lists[day].log(posted[day])
-        self.rocks.write(changes + logs)
+        self.rocks.write([*changes, *logs, ("default", _ORDER, self.order.to_bytes(8, "big"))])
         for day, postings in posted.items():
             self._lists[day].added(postings)
+
+    def sync(self) -> None:
+        """Wait until all that was written is durable, and note how many articles that is."""
+        self.rocks.sync()
+        if self._kept is not None:
+            with telling(self.rocks.folder):
+                os.pwrite(self._kept, b"%d\n" % self.order, 0)  # it only grows
 
     def problems(self, day: int) -> Iterator[str]:
         """What is wrong with the lists of a partition."""
@@ -358,7 +377,25 @@ class Index:
             lists.close()
         self._beside.shutdown()
         self.pool.shutdown()
+        self._release()
+
+    def _release(self) -> None:
+        if self._kept is not None:
+            os.close(self._kept)
+            self._kept = None
         self.rocks.close()
+
+
+def _kept_in(folder: Path) -> int:
+    """How many articles an index is sure to have had."""
+    try:
+        return int((folder / _KEPT).read_bytes() or b"0")
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except (OSError, ValueError) as error:
+        raise IndexStoreError(
+            f"{folder / _KEPT}: cannot be read ({error}); remove it to go on without"
+        ) from error
 
 
 def _days(window: int | None) -> int:

@@ -52,6 +52,7 @@ _SAID = {
     400: "The body is no JSON, or no article",
     401: "The token is missing or wrong",
     404: "There is none",
+    408: "Nothing more of the body came for a minute",
     413: "The body, a line or the text is too long",
     415: "The body is neither JSON nor JSON Lines",
     429: "Too much at once; try again after the seconds in Retry-After",
@@ -88,7 +89,7 @@ def _judging(summary: str, *, stream: bool) -> dict[str, Any]:
     return {
         "summary": summary,
         "requestBody": {"required": True, "content": one},
-        "responses": {**answers, **_errors(400, 401, 413, 415, 429, 503)},
+        "responses": {**answers, **_errors(400, 401, 408, 413, 415, 429, 503)},
     }
 
 

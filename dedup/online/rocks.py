@@ -64,9 +64,10 @@ class Rocks:
         self._handles = {name: self._db.get_column_family_handle(name) for name in self._families}
 
     def _options(self) -> Any:
-        from rocksdict import BlockBasedOptions, DBCompressionType, Options
+        from rocksdict import BlockBasedOptions, DBCompressionType, DBRecoveryMode, Options
 
         options = Options(raw_mode=True)
+        options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())  # and no others
         options.create_if_missing(True)
         options.set_max_background_jobs(2)
         options.set_write_buffer_size(_MEMTABLE)

@@ -12,15 +12,20 @@ _GRACE = 30  # seconds for requests to end once it is asked to stop
 
 
 class Server(uvicorn.Server):
-    """Serves an application until SIGTERM or SIGINT, then finishes what it has taken."""
+    """Serves an application until SIGTERM or SIGINT, then finishes what it has taken.
 
-    def __init__(self, app: Any, host: str, port: int, told: Callable[[str], None]) -> None:
+    `told` is called with where it listens, `stopping` as soon as it is asked to stop.
+    """
+
+    def __init__(
+        self, app: Any, host: str, port: int, told: Callable[[str], None], stopping: Callable[[], None]
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app, host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE
             )
         )
-        self._told = told
+        self._told, self._stopping = told, stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
@@ -29,3 +34,8 @@ class Server(uvicorn.Server):
             for own in server.sockets:
                 host, port = own.getsockname()[:2]
                 self._told(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what was taken, and end."""
+        self._stopping()
+        await super().shutdown(sockets)

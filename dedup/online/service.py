@@ -35,6 +35,7 @@ _OURS = {name: name for name in FIELDS}
 _OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json")  # without a token
 T = TypeVar("T")
 
+_SLOW, _ENDING = 60, 2  # seconds that are waited for more of a body; for its end when it is time to stop
 _AHEAD = 256  # lines of one stream that are judged at once
 
 
@@ -78,6 +79,7 @@ def application(own: Filter, *, token: str | None = None, limits: Limits | None 
     ]
     app = Starlette(routes=routes, lifespan=service.lifespan, exception_handlers={HTTPException: _told})
     app.add_middleware(_Door, service=service)
+    app.state.stop = service.stop
     return app
 
 
@@ -90,6 +92,7 @@ class _Service:
         self.filter, self.token, self.limits = own, token, limits
         self.batcher = Batcher(own.judge, limits.waiting)
         self.stopping, self.active = False, 0
+        self.reading: set[asyncio.Task[Any]] = set()  # who waits for more of a body
         self.document = document(__version__, token=token is not None)
         self.registry = CollectorRegistry()
         self.verdicts = Counter("dedup_verdicts", "Verdicts given", ["verdict"], registry=self.registry)
@@ -113,6 +116,40 @@ class _Service:
             self.stopping = True
             await self.batcher.stop()
             self.filter.close()
+
+    def stop(self) -> None:
+        """Take no more; who is still sending has a moment to end."""
+        self.stopping = True
+        asyncio.get_running_loop().call_later(_ENDING, self._cut)
+
+    def _cut(self) -> None:
+        for task in self.reading:
+            task.cancel()
+
+    async def _blocks(self, request: Request) -> AsyncIterator[bytes]:
+        """What a client sends, unless it takes too long, or goes on when it is time to stop."""
+        stream, task = request.stream(), asyncio.current_task()
+        assert task is not None
+        while True:
+            self.reading.add(task)
+            try:
+                async with asyncio.timeout(_SLOW):
+                    block = await anext(stream)
+            except StopAsyncIteration:
+                return
+            except ClientDisconnect:
+                raise HTTPException(400, "the body has no end") from None  # which nobody reads
+            except TimeoutError:
+                raise HTTPException(408, f"nothing more came for {_SLOW} seconds") from None
+            except asyncio.CancelledError:
+                if not self.stopping:
+                    raise
+                raise HTTPException(
+                    503, "about to stop; the rest is not read", {"Retry-After": "1"}
+                ) from None
+            finally:
+                self.reading.discard(task)
+            yield block
 
     async def judge(self, request: Request) -> Response:
         """An article, or a stream of them."""
@@ -191,13 +228,10 @@ class _Service:
 
     async def _body(self, request: Request) -> bytes:
         whole = bytearray()
-        try:
-            async for block in request.stream():
-                whole += block
-                if len(whole) > self.limits.body:
-                    raise HTTPException(413, f"the body is longer than {self.limits.body:,} bytes")
-        except ClientDisconnect:
-            raise HTTPException(400, "the body has no end") from None  # which nobody reads
+        async for block in self._blocks(request):
+            whole += block
+            if len(whole) > self.limits.body:
+                raise HTTPException(413, f"the body is longer than {self.limits.body:,} bytes")
         return bytes(whole)
 
     def _facts(self, body: bytes) -> Facts:
@@ -223,7 +257,7 @@ class _Service:
         """A verdict, or an error, for each line, in order."""
         number, held = 0, bytearray()
         try:
-            async for block in request.stream():
+            async for block in self._blocks(request):
                 held += block
                 *lines, rest = held.split(b"\n")
                 held = bytearray(rest)
@@ -239,7 +273,8 @@ class _Service:
                         }
                     )
                     return
-        except ClientDisconnect:
+        except HTTPException as error:
+            yield _line({"error": error.detail, "line": number + 1})
             return
         if held.strip():
             for answer in await self._answers([held], number):

@@ -558,6 +558,26 @@ def test_an_error_after_the_first_on_a_full_disk_says_so_too(tmp_path, monkeypat
             raise OSError("IO error: Writer has previous error.")
 
 
+def test_articles_that_are_gone_are_missed(index, story):
+    """Damage to the log or the manifest of the database takes them away without a trace."""
+    own = dedup.Filter(index)
+    own.check_many([article(str(n), text) for n, text in enumerate(story)])
+    shutil.copytree(index, index.with_name("cut"))  # as after a kill
+    shutil.copytree(index, index.with_name("flipped"))
+    own.close()
+    for name in ("cut", "flipped"):
+        [log] = [path for path in index.with_name(name).glob("*.log") if path.stat().st_size]
+        data = bytearray(log.read_bytes())
+        data[len(data) // 2] ^= 1
+        log.write_bytes(data if name == "flipped" else b"")
+        for read_only in (True, False):
+            with pytest.raises(IndexStoreError, match="damaged"):
+                dedup.Filter(index.with_name(name), read_only=read_only)
+    (index.with_name("cut") / "ARTICLES").unlink()
+    with dedup.Filter(index.with_name("cut")) as own:
+        assert stats(own.index)["articles"] == 0
+
+
 def test_damage_is_found(index, story):
     with dedup.Filter(index) as own:
         own.check_many([article(str(n), text) for n, text in enumerate(story)])

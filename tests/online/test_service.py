@@ -193,6 +193,34 @@ def test_no_more_requests_are_answered_at_once_than_may_be(serve):
     assert process.stderr.read() == ""
 
 
+def test_who_is_still_sending_when_it_stops_is_told(serve):
+    process, client = serve()
+    head = "POST /v1/articles HTTP/1.1\r\nHost: x\r\nContent-Type: application/{}\r\n{}\r\n\r\n"
+    line = json.dumps({"id": "1", "text": WORDS}).encode() + b"\n"
+    whole = head.format("json", "Content-Length: 99").encode() + b"{"
+    stream = head.format("x-ndjson", "Transfer-Encoding: chunked").encode() + b"%x\r\n%s\r\n" % (
+        len(line),
+        line,
+    )
+    place = "127.0.0.1", client.port
+    with socket.create_connection(place) as one, socket.create_connection(place) as other:
+        one.sendall(whole)
+        other.sendall(stream)
+        assert b'"verdict":"new"' in other.recv(4096) + other.recv(4096)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert one.recv(4096).startswith(b"HTTP/1.1 503")
+        assert b"about to stop" in other.recv(4096)
+    assert process.stderr.read() == ""
+
+
+def test_a_longer_text_is_taken_where_that_is_asked_for(serve):
+    _, client = serve("--max-bytes", "3000000")
+    long = {"id": "1", "text": " ".join(f"w{n}" for n in range(350_000))}
+    assert len(long["text"]) > 2**21
+    assert client.post(long)["verdict"] == "new"
+
+
 def test_any_id_can_be_asked_for(serve):
     _, client = serve()
     for id in ("a/b", "two\nlines", "ü?#%"):
