@@ -92,7 +92,7 @@ class _Service:
         self.filter, self.token, self.limits = own, token, limits
         self.batcher = Batcher(own.judge, limits.waiting)
         self.stopping, self.active = False, 0
-        self.reading: set[asyncio.Task[Any]] = set()  # who waits for more of a body
+        self.reading: dict[asyncio.Task[Any], float] = {}  # who waits for more of a body, and since when
         self.document = document(__version__, token=token is not None)
         self.registry = CollectorRegistry()
         self.verdicts = Counter("dedup_verdicts", "Verdicts given", ["verdict"], registry=self.registry)
@@ -110,10 +110,12 @@ class _Service:
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Work from start to stop; what was taken is finished first."""
         self.batcher.start()
+        watch = asyncio.create_task(self._watch())
         try:
             yield
         finally:
             self.stopping = True
+            watch.cancel()
             await self.batcher.stop()
             self.filter.close()
 
@@ -126,29 +128,35 @@ class _Service:
         for task in self.reading:
             task.cancel()
 
+    async def _watch(self) -> None:
+        """Wait no longer for those who send nothing; a timeout for each is dear."""
+        while True:
+            await asyncio.sleep(1)
+            for task, since in self.reading.items():
+                if time.monotonic() - since > _SLOW:
+                    task.cancel()
+
     async def _blocks(self, request: Request) -> AsyncIterator[bytes]:
         """What a client sends, unless it takes too long, or goes on when it is time to stop."""
         stream, task = request.stream(), asyncio.current_task()
         assert task is not None
         while True:
-            self.reading.add(task)
+            since = self.reading[task] = time.monotonic()
             try:
-                async with asyncio.timeout(_SLOW):
-                    block = await anext(stream)
+                block = await anext(stream)
             except StopAsyncIteration:
                 return
             except ClientDisconnect:
                 raise HTTPException(400, "the body has no end") from None  # which nobody reads
-            except TimeoutError:
-                raise HTTPException(408, f"nothing more came for {_SLOW} seconds") from None
             except asyncio.CancelledError:
-                if not self.stopping:
-                    raise
-                raise HTTPException(
-                    503, "about to stop; the rest is not read", {"Retry-After": "1"}
-                ) from None
+                if self.stopping:
+                    said = "about to stop; the rest is not read"
+                    raise HTTPException(503, said, {"Retry-After": "1"}) from None
+                if time.monotonic() - since > _SLOW:
+                    raise HTTPException(408, f"nothing more came for {_SLOW} seconds") from None
+                raise
             finally:
-                self.reading.discard(task)
+                del self.reading[task]
             yield block
 
     async def judge(self, request: Request) -> Response:

@@ -1,5 +1,6 @@
 """The service, over real sockets."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -212,6 +213,26 @@ def test_who_is_still_sending_when_it_stops_is_told(serve):
         assert one.recv(4096).startswith(b"HTTP/1.1 503")
         assert b"about to stop" in other.recv(4096)
     assert process.stderr.read() == ""
+
+
+def test_who_sends_nothing_more_is_not_waited_for(tmp_path, monkeypatch):
+    from dedup.online import service
+
+    monkeypatch.setattr(service, "_SLOW", 0.1)
+    app, told = service.application(dedup.Filter(tmp_path / "index")), []
+    kind = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/articles", "headers": kind, "query_string": b""}
+
+    async def send(message):
+        told.append(message)
+
+    async def asked():
+        async with app.router.lifespan_context(app):
+            await asyncio.wait_for(app(scope, asyncio.Event().wait, send), 20)
+
+    asyncio.run(asked())
+    assert told[0]["status"] == 408
+    assert b"nothing more came" in told[1]["body"]
 
 
 def test_a_longer_text_is_taken_where_that_is_asked_for(serve):
