@@ -28,7 +28,9 @@ def forgotten(judge: Judge, id: str, spots: Sequence[Spot]) -> tuple[Changes, di
         changes += [(own, key_of(kind, spot.number), None) for kind in (b"a", b"v", b"m")]
         changes += [(own, member_of(name, spot.number), None) for name in names]
         changes += [(own, b"i" + id.encode(), None), index.counted(spot.day)]
-    digests = {(texts[spot].digest, spot.day): names for spot, names in zip(spots, joined, strict=True)}
+    digests: dict[tuple[bytes, int], list[str]] = {}
+    for spot, names in zip(spots, joined, strict=True):
+        digests.setdefault((texts[spot].digest, spot.day), []).extend(names)
     for (digest, day), names in digests.items():
         held = index.holders([day], [digest])[0].get(day)
         if held is None or not {held.first, held.latest} & {*spots}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -92,6 +93,7 @@ class _Service:
         self.filter, self.token, self.limits = own, token, limits
         self.batcher = Batcher(own.judge, limits.waiting)
         self.stopping, self.active = False, 0
+        self.end = math.inf  # of the time to send in, once it is stopping
         self.reading: dict[asyncio.Task[Any], float] = {}  # who waits for more of a body, and since when
         self.document = document(__version__, token=token is not None)
         self.registry = CollectorRegistry()
@@ -121,19 +123,15 @@ class _Service:
 
     def stop(self) -> None:
         """Take no more; who is still sending has a moment to end."""
-        self.stopping = True
-        asyncio.get_running_loop().call_later(_ENDING, self._cut)
-
-    def _cut(self) -> None:
-        for task in self.reading:
-            task.cancel()
+        self.stopping, self.end = True, time.monotonic() + _ENDING
 
     async def _watch(self) -> None:
-        """Wait no longer for those who send nothing; a timeout for each is dear."""
+        """Wait no longer for those who send nothing, nor in the end for anybody: a timeout for each is dear."""
         while True:
             await asyncio.sleep(1)
+            now = time.monotonic()
             for task, since in self.reading.items():
-                if time.monotonic() - since > _SLOW:
+                if now > min(since + _SLOW, self.end):
                     task.cancel()
 
     async def _blocks(self, request: Request) -> AsyncIterator[bytes]:
