@@ -126,7 +126,7 @@ class _Service:
         self.stopping, self.end = True, time.monotonic() + _ENDING
 
     async def _watch(self) -> None:
-        """Wait no longer for those who send nothing, nor in the end for anybody: a timeout for each is dear."""
+        """Wait no longer for those who send nothing, nor for any in the end: a timeout for each is dear."""
         while True:
             await asyncio.sleep(1)
             now = time.monotonic()
