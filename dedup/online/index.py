@@ -23,8 +23,10 @@ many of those are surely on disk, so that damage is seen that takes away whole a
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,6 +49,7 @@ DAY = 86_400_000_000  # microseconds
 _A_YEAR, _REACHED = 365, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT, _COUNTED, _ORDER = b"about", b"n", b"o"
 _KEPT = "ARTICLES"  # the file that says how many articles are on disk
+_OFTEN = 1.0  # seconds after which that is noted again: each time makes the disk's next wait longer
 _NUMBER, _DAY, _HOLDERS = struct.Struct(">I"), struct.Struct(">q"), struct.Struct(">IIq")
 _TRIES, _GONE = 5, "No such file"  # to open what another process writes to
 _MANY = 2048  # keys that are looked up in one go, at least
@@ -94,6 +97,7 @@ class Index:
         self.threads, self.pool = threads, ThreadPoolExecutor(threads)
         self._read_only, self._beside = read_only, ThreadPoolExecutor(1)
         self._kept: int | None = None  # the file `_KEPT`, where this process writes
+        self._noted = -math.inf  # when it was written last
         for left in reversed(range(_TRIES if read_only else 1)):
             try:
                 self._open(Path(folder), settings, asked, window)
@@ -266,11 +270,12 @@ class Index:
             self._lists[day].added(postings)
 
     def sync(self) -> None:
-        """Wait until all that was written is durable, and note how many articles that is."""
+        """Wait until all that was written is durable, and note now and then how many articles that is."""
         self.rocks.sync()
-        if self._kept is not None:
+        if self._kept is not None and time.monotonic() - self._noted >= _OFTEN:
             with telling(self.rocks.folder):
                 os.pwrite(self._kept, b"%d\n" % self.order, 0)  # it only grows
+            self._noted = time.monotonic()
 
     def problems(self, day: int) -> Iterator[str]:
         """What is wrong with the lists of a partition."""
