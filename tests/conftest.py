@@ -18,6 +18,18 @@ MASTER = "local-cluster[2,1,1024]"
 IMPATIENT = ("spark.shuffle.io.maxRetries=1", "spark.shuffle.io.retryWait=100ms", "spark.task.maxFailures=2")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Of several workers, one runs all that runs on Spark, which has one session; files stay together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "spark" if "spark" in nodeid else nodeid.partition("::")[0]
+
+    return Scheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def spark():
     """A session with two executors, each a process, on this machine's loopback."""

@@ -159,7 +159,8 @@ def _run(stream: Stream, paths: tuple[str, ...], *, quiet: bool) -> int:
         for path in paths:
             blocks = as_utf8(stop.blocks(sys.stdin.fileno()))[1] if path == "-" else _blocks(path, stream)
             for lines in numbered(grouped(blocks, stream.longest), STDIN if path == "-" else path):
-                if stop.cut:  # these are half a line
+                if stop.cut:
+                    note("stopped within a line, which is left out", quiet=quiet)
                     return told
                 stream.take(lines)
                 for doubt in stream.counts.noted:

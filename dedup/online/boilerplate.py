@@ -84,8 +84,8 @@ class Boilerplate:
         count = len(texts)
         for number in sorted(set(numbers[~is_alone].tolist())):
             spot, text, reach = texts[number]
-            known = [known[day] for day in reversed(reach) for known in (self.states, held) if day in known]
-            states, new = self._seen(spot, text, several, known, there)
+            before = [of[day] for day in reversed(reach) for of in (self.states, held) if day in of]
+            states, new = self._seen(spot, text, several, before, there)
             if new and number:
                 count = number
                 break

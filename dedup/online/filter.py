@@ -90,7 +90,10 @@ class Filter:
             return None if found is None or facts is None else (facts, self._again(found[0]))
 
     def family(self, name: str) -> dict[str, Any] | None:
-        """A family: its name, size, likely origin, and the ids of those members that are still there."""
+        """A family: its name, size, likely origin, and the ids of those members that are still there.
+
+        The origin may have expired meanwhile.
+        """
         with self._lock:
             head = self.index.family(name)
             if head is None:
@@ -107,9 +110,8 @@ class Filter:
 
     def delete(self, id: str) -> bool:
         """Forget all versions of an article; whether there was one."""
-        if self._read_only:
-            raise SettingsError("this filter was opened with read_only=True; open it to write")
         with self._lock:
+            self._refuse_to_write()
             return self._deleted(id)
 
     def close(self) -> None:
@@ -123,14 +125,19 @@ class Filter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _refuse_to_write(self) -> None:
+        """Raise where this filter may not write."""
+        if self._read_only:
+            raise SettingsError("this filter was opened with read_only=True; use query, or open it to write")
+
     def _facts(self, article: Given, number: int) -> Facts:
         """An article's fields, checked, with its time."""
         row, doubts = row_of(article, Place(item=f"article {number}"), self.index.settings.max_bytes)
         return facts_of(row, doubts)
 
     def _judged(self, many: list[Facts], *, add: bool) -> list[Verdict]:
-        if add and self._read_only:
-            raise SettingsError("this filter was opened with read_only=True; use query, or open it to write")
+        if add:
+            self._refuse_to_write()
         out: list[Verdict] = []
         batch: dict[str, Facts] = {}
         size, now = 0, time.time_ns() // 1000
@@ -216,6 +223,11 @@ class Filter:
             published, notes = facts["published"], facts.pop("doubts")
             if published is not None and published > facts["time"]:
                 notes = (*notes, f"published {_iso(published)} is in the future; it counts as published now")
+            if self._is_forgotten(self.index.partition(facts["time"])):
+                told = (
+                    f"published {_iso(facts['time'])} is before the window; what it repeats may be forgotten"
+                )
+                notes = (*notes, told)
             texts.append({**facts, "order": order})
             said.append(notes)
         out = []
@@ -245,8 +257,18 @@ class Filter:
         That is before the first article in it is judged, however articles are put into batches.
         """
         self.index.make(day)
-        if self.window is not None and self.index.expire(day - -(-self.window // DAY)):
+        if self.index.expire(self._first_needed(day)):
             self._judge.texts.clear()  # a partition that comes again begins with new numbers
+
+    def _first_needed(self, day: int) -> int:
+        """The first day that the window of a partition reaches."""
+        assert self.window is not None
+        return day - -(-self.window // DAY)
+
+    def _is_forgotten(self, day: int) -> bool:
+        """Is a partition one of those that have expired?"""
+        latest = self.index.latest_partition
+        return self.window is not None and day + self.index.days <= self._first_needed(latest)
 
     def _deleted(self, id: str) -> bool:
         spots = self.index.versions(id)

@@ -6,7 +6,7 @@ its families, whose head may name it. What it leaves to them is worked out here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from dedup.online.index import Holders, Spot, articles_of, holders_key, key_of, member_of, packed
 from dedup.online.judge import Judge
@@ -55,10 +55,9 @@ def _with(
     """
     found: dict[Spot, Known] = {}
     for name in families:
-        members = [spot for spot in judge.index.members(name) if spot.day == day and spot not in gone]
-        for start in range(0, len(members), _AT_ONCE):
-            some = judge.texts.get(members[start : start + _AT_ONCE])
-            found |= {spot: text for spot, text in some.items() if text.digest == digest}
+        for some in _lots(_others(judge, name, gone, day)):
+            texts = judge.texts.get(some)
+            found |= {spot: text for spot, text in texts.items() if text.digest == digest}
     if not found:
         return None
     first = min(found, key=lambda spot: found[spot].facts["order"])
@@ -70,7 +69,7 @@ def _family(judge: Judge, name: str, id: str, gone: Collection[Spot]) -> Changes
     """What becomes of a family: nothing is left of one without members; no head names who is gone."""
     index = judge.index
     head = index.family(name)
-    rest = [spot for spot in index.members(name) if spot not in gone]
+    rest = _others(judge, name, gone)
     heads: Changes = [(articles_of(day), b"f" + name.encode(), None) for day in index.partitions]
     if head is None or not rest:
         return heads
@@ -78,11 +77,21 @@ def _family(judge: Judge, name: str, id: str, gone: Collection[Spot]) -> Changes
     if head["origin"]["id"] != id and derived == head.get("derived", []):
         return []
     members = []
-    for first in range(0, len(rest), _AT_ONCE):
-        some = judge.kept(rest[first : first + _AT_ONCE])
+    for spots in _lots(rest):
+        some = judge.kept(spots)
         for kept, families in zip(some, index.families([kept.spot for kept in some]), strict=True):
             members += [(kept, one["spans"]) for one in families if one["family"] == name]
     if not members:
         return heads
     head = without({**head, "derived": derived}, members)
     return [*heads, (articles_of(head["day"]), b"f" + name.encode(), packed(head))]
+
+
+def _others(judge: Judge, name: str, gone: Collection[Spot], day: int | None = None) -> list[Spot]:
+    """The members of a family without those that are gone; in one partition, or in all."""
+    return [spot for spot in judge.index.members(name) if day in (None, spot.day) and spot not in gone]
+
+
+def _lots(spots: list[Spot]) -> Iterator[list[Spot]]:
+    """As many as are looked through in one go."""
+    return (spots[first : first + _AT_ONCE] for first in range(0, len(spots), _AT_ONCE))

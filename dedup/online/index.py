@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from dedup.errors import IndexStoreError
 from dedup.online.lists import Found, Lists
 from dedup.online.postings import Postings
-from dedup.online.rocks import Changes, Rocks, telling
+from dedup.online.rocks import REMEDY, Changes, Rocks, telling
 from dedup.online.segments import files
 from dedup.settings import Settings
 from dedup.threads import in_order
@@ -122,8 +122,7 @@ class Index:
             if self.order < kept:
                 raise IndexStoreError(
                     f"{folder}: the index is damaged: it had {kept:,} articles and knows of {self.order:,}; "
-                    "bring it back from a copy, make a new one, or remove "
-                    f"{folder / _KEPT} to go on with what is left"
+                    f"{REMEDY}, or remove {folder / _KEPT} to go on with what is left"
                 )
             for day in self._next:
                 self._go_on(day)
@@ -132,8 +131,6 @@ class Index:
                 self._kept = os.open(folder / _KEPT, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
                 self._tidy()
         except BaseException:
-            for lists in self._lists.values():
-                lists.close()
             self._release()
             raise
 
@@ -378,13 +375,13 @@ class Index:
 
     def close(self) -> None:
         """Let go of the folder."""
-        for lists in self._lists.values():
-            lists.close()
+        self._release()
         self._beside.shutdown()
         self.pool.shutdown()
-        self._release()
 
     def _release(self) -> None:
+        for lists in self._lists.values():
+            lists.close()
         if self._kept is not None:
             os.close(self._kept)
             self._kept = None

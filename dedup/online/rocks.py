@@ -21,6 +21,7 @@ _MEMTABLE = 16 * 2**20
 _LOGS = 256 * 2**20  # of the write-ahead log, that opening may have to read again
 _CACHE = 48 * 2**20
 _MANY = 2048  # keys that are asked for in two threads
+REMEDY = "bring it back from a copy, or make a new index"  # where it is damaged
 _FULL = "no space left", "disk quota", "max file size"  # what the database says of a disk that is
 
 
@@ -222,7 +223,7 @@ def telling(folder: Path) -> Iterator[None]:
                 "then `dedup index expire` drops days that are not needed"
             ) from error
         if "Corruption" in said:
-            raise IndexStoreError(f"{folder}: the index is damaged ({said}); `dedup index verify`") from error
+            raise IndexStoreError(f"{folder}: the index is damaged ({said}); {REMEDY}") from error
         raise IndexStoreError(f"{folder}: {said}") from error
 
 

@@ -34,7 +34,7 @@ from dedup.kernels import lists as kernels
 from dedup.kernels.lists import CONTEXT_BITS, KEY_BITS, LINE
 from dedup.memory import give_back
 from dedup.online.postings import Postings, Recent
-from dedup.online.rocks import Changes, Rocks, telling
+from dedup.online.rocks import REMEDY, Changes, Rocks, telling
 from dedup.report.atomic import sync_folder
 
 LOG, _NAME, _COUNT = struct.Struct(">I"), struct.Struct(">II"), struct.Struct(">Q")
@@ -171,9 +171,12 @@ class Store:
     def _opened(self, first: int, last: int, count: int) -> Segment:
         """A segment of a file that is there."""
         path = self._path(first, last)
-        damaged = IndexStoreError(f"{path}: the file is damaged; take it from a copy, or make a new index")
+        damaged = IndexStoreError(f"{path}: the file is damaged; {REMEDY}")
         with telling(self.rocks.folder):
-            data = _mapped(path)
+            try:
+                data = _mapped(path)
+            except FileNotFoundError as error:
+                raise IndexStoreError(f"{path}: No such file, and the index needs it; {REMEDY}") from error
         if data.size < _HEAD.size:
             raise damaged
         blocks, bloom = blocks_of(count), kernels.room(lines_of(count))

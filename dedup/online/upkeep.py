@@ -8,14 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from dedup.errors import IndexStoreError
-from dedup.online.index import Index, articles_of, key_of
+from dedup.online.index import FORMAT, Index, articles_of, key_of
 from dedup.online.verdict import VERDICTS
 
 _EPOCH = date(1970, 1, 1)
 
 
 def stats(index: Index) -> dict[str, Any]:
-    """Articles by verdict, partitions, settings, bytes on disk."""
+    """Articles by verdict, partitions, bytes on disk, format, days in a partition, settings."""
     verdicts: Counter[str] = Counter()
     partitions = []
     for day in index.partitions:
@@ -32,6 +32,8 @@ def stats(index: Index) -> dict[str, Any]:
         "verdicts": {name: verdicts[name] for name in VERDICTS},
         "partitions": partitions,
         "bytes": sum(index.rocks.sizes().values()),
+        "format": FORMAT,
+        "partition_days": index.days,
         "settings": index.settings.answer(),
     }
 

@@ -102,6 +102,15 @@ def test_a_window_is_taken_and_a_wrong_one_refused(run):
     assert b"no span of time" in run("filter", "--index", "i", "--window", "soon", code=2).stderr
 
 
+def test_what_is_older_than_the_window_is_judged_with_a_note(run):
+    lines = line("1", published="2024-05-20") + line("2", OTHERS, published="2024-03-01")
+    done = run("filter", "--index", "i", "--window", "7d", lines=lines + line("3", published="2024-05-18"))
+    noted = [json.loads(row)["dedup"]["notes"] for row in done.stdout.splitlines()]
+    said = "published 2024-03-01T00:00:00+00:00 is before the window; what it repeats may be forgotten"
+    assert noted == [[], [said]]  # and the third is a duplicate
+    assert f"2: {said}" in done.stderr.decode()
+
+
 def started(tmp_path, *arguments):
     return subprocess.Popen(
         [*DEDUP, "filter", "--index", "i", *arguments], stdin=-1, stdout=-1, stderr=-1, cwd=tmp_path
@@ -139,6 +148,7 @@ def test_half_a_line_is_left_alone_when_asked_to_stop(tmp_path):
         assert verdicts(process.stdout.readline()) == [("1", "new")]
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+        assert b"stopped within a line, which is left out" in process.stderr.read()
     assert (tmp_path / "dead.jsonl").read_bytes() == b""
 
 

@@ -114,6 +114,16 @@ def test_what_is_finished_when_it_is_closed_is_not_written_again(opened):
     assert opened.found([5]) == {5: [(1, 1)]}
 
 
+def test_a_segment_that_is_gone_is_named(opened):
+    opened.fill(range(60))
+    opened.close()
+    [path] = files(opened.folder)["p0"]
+    path.unlink()
+    with pytest.raises(IndexStoreError, match=rf"{path.name}: No such file, .* bring it back from a copy"):
+        opened.open()
+    opened.rocks.close()
+
+
 def test_whoever_is_told_to_stop_leaves_nothing_behind(opened):
     opened.add([(5, 1, 1)])
     stop = Event()
