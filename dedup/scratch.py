@@ -59,7 +59,10 @@ def _machine() -> float:
 
 
 class Spool:
-    """An array that grows at its end; made by `Scratch.spool`."""
+    """An array that grows at its end; made by `Scratch.spool`.
+
+    One thread puts values there. Others may read those that are there, also while they are moved to disk.
+    """
 
     def __init__(self, scratch: Scratch, dtype: Any, at_random: bool) -> None:
         self.dtype = np.dtype(dtype)
@@ -118,22 +121,31 @@ class Spool:
                 self._mapped = True
                 self._whole = np.frombuffer(self._map, self.dtype)
             else:
-                self._whole = self._in_memory()
+                self._whole = np.frombuffer(self._room or bytearray(), self.dtype, self.size)
                 self.handed_out = True
         return self._whole
 
-    def _in_memory(self) -> NDArray[Any]:
-        return np.frombuffer(self._room or bytearray(), self.dtype, self.size)
+    def _in_memory(self) -> NDArray[Any] | None:
+        """The values, unless they are on disk; they stay in memory for who has them."""
+        whole, room = self._whole, self._room  # looked at before the file, which is there before they go
+        if self.file is not None:
+            return None
+        return np.frombuffer(room or bytearray(), self.dtype, self.size) if whole is None else whole
+
+    def _on_disk(self) -> int:
+        """The descriptor of the file."""
+        assert self.file is not None
+        return self.file.fileno()
 
     def read(self, first: int, out: NDArray[Any]) -> None:
         """Fill `out` with the values from `first` on; from disk they are read, and leave no pages mapped."""
-        if self.file is None:
-            whole = self._in_memory() if self._whole is None else self._whole
+        whole = self._in_memory()
+        if whole is not None:
             out[:] = whole[first : first + out.size]
             return
         left, at = out.view(np.uint8).data, first * self.dtype.itemsize
         while left:
-            count = os.preadv(self.file.fileno(), [left], at)
+            count = os.preadv(self._on_disk(), [left], at)
             left, at = left[count:], at + count
 
     def gather(self, starts: NDArray[np.int64], bounds: Offsets, out: NDArray[Any]) -> None:
@@ -141,14 +153,15 @@ class Spool:
 
         Pieces that lie near to one another on disk, one behind the other, are read at once.
         """
-        if self.file is None:
-            gather(self._in_memory() if self._whole is None else self._whole, starts, bounds, out)
+        whole = self._in_memory()
+        if whole is not None:
+            gather(whole, starts, bounds, out)
             return
         size, near = self.dtype.itemsize, np.empty(_NEAR, np.uint8)
         places, ends, raw = starts * size, bounds * size, out.view(np.uint8)
         if self.size * size > _COLD * _machine() and hasattr(os, "posix_fadvise"):
-            files.ask(self.file.fileno(), places, ends, os.POSIX_FADV_WILLNEED)
-        done = files.gather(self.file.fileno(), places, ends, _GAP, near, raw)
+            files.ask(self._on_disk(), places, ends, os.POSIX_FADV_WILLNEED)
+        done = files.gather(self._on_disk(), places, ends, _GAP, near, raw)
         for piece in range(done, starts.size):
             self.read(int(starts[piece]), out[bounds[piece] : bounds[piece + 1]])
 
@@ -157,16 +170,17 @@ class Spool:
         done, values = 0, np.ascontiguousarray(values, self.dtype)
         if self.file is not None:
             size = self.dtype.itemsize
-            done = files.write(self.file.fileno(), starts * size, bounds * size, values.view(np.uint8))
+            done = files.write(self._on_disk(), starts * size, bounds * size, values.view(np.uint8))
         for piece in range(done, starts.size):
             self.write(int(starts[piece]), values[bounds[piece] : bounds[piece + 1]])
 
     def write(self, first: int, values: NDArray[Any]) -> None:
         """Replace the values from `first` on; those that are mapped change as well."""
-        if self.file is None:
-            self._in_memory()[first : first + values.size] = values
+        whole = self._in_memory()
+        if whole is not None:
+            whole[first : first + values.size] = values
         else:
-            self._write(first, np.ascontiguousarray(values, self.dtype))
+            self._write(self._on_disk(), first, np.ascontiguousarray(values, self.dtype))
 
     def let_go(self) -> None:
         """Let the system take back the memory of what was looked at on disk."""
@@ -174,9 +188,16 @@ class Spool:
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def spill(self) -> None:
-        """Move to disk what is in memory."""
-        self.file = self._scratch.file()
-        self._extend(self._in_memory())
+        """Move to disk what is in memory; who reads it meanwhile finds it in the one place or the other."""
+        whole, file = self._in_memory(), self._scratch.file()
+        assert whole is not None
+        try:
+            self._write(file.fileno(), 0, whole)
+        except BaseException:
+            self._scratch.used(file, False)
+            raise
+        self._scratch.spilled += whole.nbytes
+        self.file = file
         self._room, self._whole, self.held = None, None, 0
 
     def clear(self) -> None:
@@ -187,19 +208,18 @@ class Spool:
             self._scratch.used(self.file, self._mapped)
             self.file, self._mapped = None, False
 
-    def _write(self, first: int, values: NDArray[Any]) -> None:
-        assert self.file is not None
+    def _write(self, descriptor: int, first: int, values: NDArray[Any]) -> None:
         left, at = values.ravel().view(np.uint8).data, first * self.dtype.itemsize
         try:
             while left:
-                count = os.pwrite(self.file.fileno(), left, at)
+                count = os.pwrite(descriptor, left, at)
                 left, at = left[count:], at + count
         except OSError as error:
             raise self._scratch.failed(error) from error
 
     def _extend(self, values: NDArray[Any]) -> None:
         """Write values, the last of all, behind the others."""
-        self._write(self.size - values.size, values)
+        self._write(self._on_disk(), self.size - values.size, values)
         self._scratch.spilled += values.nbytes
 
 

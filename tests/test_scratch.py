@@ -90,6 +90,33 @@ def test_parts(pieces, memory):
         parts.clear()
 
 
+def test_what_is_being_moved_to_disk_can_be_read(tmp_path, monkeypatch):
+    values, seen, write = np.arange(200, dtype=np.uint8), [], os.pwrite
+
+    def look(*given):
+        whole, piece = np.empty(200, np.uint8), np.empty(3, np.uint8)
+        spool.read(0, whole)
+        spool.gather(np.array([7]), np.array([0, 3]), piece)
+        seen.append((whole, piece))
+        return write(*given)
+
+    with Scratch(10**6, tmp_path) as scratch:
+        before = scratch.spool(np.uint8)
+        before.append(np.full(1000, 255, np.uint8))
+        before.spill()
+        before.clear()  # its file is used again, with all that stands in it
+        spool = scratch.spool(np.uint8)
+        spool.append(values)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", look)
+            spool.spill()
+        assert seen
+        for whole, piece in seen:
+            assert whole.tolist() == values.tolist()
+            assert piece.tolist() == [7, 8, 9]
+        assert spool.array().tolist() == values.tolist()
+
+
 def test_the_largest_goes_to_disk_first():
     with Scratch(int(1000 / _IN_ORDER)) as scratch:
         spools = [scratch.spool(np.uint8) for _ in range(3)]

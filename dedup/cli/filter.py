@@ -168,8 +168,10 @@ def _run(stream: Stream, paths: tuple[str, ...], *, quiet: bool) -> int:
                     if told <= _TOLD:
                         note(doubt, quiet=quiet)
                 stream.counts.noted.clear()
-                if stop.asked:
+                if stop.asked and path != "-":
                     return told
+            if stop.asked:
+                return told
     return told
 
 

@@ -11,6 +11,7 @@ from dedup.kernels.buckets import MOST, NEEDED, OF_BAND, STRONG, WEAK, _ways
 
 DEPTH = 7  # tokens on each side of a fingerprint that its context tells of
 BITS = 3  # for each of them: a run that is a token short passes for a long one 1 time in 8
+PARTITIONS = 1024  # at most, that a batch looks into
 _PLACE, _NUMBER, _PARTITION, _TEXT = (np.uint64(bit) for bit in (2, 13, 45, 55))  # lowest bits of a meeting
 _PLACES = np.uint64(2047)
 _MIX = np.uint32(0x9E3779B1)
@@ -72,7 +73,7 @@ def meet(
     In a list of `few` or more that is a band's, only the first is met on strong evidence.
 
     Fills `out` uint64, one for each posting and each on its lists, with text << 55 | partition << 45 |
-    number << 13 | place << 2 | evidence: of up to 512 texts and 1,024 partitions, and the fingerprint's place
+    number << 13 | place << 2 | evidence: of up to 512 texts and `PARTITIONS`, and the fingerprint's place
     modulo 2,048; bands lie apart from one another. Returns how many there are.
     """
     partitions = reach.shape[1]

@@ -6,7 +6,6 @@ import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -15,6 +14,7 @@ import xxhash
 
 from dedup.article import Article
 from dedup.errors import IndexStoreError, SettingsError
+from dedup.io.dates import EPOCH, MICROSECOND
 from dedup.io.items import row_of
 from dedup.io.place import Place
 from dedup.io.record import FIELDS
@@ -223,7 +223,7 @@ class Filter:
             published, notes = facts["published"], facts.pop("doubts")
             if published is not None and published > facts["time"]:
                 notes = (*notes, f"published {_iso(published)} is in the future; it counts as published now")
-            if self._is_forgotten(self.index.partition(facts["time"])):
+            if self._is_forgotten(facts["time"]):
                 told = (
                     f"published {_iso(facts['time'])} is before the window; what it repeats may be forgotten"
                 )
@@ -232,11 +232,14 @@ class Filter:
             said.append(notes)
         out = []
         for text, found, notes in zip(self._judge.texts.known(texts), latest, said, strict=True):
-            day = self.index.partition(text.facts["time"])
+            day = self._partition(text.facts["time"])
             number = taken[day] if day in taken else self.index.number(day)
             taken[day] = number + 1
             before = None if found is None else found[0]
             text.facts["before"] = None if before is None else [*before]
+            if before is not None and before.day != day:
+                beside = self.index.version(day, text.facts["id"])
+                text.facts["beside"] = None if beside is None else [*beside]
             out.append((Spot(day, number), text, before, notes))
         days = sorted({*self.index.partitions, *taken})
         return [
@@ -244,11 +247,17 @@ class Filter:
             for spot, text, before, notes in out
         ]
 
+    def _partition(self, time: int) -> int:
+        """The partition for a time; what is before the window is kept with what expires next."""
+        if self._is_forgotten(time):
+            time = self._first_needed(self.index.latest_partition) * DAY
+        return self.index.partition(time)
+
     def _reach(self, time: int, days: list[int]) -> list[int]:
         """Those of the partitions that articles within the window of a time may be in."""
         if self.window is None:
             return days
-        first, last = self.index.partition(time - self.window), self.index.partition(time + self.window)
+        first, last = self._partition(time - self.window), self._partition(time + self.window)
         return [day for day in days if first <= day <= last]
 
     def _open(self, day: int) -> None:
@@ -265,10 +274,12 @@ class Filter:
         assert self.window is not None
         return day - -(-self.window // DAY)
 
-    def _is_forgotten(self, day: int) -> bool:
-        """Is a partition one of those that have expired?"""
-        latest = self.index.latest_partition
-        return self.window is not None and day + self.index.days <= self._first_needed(latest)
+    def _is_forgotten(self, time: int) -> bool:
+        """Is a time in a partition that has expired?"""
+        if self.window is None:
+            return False
+        day, latest = self.index.partition(time), self.index.latest_partition
+        return latest >= 0 and day + self.index.days <= self._first_needed(latest)
 
     def _deleted(self, id: str) -> bool:
         spots = self.index.versions(id)
@@ -316,4 +327,4 @@ def _kept(arrival: Arrival, verdict: Verdict, digest: bytes) -> Changes:
 
 
 def _iso(time: int) -> str:
-    return datetime.fromtimestamp(time / 1e6, UTC).isoformat("T", "seconds")
+    return (EPOCH + time * MICROSECOND).isoformat("T", "seconds")

@@ -35,7 +35,7 @@ def forgotten(judge: Judge, id: str, spots: Sequence[Spot]) -> tuple[Changes, di
         held = index.holders([day], [digest])[0].get(day)
         if held is None or not {held.first, held.latest} & {*spots}:
             continue
-        left = _with(judge, digest, day, names, spots)
+        left = _with(judge, digest, day, names, {held.first, held.latest}, spots)
         changes.append((articles_of(day), holders_key(digest), left[0].packed() if left else None))
         if left and left[0].first != held.first:
             new = judge.posted(left[1], left[0].first).get(day)
@@ -47,17 +47,25 @@ def forgotten(judge: Judge, id: str, spots: Sequence[Spot]) -> tuple[Changes, di
 
 
 def _with(
-    judge: Judge, digest: bytes, day: int, families: Sequence[str], gone: Collection[Spot]
+    judge: Judge,
+    digest: bytes,
+    day: int,
+    families: Sequence[str],
+    known: Collection[Spot],
+    gone: Collection[Spot],
 ) -> tuple[Holders, Known] | None:
     """Who else in a partition has the tokens of a digest, and the text of the first.
 
-    They all have joined the families of the one that is gone.
+    They have joined the families of the one that is gone, unless it was out of their window; then the latest
+    may be `known`.
     """
     found: dict[Spot, Known] = {}
+    lots = [[spot for spot in known if spot not in gone]]
     for name in families:
-        for some in _lots(_others(judge, name, gone, day)):
-            texts = judge.texts.get(some)
-            found |= {spot: text for spot, text in texts.items() if text.digest == digest}
+        lots += _lots(_others(judge, name, gone, day))
+    for some in lots:
+        texts = judge.texts.get(some)
+        found |= {spot: text for spot, text in texts.items() if text.digest == digest}
     if not found:
         return None
     first = min(found, key=lambda spot: found[spot].facts["order"])

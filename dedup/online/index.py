@@ -118,7 +118,7 @@ class Index:
             names = [name for name in self.rocks.families if name.startswith("a")]
             self._next = dict.fromkeys(sorted(int(name[1:]) for name in names), 0)
             order = self.rocks.get("default", _ORDER)
-            self.order = 0 if order is None else int.from_bytes(order, "big")
+            self.order = self._written = 0 if order is None else int.from_bytes(order, "big")
             if self.order < kept:
                 raise IndexStoreError(
                     f"{folder}: the index is damaged: it had {kept:,} articles and knows of {self.order:,}; "
@@ -172,14 +172,15 @@ class Index:
 
     def partition(self, time: int) -> int:
         """The first day of the partition for a time in microseconds since 1970."""
-        day = time // DAY
+        day = max(0, time // DAY)  # what is older is kept with what is of 1970
         return int(day - day % self.days)
 
     def make(self, day: int) -> None:
         """See to it that a partition is there."""
         if day not in self._next:
-            self.rocks.create(postings_of(day))
-            self.rocks.create(articles_of(day))  # it is there from now on
+            for name in (postings_of(day), articles_of(day)):  # with the second it is there from now on
+                if name not in self.rocks.families:  # or is, if something went wrong the last time
+                    self.rocks.create(name)
             self._next[day], self._lists[day] = self._had(day), self._lists_of(day)
 
     def _had(self, day: int) -> int:
@@ -263,15 +264,20 @@ class Index:
             self._lists[day].settle()
             logs += self._lists[day].log(posted[day])
         self.rocks.write([*changes, *logs, ("default", _ORDER, self.order.to_bytes(8, "big"))])
-        for day, postings in posted.items():
-            self._lists[day].added(postings)
+        try:
+            self._written = self.order
+            for day, postings in posted.items():
+                self._lists[day].added(postings)
+        except BaseException:  # memory knows less than the disk: who goes on has to open it anew
+            self.close()
+            raise
 
     def sync(self) -> None:
         """Wait until all that was written is durable, and note now and then how many articles that is."""
         self.rocks.sync()
         if self._kept is not None and time.monotonic() - self._noted >= _OFTEN:
             with telling(self.rocks.folder):
-                os.pwrite(self._kept, b"%d\n" % self.order, 0)  # it only grows
+                os.pwrite(self._kept, b"%d\n" % self._written, 0)  # it only grows
             self._noted = time.monotonic()
 
     def problems(self, day: int) -> Iterator[str]:
@@ -343,17 +349,25 @@ class Index:
                     newest[place] = value[20:]
         return found
 
+    def version(self, day: int, id: str) -> Spot | None:
+        """Where the latest version of an article in a partition is kept."""
+        value = self.rocks.get(articles_of(day), b"i" + id.encode())
+        return None if value is None else Spot(day, _NUMBER.unpack(value[:4])[0])
+
     def versions(self, id: str) -> list[Spot]:
-        """Where the versions of an article are kept, the latest first."""
-        [found] = self.latest([id])
-        out: list[Spot] = []
-        while found is not None:
-            facts = self.article(found[0])
-            if facts is None:
-                break
-            out.append(found[0])
-            found = (Spot(*facts["before"]), b"") if facts["before"] else None
-        return out
+        """Where the versions of an article are kept, the latest first.
+
+        Each knows the one before it, which may have expired, and the one before it in its own partition.
+        """
+        rest = [self.version(day, id) for day in self.partitions]
+        orders: dict[Spot, int] = {}
+        while rest:
+            spot = rest.pop()
+            facts = None if spot is None or spot in orders else self.article(spot)
+            if spot is not None and facts is not None:
+                orders[spot] = facts["order"]
+                rest += [Spot(*facts[name]) for name in ("before", "beside") if facts.get(name)]
+        return sorted(orders, key=orders.__getitem__, reverse=True)
 
     def holders(self, days: Iterable[int], digests: Sequence[bytes]) -> list[dict[int, Holders]]:
         """Who has the tokens of each digest in some partitions, by partition."""

@@ -6,12 +6,14 @@ lists on disk instead of by sorting. The batch is a matter of speed: each articl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from dedup.errors import IndexStoreError
+from dedup.kernels.meet import PARTITIONS
 from dedup.lsh import Bands, bands_for
 from dedup.online.boilerplate import Boilerplate
 from dedup.online.index import Holders, Index, Spot
@@ -53,13 +55,11 @@ class Judge:
         arrivals = arrivals[:count]
         batch = {arrival.spot: arrival.text for arrival in arrivals}
         firsts = self._firsts(arrivals)
-        met, posted = self._meet(arrivals, firsts)
-        wanted = {spot for spots in met for spot in spots} - batch.keys()
-        wanted |= {first for first in firsts if first is not None} - batch.keys()
+        ranked, posted = self._meet(arrivals, firsts)
+        wanted = {first for first in firsts if first is not None} - batch.keys()
         wanted |= {arrival.latest for arrival in arrivals if arrival.latest is not None}
         known = {**self.texts.get(sorted(wanted)), **batch}
-        if self.window is not None:
-            met = self._repeated(arrivals, met, known)
+        met = self._compared(arrivals, ranked, known)
         return Verdicts(self, arrivals, known).given(met, firsts, posted)
 
     def posted(self, text: Known, spot: Spot) -> dict[int, Postings]:
@@ -111,10 +111,48 @@ class Judge:
             return None
         return Holders(spot if others is None else others.first, spot, time)
 
+    def _compared(
+        self, arrivals: Sequence[Arrival], ranked: list[list[tuple[Spot, bool]]], known: dict[Spot, Known]
+    ) -> list[list[Spot]]:
+        """Whom each article is compared with, of those that it meets, with whether they are needed.
+
+        All that are needed, and those that share most with it, so many that `_FIRST` of them are there and in
+        its window, if there are as many. They are `known` from now on.
+        """
+        most, asked = [_FIRST] * len(arrivals), {*known}
+        while True:
+            met = [
+                [spot for place, (spot, needed) in enumerate(own) if needed or place < count]
+                for own, count in zip(ranked, most, strict=True)
+            ]
+            new = {spot for spots in met for spot in spots} - asked
+            asked |= new
+            known |= self.texts.get(sorted(new))
+            instead = {} if self.window is None else self._repeated(arrivals, met, known)
+            few = []
+            for row, (arrival, own) in enumerate(zip(arrivals, ranked, strict=True)):
+                first = [instead.get((row, spot), spot) for spot, _ in own[: most[row]]]
+                there = sum(self.is_there(spot, arrival, known) for spot in first)
+                if most[row] < len(own) and there < _FIRST:
+                    few.append(row)
+            if not few:
+                break
+            for row in few:
+                most[row] += _FIRST
+        return [
+            list(dict.fromkeys(instead.get((row, spot), spot) for spot in spots))
+            for row, spots in enumerate(met)
+        ]
+
+    def is_there(self, spot: Spot, arrival: Arrival, known: Mapping[Spot, Known]) -> bool:
+        """Is an article still there, and within the window of another?"""
+        text = known.get(spot)
+        return text is not None and self.near(text.facts["time"], arrival.text.facts["time"])
+
     def _repeated(
         self, arrivals: Sequence[Arrival], met: list[list[Spot]], known: dict[Spot, Known]
-    ) -> list[list[Spot]]:
-        """Whom each article meets, with the latest repeat in the place of one that is out of its window.
+    ) -> dict[tuple[int, Spot], Spot]:
+        """The latest repeat that takes the place of one that is out of an article's window, for each such.
 
         Repeats are not posted. Those that take a place are `known` from now on.
         """
@@ -125,7 +163,7 @@ class Judge:
             if spot in known and not self.near(known[spot].facts["time"], arrival.text.facts["time"])
         ]
         if not old:
-            return met
+            return {}
         digests = sorted({known[spot].digest for _, spot in old})
         held = self.index.holders(sorted({spot.day for _, spot in old}), digests)
         holders = dict(zip(digests, held, strict=True))
@@ -142,22 +180,24 @@ class Judge:
             if both is not None and self.near(both.time, arrivals[row].text.facts["time"]):
                 instead[row, spot] = both.latest
         known |= self.texts.get(sorted(set(instead.values()) - known.keys()))
-        return [
-            list(dict.fromkeys(instead.get((row, spot), spot) for spot in spots))
-            for row, spots in enumerate(met)
-        ]
+        return instead
 
     def _is_judged(self, text: Known) -> bool:
         return text.size >= self.settings.min_tokens
 
     def _meet(
         self, arrivals: Sequence[Arrival], firsts: Sequence[Spot | None]
-    ) -> tuple[list[list[Spot]], dict[int, Postings]]:
-        """Whom each article meets: who shares most with it, and other holders of runs; and what to post.
+    ) -> tuple[list[list[tuple[Spot, bool]]], dict[int, Postings]]:
+        """Whom each article meets, who shares most with it first, and if they are needed; and what to post.
 
         A repeat meets nobody; it is posted if the first of its kind is in another partition.
         """
         days = sorted({day for arrival in arrivals for day in arrival.reach} | {a.spot.day for a in arrivals})
+        if len(days) > PARTITIONS:
+            raise IndexStoreError(
+                f"{self.index.rocks.folder}: an article would have to look into {len(days):,} partitions; "
+                "give a --window (window=), or let some expire (`dedup index expire`)"
+            )
         columns = {day: column for column, day in enumerate(days)}
         reach, is_posted = np.zeros((len(arrivals), len(days)), np.bool_), np.zeros(len(arrivals), np.bool_)
         for row, (arrival, first) in enumerate(zip(arrivals, firsts, strict=True)):
@@ -175,8 +215,5 @@ class Judge:
         met, posted = meetings.held(self.index, Places(days, reach, own, numbers, is_posted))
         places = zip(met.columns.tolist(), met.numbers.tolist(), strict=True)
         spots = [Spot(days[column], number) for column, number in places]
-        needed = met.needed.tolist()
-        out = []
-        for first, stop in pairwise(met.bounds.tolist()):
-            out.append([spots[row] for row in range(first, stop) if row < first + _FIRST or needed[row]])
-        return out, posted
+        ranked = list(zip(spots, met.needed.tolist(), strict=True))
+        return [ranked[first:stop] for first, stop in pairwise(met.bounds.tolist())], posted

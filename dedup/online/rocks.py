@@ -94,15 +94,27 @@ class Rocks:
     def create(self, name: str) -> None:
         """Add an empty column family."""
         with telling(self.folder):
-            self._families[name] = self._db.create_column_family(name, self._options())
-            self._handles[name] = self._db.get_column_family_handle(name)
+            self._db.create_column_family(name, self._options())
+            self._take(name)
+
+    def _take(self, name: str) -> None:
+        """Have a column family that is there at hand."""
+        self._families[name] = self._db.get_column_family(name)
+        self._handles[name] = self._db.get_column_family_handle(name)
 
     def drop(self, name: str) -> None:
-        """Forget a column family and all that is in it."""
+        """Forget a column family and all that is in it, if it is there."""
+        if name not in self._families:
+            return
         with telling(self.folder):
-            self._families.pop(name).close()
+            self._families[name].close()
             self._handles.pop(name)
-            self._db.drop_column_family(name)
+            try:
+                self._db.drop_column_family(name)
+            except BaseException:  # it is still there, and may be dropped another time
+                self._take(name)
+                raise
+            self._families.pop(name)
 
     def get(self, family: str, key: bytes) -> bytes | None:
         """What stands at a key; nothing does in a family that is not there."""

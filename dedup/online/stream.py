@@ -28,6 +28,8 @@ class Added:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
         self._file = Path(path).open("ab")  # noqa: SIM115 - closed by `close`
+        if _is_cut(Path(path)):
+            self.write(b"\n")
 
     def write(self, line: bytes) -> None:
         """Add a line."""
@@ -50,6 +52,15 @@ class Added:
             yield
         except OSError as error:
             raise failure(os.fspath(self.path), error) from error
+
+
+def _is_cut(path: Path) -> bool:
+    """Does a file end within a line, as that of a process that was killed?"""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
 
 
 @dataclass(slots=True)

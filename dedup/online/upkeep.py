@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from dedup.errors import IndexStoreError
+from dedup.io.dates import EPOCH, MICROSECOND
 from dedup.online.index import FORMAT, Index, articles_of, key_of
 from dedup.online.verdict import VERDICTS
-
-_EPOCH = date(1970, 1, 1)
 
 
 def stats(index: Index) -> dict[str, Any]:
@@ -23,7 +22,7 @@ def stats(index: Index) -> dict[str, Any]:
         for _, value in index.rocks.range(articles_of(day), b"v"):
             verdicts[index.plain(value)["verdict"]] += 1
             count += 1
-        first = _EPOCH + timedelta(days=day)
+        first = EPOCH.date() + timedelta(days=day)
         partitions.append(
             {"first": str(first), "last": str(first + timedelta(days=index.days - 1)), "articles": count}
         )
@@ -71,5 +70,5 @@ def exported(index: Index) -> Iterator[dict[str, Any]]:
             name: facts[name] for name in ("id", "text", "title", "outlet", "url", "language") if facts[name]
         }
         if facts["published"] is not None:
-            record["published"] = datetime.fromtimestamp(facts["published"] / 1e6, UTC).isoformat()
+            record["published"] = (EPOCH + facts["published"] * MICROSECOND).isoformat()
         yield {**record, "dedup": verdict}

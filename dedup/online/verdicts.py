@@ -103,7 +103,8 @@ class Verdicts:
         pairs = []
         for arrival, spots in zip(self.arrivals, met, strict=True):
             own = [arrival.latest] if arrival.latest is not None and arrival.latest not in spots else []
-            pairs += [(spot, arrival.spot) for spot in own + spots if self._counts(spot, arrival)]
+            counted = [spot for spot in own + spots if self.judge.is_there(spot, arrival, self.known)]
+            pairs += [(spot, arrival.spot) for spot in counted]
         if not pairs:
             return _Oriented.nothing()
         index = self.judge.index
@@ -111,11 +112,6 @@ class Verdicts:
             self.tokens, self._pairs(pairs), index.settings, threads=index.threads, pool=index.pool
         )
         return _Oriented.of(aligned, self.tokens, self.weights, self.spots, self.known)
-
-    def _counts(self, spot: Spot, arrival: Arrival) -> bool:
-        """Is an article still there, and within the window?"""
-        known = self.known.get(spot)
-        return known is not None and self.judge.near(known.facts["time"], arrival.text.facts["time"])
 
     def _pairs(self, spots: list[tuple[Spot, Spot]]) -> NDArray[np.int32]:
         """Pairs by number, the lower id on the left, as a scan has them."""

@@ -7,11 +7,13 @@ process that was killed has left is removed by the next that writes there.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import secrets
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,6 +27,7 @@ try:
 except ImportError:  # on systems without it nothing is removed
     fcntl = None  # type: ignore[assignment]
 
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2
 _YOUNG = 60  # seconds in which a file or folder may not be claimed yet by who made it
 _REMEDIES = {
     errno.ENOSPC: "free some space or write to another disk",
@@ -188,10 +191,26 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         ) from error
 
 
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two folders at one stroke; only Linux can, and not on every disk."""
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    if exchange is None:
+        return False
+    given = [_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE]
+    return bool(exchange(*given) == 0)
+
+
 def _swap(temporary: Path, target: Path, aside: Path) -> None:
-    """Move the old folder aside and the new one in; put the old one back when that fails."""
+    """Move the old folder aside and the new one in; put the old one back when that fails.
+
+    Where the system can exchange them, one stands there at every moment, and the old one is left behind as
+    what the next sweep would remove.
+    """
     if not target.exists():
         temporary.rename(target)
+        return
+    if _exchanged(temporary, target):
+        temporary.rename(aside)
         return
     target.rename(aside)
     try:

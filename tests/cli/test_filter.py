@@ -165,6 +165,15 @@ def test_a_file_that_cannot_be_written_is_named(run):
     assert b"nowhere/x" in lost.stderr
 
 
+def test_lines_are_added_behind_one_that_was_cut_short(run, tmp_path):
+    rejects = tmp_path / "rejects.jsonl"
+    rejects.write_bytes(b'{"id": "0", "te')  # by a process that was killed
+    run("filter", "--index", "i", "--rejects", rejects, lines=line("1") + line("2"))
+    cut, whole = rejects.read_bytes().splitlines()
+    assert cut == b'{"id": "0", "te'
+    assert json.loads(whole)["id"] == "2"
+
+
 def test_a_broken_pipe_ends_it_quietly(tmp_path):
     with started(tmp_path) as process:
         process.stdout.close()

@@ -620,6 +620,131 @@ except dedup.IndexStoreError as error:
         assert again.verdict == "new"
 
 
+def test_what_fails_to_be_written_is_not_counted_as_kept(index, story, monkeypatch):
+    monkeypatch.setattr("dedup.online.index._OFTEN", 0)
+    with dedup.Filter(index) as own:
+        first = own.check(article("1", story[0]))
+
+        def full(*_):
+            raise IndexStoreError("the disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(own.index.rocks, "write", full)
+            with pytest.raises(IndexStoreError, match="full"):
+                own.check(article("2", story[1]))
+        assert own.check(article("1", story[0])) == first
+    with dedup.Filter(index) as own:
+        assert own.check(article("2", story[1])).verdict == "new"
+
+
+def test_what_is_on_disk_and_not_in_memory_ends_the_filter(index, story, monkeypatch):
+    changed = story[0].replace("a", "e", 2)
+    with dedup.Filter(index) as own:
+        with monkeypatch.context() as patch:
+            patch.setattr(lists.Lists, "added", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                own.check(article("1", story[0]))
+        with pytest.raises(IndexStoreError, match="closed"):
+            own.check(article("2", changed))
+    with dedup.Filter(index) as own:
+        assert told(own.check(article("2", changed))) == ("copy", [("1", "verbatim copy")])
+
+
+def test_a_partition_that_could_not_be_made_or_dropped_is_so_later(index, story, monkeypatch):
+    def full(*_):
+        raise IndexStoreError("the disk is full")
+
+    with dedup.Filter(index, window="1d") as own:
+        create = own.index.rocks.create
+        with monkeypatch.context() as patch:
+            patch.setattr(own.index.rocks, "create", lambda name: (full if name[0] == "a" else create)(name))
+            with pytest.raises(IndexStoreError, match="full"):
+                own.check(article("1", story[0], published="2024-05-01"))
+        assert own.check(article("1", story[0], published="2024-05-01")).verdict == "new"
+        with monkeypatch.context() as patch:
+            patch.setattr(own.index.rocks, "drop", full)
+            with pytest.raises(IndexStoreError, match="full"):
+                own.check(article("2", story[0], published="2024-05-09"))
+        assert own.check(article("2", story[0], published="2024-05-09")).verdict == "new"
+        own.check(article("3", story[0], published="2024-05-20"))
+        assert len(own.index.partitions) == 1
+
+
+@pytest.mark.parametrize("gone", ["deleted", "out of the window"])
+def test_who_is_gone_takes_nobodys_place(index, story, example, gone):
+    """More share a paragraph than are compared with one; all but the latest are gone."""
+    draw = random.Random(3)
+
+    def carrier(id, published):
+        own = " ".join(example.story(draw)[:40])
+        return article(id, f"{own}\n\n{story[0]}", published=published)
+
+    with dedup.Filter(index, window="7d") as own:
+        for number in range(12):
+            own.check(carrier(f"old {number}", f"2024-05-06T0{number // 2}:00:00Z"))
+        latest = own.check(carrier("latest", "2024-05-06T20:00:00Z"))
+        assert len(latest.matches) in range(8, 12)
+        if gone == "deleted":
+            for number in range(12):
+                assert own.delete(f"old {number}")
+        found = own.check(carrier("new", "2024-05-13T12:00:00Z"))
+        assert [match.id for match in found.matches] == ["latest"]
+
+
+def test_old_articles_make_no_partitions_of_their_own(index, story, example):
+    draw = random.Random(5)
+    with dedup.Filter(index, window="7d") as own:
+        own.check(article("now", story[0], published="2024-05-20"))
+        for year in range(1, 2024, 40):
+            text = " ".join(example.story(draw))
+            own.check(article(f"{year}", text, published=f"{year:04}-03-04"))
+        again = own.check(article("again", f"{text} more", published="2001-03-05"))
+        assert len(own.index.partitions) <= 2
+        assert told(again)[1] == [("2001", "verbatim copy")]
+        assert "is before the window" in again.notes[0]
+    with dedup.Filter(index.with_name("other")) as own:
+        for year in range(1, 2024, 40):
+            own.check(article(f"{year}", f"{year} {story[1]}", published=f"{year:04}-03-04"))
+        assert own.index.partitions[0] == 0
+        assert len(own.index.partitions) <= 1 + (2024 - 1970) // 40 + 1
+
+
+def test_too_many_partitions_are_told(index, story, monkeypatch):
+    monkeypatch.setattr("dedup.online.judge.PARTITIONS", 2)
+    with dedup.Filter(index) as own:
+        own.check(article("1", story[0], published="2020-05-20"))
+        own.check(article("2", story[1], published="2022-05-20"))
+        with pytest.raises(IndexStoreError, match=r"look into 3 partitions; give a --window"):
+            own.check(article("3", story[2], published="2024-05-20"))
+
+
+def test_the_last_time_there_is_counts_as_now(index, story):
+    with dedup.Filter(index) as own:
+        found = own.check(article("1", story[0], published="9999-12-31T23:59:59.999999Z"))
+        assert "9999-12-31T23:59:59+00:00 is in the future" in found.notes[0]
+        assert next(exported(own.index))["published"] == "9999-12-31T23:59:59.999999+00:00"
+
+
+def test_versions_are_known_though_one_between_has_expired(index, story):
+    with dedup.Filter(index, window="7d") as own:
+        first = own.check(article("x", story[0], published="2024-05-10"))
+        own.check(article("x", story[1], published="2024-05-04"))
+        own.check(article("x", story[2], published="2024-05-10"))
+        own.check(article("y", story[3], published="2024-05-14"))  # 4 May is dropped
+        assert own.check(article("x", story[0], published="2024-05-10")) == first
+        assert own.delete("x")
+        assert own.get("x") is None
+
+
+def test_who_has_the_words_of_a_deleted_article_is_known(index, story):
+    with dedup.Filter(index, window="12h") as own:
+        own.check(article("a", story[0], published="2024-05-10T00:00:00Z"))
+        assert told(own.check(article("b", story[0], published="2024-05-10T20:00:00Z"))) == ("new", [])
+        assert own.delete("a")
+        found = own.check(article("c", story[0], published="2024-05-10T21:00:00Z"))
+        assert told(found) == ("duplicate", [("b", "duplicate")])
+
+
 def test_declared_provenance_outranks_guesses(tmp_path):
     story = " ".join(f"word{number} and then" for number in range(60))
     articles = [

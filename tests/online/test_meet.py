@@ -182,15 +182,15 @@ def test_no_run_of_the_guaranteed_length_is_missed(tmp_path, monkeypatch, seed):
             words += [f"own{number}y{place}" for place in range(5)]
         texts.append(words)
     met = {}
-    plain = Judge._meet
+    plain = Judge._compared
 
-    def spied(self, arrivals, firsts):
-        found, changes = plain(self, arrivals, firsts)
+    def spied(self, arrivals, ranked, known):
+        found = plain(self, arrivals, ranked, known)
         for arrival, spots in zip(arrivals, found, strict=True):
             met[arrival.spot.number] = {spot.number for spot in spots}
-        return found, changes
+        return found
 
-    monkeypatch.setattr(Judge, "_meet", spied)
+    monkeypatch.setattr(Judge, "_compared", spied)
     with dedup.Filter(tmp_path / "index") as own:
         for at in range(0, 60, 7):
             own.check_many(
