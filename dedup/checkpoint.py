@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -116,13 +116,13 @@ class Checkpoint:
             )
         return arrays
 
-    def save(self, stage: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep the arrays of a stage that has been finished."""
+    def save(self, stage: str, arrays: Mapping[str, NDArray[Any]], let_go: Callable[[], None]) -> None:
+        """Keep the arrays of a stage that has been finished; `let_go` of memory while they are written."""
         facts = {}
         for name, array in arrays.items():
             values = np.ascontiguousarray(array)
             path = self._path(stage, name)
-            replace_file(path, partial(_fill, values))
+            replace_file(path, partial(_fill, values, let_go))
             facts[name] = {"shape": values.shape, "dtype": values.dtype.str, "digest": _digest(path)}
         self._stages = {**self._stages, stage: facts}
         header = {"format": _FORMAT, "facts": self.facts, "stages": self._stages}
@@ -137,12 +137,13 @@ def _write(text: str, stream: BinaryIO) -> None:
     stream.write(text.encode())
 
 
-def _fill(values: NDArray[Any], stream: BinaryIO) -> None:
+def _fill(values: NDArray[Any], let_go: Callable[[], None], stream: BinaryIO) -> None:
     """Write an array's bytes, a part at a time."""
     if values.size:
         data = values.reshape(-1).view(np.uint8).data
         for first in range(0, len(data), _BLOCK):
             stream.write(data[first : first + _BLOCK])
+            let_go()
 
 
 def _digest(path: Path) -> str:

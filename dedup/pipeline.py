@@ -187,7 +187,7 @@ class _Run:
     def keep(self, stage: str, arrays: Callable[[], Arrays]) -> None:
         """Keep what a stage made."""
         if self.checkpoint:
-            self.checkpoint.save(stage, arrays())
+            self.checkpoint.save(stage, arrays(), self.scratch.let_go)
 
     def read(
         self,
@@ -233,6 +233,7 @@ class _Run:
     def tokenise(self, articles: Articles) -> Digested:
         """Tokenise all texts; mark boilerplate, find credits and exact repeats."""
         kept = self.kept("tokens")
+        self.scratch.reserved = _RESERVED + _EACH * len(articles)
         if kept is not None:
             packed, wide = (self.scratch.given(kept[name]) for name in ("places", "spread"))
         else:
@@ -259,7 +260,6 @@ class _Run:
     def _tokenised(self, articles: Articles) -> tuple[Arrays, Spool, Spool]:
         """What later stages need of the texts, and their tokens' places, packed, and spread where odd."""
         count = len(articles)
-        self.scratch.reserved = _RESERVED + _EACH * count
         with self.stage("tokenise") as stage:
             made = digest(
                 articles, self._batches(articles), self.scratch, threads=self.threads,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from dedup.align import Aligned
 from dedup.checkpoint import Arrays
 from dedup.errors import InputError
 from dedup.families import Families
+from dedup.io.files import expanded
 from dedup.io.folders import Seen, walk
 from dedup.io.remote import is_remote
 from dedup.report.model import Inputs, Problem
@@ -45,25 +46,32 @@ def facts_of(
         if path == "-" or is_remote(path):
             what = "standard input" if path == "-" else "addresses"
             raise InputError(f"a checkpoint is of files on this machine, not of {what}; write a file first")
-        facts[f"files of {path}"] = _files(Path(path))
+        facts[f"files of {path}"] = _files([Path(one) for one in expanded(path) if one is not None])
     return facts
 
 
-def _files(path: Path) -> dict[str, Any]:
-    """The files under a path: sizes and times of the first, and number, size and a digest of all."""
+def _under(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """The files under paths, and what to call them."""
+    for path in paths:
+        if not path.is_dir():
+            yield path, str(path)
+            continue
+        for item in walk(path, Seen()):
+            if not isinstance(item, Problem):
+                yield item.path, str(item.path.relative_to(path) if len(paths) == 1 else item.path)
+
+
+def _files(paths: Sequence[Path]) -> dict[str, Any]:
+    """The files under paths: sizes and times of the first, and number, size and a digest of all."""
     state, count, size = xxhash.xxh3_64(), 0, 0
     each: dict[str, str] = {}
-    for item in walk(path, Seen()) if path.is_dir() else [None]:
-        if isinstance(item, Problem):
-            continue
-        file = path if item is None else item.path
+    for file, name in _under(paths):
         try:
             found = file.stat()
         except OSError:
             continue
         state.update(f"{file}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
         if count < _NAMED:
-            name = str(path if file == path else file.relative_to(path))
             time = datetime.fromtimestamp(found.st_mtime, UTC).isoformat(" ", "milliseconds")
             each[os.fsencode(name).decode("utf-8", "backslashreplace")] = f"{found.st_size} bytes of {time}"
         count, size = count + 1, size + found.st_size

@@ -10,6 +10,7 @@ import mmap
 import os
 import tempfile
 import time
+import weakref
 from collections.abc import Iterable, Sequence
 from io import RawIOBase
 from pathlib import Path
@@ -40,6 +41,12 @@ _NEAR = 2**20  # bytes of a file that are read at once for several pieces
 _COLD = 0.25  # part of the machine's memory from which on a file may not stay in it: the disk is asked early
 _PAGE = mmap.PAGESIZE
 _HUGE = 2**21  # bytes in a huge page
+
+
+def _close(files: set[IO[bytes]]) -> None:
+    """Close files."""
+    while files:
+        files.pop().close()
 
 
 def _resident() -> float:
@@ -132,7 +139,7 @@ class Spool:
             return None
         return np.frombuffer(room or bytearray(), self.dtype, self.size) if whole is None else whole
 
-    def _on_disk(self) -> int:
+    def _descriptor(self) -> int:
         """The descriptor of the file."""
         assert self.file is not None
         return self.file.fileno()
@@ -145,7 +152,7 @@ class Spool:
             return
         left, at = out.view(np.uint8).data, first * self.dtype.itemsize
         while left:
-            count = os.preadv(self._on_disk(), [left], at)
+            count = os.preadv(self._descriptor(), [left], at)
             left, at = left[count:], at + count
 
     def gather(self, starts: NDArray[np.int64], bounds: Offsets, out: NDArray[Any]) -> None:
@@ -160,8 +167,8 @@ class Spool:
         size, near = self.dtype.itemsize, np.empty(_NEAR, np.uint8)
         places, ends, raw = starts * size, bounds * size, out.view(np.uint8)
         if self.size * size > _COLD * _machine() and hasattr(os, "posix_fadvise"):
-            files.ask(self._on_disk(), places, ends, os.POSIX_FADV_WILLNEED)
-        done = files.gather(self._on_disk(), places, ends, _GAP, near, raw)
+            files.ask(self._descriptor(), places, ends, os.POSIX_FADV_WILLNEED)
+        done = files.gather(self._descriptor(), places, ends, _GAP, near, raw)
         for piece in range(done, starts.size):
             self.read(int(starts[piece]), out[bounds[piece] : bounds[piece + 1]])
 
@@ -170,7 +177,7 @@ class Spool:
         done, values = 0, np.ascontiguousarray(values, self.dtype)
         if self.file is not None:
             size = self.dtype.itemsize
-            done = files.write(self._on_disk(), starts * size, bounds * size, values.view(np.uint8))
+            done = files.write(self._descriptor(), starts * size, bounds * size, values.view(np.uint8))
         for piece in range(done, starts.size):
             self.write(int(starts[piece]), values[bounds[piece] : bounds[piece + 1]])
 
@@ -180,7 +187,12 @@ class Spool:
         if whole is not None:
             whole[first : first + values.size] = values
         else:
-            self._write(self._on_disk(), first, np.ascontiguousarray(values, self.dtype))
+            self._write(self._descriptor(), first, np.ascontiguousarray(values, self.dtype))
+
+    @property
+    def on_disk(self) -> bool:
+        """Are the values on disk?"""
+        return self.file is not None or self._map is not None
 
     def let_go(self) -> None:
         """Let the system take back the memory of what was looked at on disk."""
@@ -219,7 +231,7 @@ class Spool:
 
     def _extend(self, values: NDArray[Any]) -> None:
         """Write values, the last of all, behind the others."""
-        self._write(self._on_disk(), self.size - values.size, values)
+        self._write(self._descriptor(), self.size - values.size, values)
         self._scratch.spilled += values.nbytes
 
 
@@ -330,6 +342,8 @@ class Scratch:
         self._looked = 0.0  # at the process, and when
         self._spools: list[Spool] = []
         self._spare: list[IO[bytes]] = []  # files that nobody needs
+        self._files: set[IO[bytes]] = set()  # all that are open, closed with the last who looks into them
+        weakref.finalize(self, _close, self._files)
 
     def spool(self, dtype: Any, *, at_random: bool = False) -> Spool:
         """A new array; whether it will be looked at at random, rather than in order."""
@@ -337,9 +351,18 @@ class Scratch:
         return self._spools[-1]
 
     def given(self, values: NDArray[Any]) -> Spool:
-        """An array that is there already; nothing is to be put at its end."""
+        """An array that is there already; nothing is to be put at its end.
+
+        If it is mapped from a file, it counts as on disk, and nothing is to be written to it.
+        """
         spool = Spool(self, values.dtype, True)
         spool.size, spool.handed_out, spool._whole = values.size, True, values
+        base: Any = values
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, mmap.mmap):
+            spool._map = base
+            self._spools.append(spool)
         return spool
 
     def parts(self, count: int, *dtypes: Any) -> Parts:
@@ -413,14 +436,17 @@ class Scratch:
         if self._spare:
             return self._spare.pop()
         try:
-            return tempfile.TemporaryFile(dir=self.folder, buffering=0)
+            file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115 - closed by `_close`
         except OSError as error:
             raise self.failed(error) from error
+        self._files.add(file)
+        return file
 
     def used(self, file: IO[bytes], mapped: bool) -> None:
         """Take back a file; one that was mapped is not used again, as somebody may look at it still."""
         if mapped:
             file.close()
+            self._files.discard(file)
         else:
             self._spare.append(file)
 
@@ -445,9 +471,8 @@ class Scratch:
         """Give everything back."""
         for spool in self._spools:
             spool.clear()
-        for file in self._spare:
-            file.close()
         self._spools, self._spare = [], []
+        _close(self._files)
 
     def __enter__(self) -> Scratch:
         return self

@@ -101,7 +101,7 @@ class StoredTokens:
     @property
     def held(self) -> bool:
         """Are they in memory?"""
-        return self.hashes.file is None and self.flags.file is None
+        return not self.hashes.on_disk and not self.flags.on_disk
 
     def outgrow(self, memory: int) -> bool:
         """Are they on disk, and too many to be looked up at random with so many bytes of memory?"""

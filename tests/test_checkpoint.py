@@ -126,6 +126,35 @@ def test_the_files_that_differ_are_named(tmp_path):
     assert not any(name in str(refused.value) for name in ("a.txt", "c.txt"))
 
 
+def test_the_files_of_a_pattern_are_known(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text(f"the text of {name}")
+    pattern, kept = str(tmp_path / "*.txt"), tmp_path / "kept"
+    dedup.scan(pattern, checkpoint=kept)
+    assert dedup.scan(pattern, checkpoint=kept).articles.num_rows == 2
+    (tmp_path / "c.txt").write_text("the text of c")
+    with pytest.raises(CheckpointError, match=r"files of .*c\.txt"):
+        dedup.scan(pattern, checkpoint=kept)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_it_goes_on_within_little_memory(tmp_path, monkeypatch, news, stage):
+    """Memory is given back all the time."""
+    expected = written(news, tmp_path / "whole.json")
+    monkeypatch.setattr("dedup.scratch._OFTEN", 0)
+    monkeypatch.setattr("dedup.scratch._resident", lambda: float("inf"))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline._Run, stage, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            dedup.scan(news, checkpoint=tmp_path / "kept")
+    options = {"checkpoint": tmp_path / "kept", "settings": {"memory": 64}}
+    assert written(news, tmp_path / "again.json", **options) == expected
+
+
 def test_what_is_no_checkpoint_is_left_alone(tmp_path, news):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("dear")

@@ -37,12 +37,12 @@ def read_paths(paths: Sequence[str | Path | None], reading: Reading) -> Iterator
     """
     whole: list[str | Path | None] = []
     for path in paths:
-        whole += _checked(path)
+        whole += expanded(path)
     return resolved(_articles(whole, reading), reading)
 
 
-def _checked(path: str | Path | None) -> list[str | Path | None]:
-    """A path that is there, or those that a pattern stands for."""
+def expanded(path: str | Path | None) -> list[str | Path | None]:
+    """A path that is there, or those that a pattern stands for. Raises `InputError` if there is nothing."""
     if path is None or is_remote(path):
         return [path]
     path = Path(path)
@@ -77,7 +77,7 @@ def listed(paths: Sequence[str | os.PathLike[str]]) -> Iterator[Listed | Problem
 
     Raises `InputError` at once for a path that does not exist.
     """
-    whole = [(number, found) for number, path in enumerate(paths) for found in _checked(_given(path))]
+    whole = [(number, found) for number, path in enumerate(paths) for found in expanded(_given(path))]
     seen, several = Seen(), len(whole) > 1
     for number, path in whole:
         if is_remote(path):

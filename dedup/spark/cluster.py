@@ -74,10 +74,13 @@ class Cluster:
         self._spark.sparkContext.setJobDescription(f"dedup: {', '.join(names)}")
 
     def rows(self, values: Sequence[tuple[Any, ...]], kind: str) -> DataFrame:
-        """Rows, each in a task of its own as far as that is sensible."""
+        """Rows, each in a task of its own as far as that is sensible; `number` tells in which order."""
         count = max(1, min(len(values), _TASKS))
-        numbered = [(number * count // max(len(values), 1), *row) for number, row in enumerate(values)]
-        return self._spark.createDataFrame(numbered, f"part int, {kind}").repartitionById(count, "part")
+        numbered = [
+            (number * count // max(len(values), 1), number, *row) for number, row in enumerate(values)
+        ]
+        frame = self._spark.createDataFrame(numbered, f"part int, number int, {kind}")
+        return frame.repartitionById(count, "part")
 
     def results(self, frame: DataFrame, work: Work, kind: str) -> list[Any]:
         """What tasks tell of their rows, in the order of the tasks."""
@@ -106,11 +109,11 @@ class Cluster:
 
 
 def task() -> tuple[int, int]:
-    """The number of the running task and of its attempt."""
+    """The number of the running task among those of its stage, and one that no other task has."""
     from pyspark import TaskContext
 
     context = TaskContext.get()
-    return (context.partitionId(), context.attemptNumber()) if context else (0, 0)
+    return (context.partitionId(), context.taskAttemptId()) if context else (0, 0)
 
 
 @cache

@@ -69,6 +69,7 @@ class Engine:
         """
         files = () if earlier is None else earlier.files
         self.job = replace(self.job, keep=keep, back=back, earlier=files)
+        reporting.make_folders(out, self.job)
         self._settle(self._read(source, inputs, earlier), inputs)
         pairs, copies = self._verify(self._cluster(self._pair()), out)
         return inputs.read, pairs, copies, self._families(out)

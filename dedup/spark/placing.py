@@ -168,7 +168,7 @@ def send(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         rows, places = [*rows, column(batch, "row")], [*places, column(batch, "at")]
         what.append(np.full(len(batch), REPEAT))
         leads |= dict(zip(batch["row"].to_pylist(), batch["id"].to_pylist(), strict=True))
-    job.folder.write(f"leads-{part}", _named(leads))
+    job.folder.write(f"lead-ids-{part}", _named(leads))
     numbers, holders, roles = (np.concatenate(some) for some in (rows, places, what))
     whole, credited = _described(home, at, roots), credits_of(home)
     bare = with_texts(whole, pa.table([pa.nulls(len(home), whole[name].type) for name in TEXT], TEXT))

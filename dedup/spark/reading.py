@@ -158,6 +158,7 @@ def read_pieces(job: Job, options: Options, batches: Iterable[pa.RecordBatch]) -
     """Read pieces of files, and write what is in them as chunks; rows of `RESULT` say what there was."""
     reading = options.reading(job)
     rows = [row for batch in batches for row in batch.to_pylist()]
+    rows.sort(key=lambda row: row["number"])
     pieces_ = [Piece(**{name: row[name] for name in Piece._fields}) for row in rows]
     full: set[int] = set()
     found = chain.from_iterable(

@@ -20,7 +20,7 @@ from dedup.kernels import compose as parts_of
 from dedup.kernels.align import FIRST, KIND, RIGHT_FIRST, RIGHT_STOP, STOP
 from dedup.places import Places, pack, spread
 from dedup.provenance import Sources
-from dedup.schema import COPYING, FAMILIES, PAIRS, PASSAGES, READ, SKETCH, TEXTS
+from dedup.schema import COPYING, FAMILIES, PAIRS, PASSAGES, READ, SKETCH, TABLES, TEXTS
 from dedup.scratch import Scratch
 from dedup.spark.homes import Home, credits_of
 from dedup.spark.job import Job
@@ -33,6 +33,13 @@ from dedup.tokens import Tokens
 
 BACK = "read"  # the name of what is handed back to the driver
 _BACK = pa.schema([field for field in READ if field.name == "bytes" or field.name not in SKETCH.names])
+
+
+def make_folders(out: Folder, job: Job) -> None:
+    """Make the folders that parts of tables are written to."""
+    names = [*TABLES, "texts", *(["kept"] if job.keep else []), *([BACK] if job.back else [])]
+    for name in names:
+        out.inside(f"{name}.parquet").make()
 
 
 def write_home(out: Folder, job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
@@ -186,7 +193,7 @@ class _Composed:
     def of(cls, home: Home, entries: _Entries, member: _Memberships) -> _Composed:
         """Compose articles."""
         facts, firsts = home.state("facts"), home.state("answers")["firsts"]
-        leads = pa.ipc.open_stream(home.job.folder.read(f"leads-{home.part}")).read_next_batch()
+        leads = pa.ipc.open_stream(home.job.folder.read(f"lead-ids-{home.part}")).read_next_batch()
         named = [
             (entries.others, entries.ids),
             (member.origins, member.origin_ids),

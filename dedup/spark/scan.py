@@ -166,8 +166,8 @@ def _scan_to(
         spark = session_of(source) if is_frame(source) else session(master)
         if is_frame(source):
             columns_of(_arrow_schema(source), names_of(options.fields))
-        check_executors(spark)
         folder = stack.enter_context(_temporary(spark, temp_dir, target))
+        check_executors(spark, [one.address for one in (folder, out)])
         stack.enter_context(lent(spark))
         engine = Engine(Cluster(spark), chosen, folder, options, progress or _silent, parts)
         try:
@@ -214,6 +214,7 @@ def _temporary(spark: SparkSession, temp_dir: str | os.PathLike[str] | None, out
             "address that all of them reach with --temp-dir (temp_dir=)"
         )
     folder = _folder(base).inside(f"_dedup-{secrets.token_hex(8)}")
+    folder.make()
     try:
         yield folder
     finally:

@@ -9,12 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dedup.errors import EngineError
+from dedup.io.remote import is_remote
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -123,11 +125,12 @@ def lent(spark: SparkSession) -> Iterator[None]:
             spark.conf.set(name, value)
         yield
     finally:
-        for name, old in before.items():
-            if old is None:
-                spark.conf.unset(name)
-            else:
-                spark.conf.set(name, old)
+        with suppress(Exception):  # the session may have been stopped
+            for name, old in before.items():
+                if old is None:
+                    spark.conf.unset(name)
+                else:
+                    spark.conf.set(name, old)
 
 
 def _check_master(master: str) -> None:
@@ -194,13 +197,19 @@ def check_java() -> None:
         )
 
 
-def check_executors(spark: SparkSession) -> None:
-    """Refuse to go on where executors lack this very version of the package, or have another Python."""
+def check_executors(spark: SparkSession, folders: Sequence[str]) -> None:
+    """Refuse to go on where executors lack this very version of the package, or have another Python.
+
+    Or where they do not see some folders that the driver made; addresses are not looked at.
+    """
     from dedup import __version__
 
+    here = [folder for folder in folders if not is_remote(folder)]
     wanted = __version__, "{}.{}".format(*sys.version_info)
 
     def look(batches: Iterable[Any]) -> Iterator[Any]:
+        import os
+        import socket
         import sys
 
         import pyarrow as pa
@@ -211,18 +220,17 @@ def check_executors(spark: SparkSession) -> None:
             found = dedup.__version__
         except ImportError:
             found = ""
+        missing = next((folder for folder in here if not os.path.isdir(folder)), "")  # noqa: PTH112
+        told = found, "{}.{}".format(*sys.version_info), socket.gethostname(), missing
         for batch in batches:
-            yield pa.record_batch(
-                [pa.array([found] * len(batch)), pa.array(["{}.{}".format(*sys.version_info)] * len(batch))],
-                ["dedup", "python"],
-            )
+            yield pa.record_batch([pa.array([value] * len(batch)) for value in told], names)
 
+    names = ["dedup", "python", "host", "missing"]
     _await_executors(spark)
     count = max(1, min(spark.sparkContext.defaultParallelism, 64))
     try:
-        rows = (
-            spark.range(count, numPartitions=count).mapInArrow(look, "dedup string, python string").collect()
-        )
+        frame = spark.range(count, numPartitions=count)
+        rows = frame.mapInArrow(look, ", ".join(f"{name} string" for name in names)).collect()
     except Exception as error:
         raise EngineError(
             f"the executors cannot run Python with PyArrow: {_cause(error)}; {_PACKED}"
@@ -233,6 +241,12 @@ def check_executors(spark: SparkSession) -> None:
             raise EngineError(f"the executors {what}; {_PACKED}")
         if row.python != wanted[1]:
             raise EngineError(f"the executors have Python {row.python}, not {wanted[1]}; {_PACKED}")
+        if row.missing:
+            raise EngineError(
+                f"{Path(row.missing).parent} is not one folder for the driver and for the executor on "
+                f"{row.host}; name folders or addresses that all reach: --temp-dir (temp_dir=) for what "
+                "stages hand on, another -o for the report"
+            )
 
 
 def _await_executors(spark: SparkSession) -> None:

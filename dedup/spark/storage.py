@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +15,18 @@ from numpy.typing import NDArray
 
 from dedup.errors import ScratchError
 
+_LOG = logging.getLogger("dedup")
+_AT_ONCE = ("s3", "gcs", "abfs")  # systems where a file shows once it is closed
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder by its address (`s3://…`, `hdfs://…`) or path; it is created with the first file in it."""
+    """A folder by its address (`s3://…`, `hdfs://…`) or path.
+
+    The driver makes it, and tasks do not: one that goes on when all others have ended leaves nothing behind,
+    and one on a machine that has no such folder fails.
+    """
 
     address: str
 
@@ -33,24 +41,44 @@ class Folder:
         base, mark, options = self.address.partition("?")
         return Folder(f"{base.rstrip('/')}/{name}{mark}{options}")
 
-    def write(self, name: str, data: Any) -> None:
-        """Put bytes into a file; it is there as a whole or not at all."""
-        from pyarrow import fs
-
-        try:
+    def make(self) -> None:
+        """Make the folder."""
+        with self._telling():
             system, root = self._system()
             system.create_dir(root, recursive=True)
+
+    def write(self, name: str, data: Any) -> None:
+        """Put bytes into a file, always the same ones; it is there as a whole or not at all."""
+        with self._telling():
+            system, root = self._system()
             path = f"{root}/{name}"
-            is_local = isinstance(system, fs.LocalFileSystem)
-            aside = f"{root}/.{name}.{secrets.token_hex(4)}" if is_local else path  # readers pass over it
+            aside = path if system.type_name in _AT_ONCE else f"{root}/.{name}.{secrets.token_hex(4)}"
             with system.open_output_stream(aside) as stream:
                 stream.write(data)
             if aside != path:
-                system.move(aside, path)
+                self._move(system, aside, path)
+
+    def _move(self, system: Any, aside: str, path: str) -> None:
+        """Move a file to where it may be already, as tasks may run twice."""
+        from pyarrow import fs
+
+        try:
+            system.move(aside, path)
+        except OSError:  # some systems put nothing in the place of another file
+            if system.get_file_info(path).type != fs.FileType.File:
+                raise
+            system.delete_file(aside)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say what to do where the folder cannot be written to."""
+        try:
+            yield
         except (OSError, pa.ArrowException) as error:
             raise ScratchError(
-                f"{self.address}: cannot be written: {str(error).splitlines()[0]}; name a folder with room "
-                "that every executor can write to with --temp-dir (temp_dir=)"
+                f"{self.address}: cannot be written: {str(error).splitlines()[0]}; it must be one and the "
+                "same folder for all executors, and have room: name one with --temp-dir (temp_dir=) for what "
+                "stages hand on, another -o for the report"
             ) from error
 
     def read(self, name: str) -> pa.Buffer:
@@ -91,7 +119,7 @@ class Folder:
         from pyarrow import fs
 
         system, root = self._system()
-        if isinstance(system, fs.LocalFileSystem):
+        if system.type_name not in _AT_ONCE:
             for info in system.get_file_info(fs.FileSelector(root, recursive=True)):
                 if info.type == fs.FileType.File and info.base_name.startswith("."):
                     system.delete_file(info.path)
@@ -131,20 +159,26 @@ class Folder:
         if system.get_file_info(f"{root}/{last}").type == fs.FileType.File:
             system.delete_file(f"{root}/{last}")
         for name in folders:
-            if system.get_file_info(f"{root}/{name}").type == fs.FileType.Directory:
+            there = system.get_file_info(f"{root}/{name}").type
+            if there == fs.FileType.Directory:
                 system.delete_dir(f"{root}/{name}")
+            elif there == fs.FileType.File:  # of a report that was made here and brought there
+                system.delete_file(f"{root}/{name}")
             for file, _ in other.inside(name).files():
                 system.create_dir(f"{root}/{name}", recursive=True)
                 system.move(f"{theirs}/{name}/{file}", f"{root}/{name}/{file}")
         system.move(f"{theirs}/{last}", f"{root}/{last}")
 
     def remove(self) -> None:
-        """Remove the folder with all that is in it, if it is there."""
+        """Remove the folder with all that is in it, if it is there; a note on `logging` if that fails."""
         from pyarrow import fs
 
-        system, root = self._system()
-        if system.get_file_info(root).type == fs.FileType.Directory:
-            system.delete_dir(root)
+        try:
+            system, root = self._system()
+            if system.get_file_info(root).type == fs.FileType.Directory:
+                system.delete_dir(root)
+        except (OSError, pa.ArrowException) as error:
+            _LOG.warning("%s cannot be removed (%s); remove it by hand", self.address, error)
 
 
 def packed_arrays(arrays: Mapping[str, NDArray[Any]]) -> pa.Buffer:

@@ -2,9 +2,11 @@
 
 import fcntl
 import os
+import sys
 
 import pytest
 
+from dedup.report import atomic
 from dedup.report.atomic import replace_file, replace_folder
 
 
@@ -49,6 +51,29 @@ def test_what_another_still_writes_stays(tmp_path, written):
         os.close(claim)
     written()
     assert not old & set(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("exchanged", [True, False])
+def test_a_folder_takes_the_place_of_another(tmp_path, monkeypatch, exchanged):
+    if not exchanged:
+        monkeypatch.setattr(atomic, "_exchanged", lambda *_: False)
+    for text in ("first", "second"):
+        replace_folder(tmp_path / "report", (lambda folder, text=text: (folder / text).write_text(text)))
+    assert [path.name for path in tmp_path.rglob("*")] == ["report", "second"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system exchanges folders")
+def test_one_of_two_folders_is_there_at_every_moment(tmp_path, monkeypatch):
+    replace_folder(tmp_path / "report", lambda folder: (folder / "first").write_text("1"))
+    plain = os.rename
+
+    def seen(*given):
+        assert (tmp_path / "report").is_dir()
+        return plain(*given)
+
+    monkeypatch.setattr(os, "rename", seen)
+    replace_folder(tmp_path / "report", lambda folder: (folder / "second").write_text("2"))
+    assert [path.name for path in tmp_path.rglob("*")] == ["report", "second"]
 
 
 def test_what_is_being_written_is_claimed(tmp_path):

@@ -19,8 +19,11 @@ class Alone:
     tell = None
 
     def rows(self, values, kind):
-        names = [field.split()[0] for field in kind.split(",")]
-        return [pa.RecordBatch.from_pylist([dict(zip(names, row, strict=True))]) for row in values]
+        names = ["number", *(field.split()[0] for field in kind.split(","))]
+        return [
+            pa.RecordBatch.from_pylist([dict(zip(names, (number, *row), strict=True))])
+            for number, row in enumerate(values)
+        ]
 
     def results(self, frame, work, kind):
         rows = []
@@ -53,6 +56,7 @@ def scan_alone(source, folder, settings=None, parts=None, fields=None, **options
     """The folder that a scan's tables are written to, and what was read."""
     inputs, out = Inputs(), Folder(str(folder / "report"))
     work = Folder(str(folder / "work"))
+    work.make()
     engine = Engine(Alone(), Settings.of(settings), work, Options(fields or {}, None), lambda *_: None, parts)
     engine.run(source, inputs, out, **options)
     return folder / "report", inputs

@@ -148,6 +148,12 @@ def command(*arguments, cwd=None, **environment):
     )  # fmt: skip
 
 
+def test_folders_that_executors_do_not_see_are_refused(spark, tmp_path):
+    sessions.check_executors(spark, [str(tmp_path), "s3://bucket/of/all"])
+    with pytest.raises(EngineError, match=r"is not one folder for the driver and for the executor on"):
+        sessions.check_executors(spark, [str(tmp_path), str(tmp_path / "there" / "report")])
+
+
 def test_relative_paths_and_a_quiet_end(corpus, tmp_path):
     """Executors have a working directory of their own."""
     small = tmp_path / "small.parquet"

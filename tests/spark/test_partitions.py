@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.fs
 import pytest
 from pyarrow import parquet
 
@@ -13,7 +14,7 @@ import dedup
 from benchmarks.corpus import write
 from benchmarks.worst import one_family
 from dedup import candidates, schema
-from dedup.errors import EngineError
+from dedup.errors import EngineError, ScratchError
 from dedup.report.model import LISTED, Inputs
 from dedup.settings import Settings
 from dedup.spark import buckets, graph, large, reading
@@ -64,6 +65,7 @@ def test_tables_say_what_made_them(scan_alone, tmp_path):
 
 def test_what_tasks_leave_that_die_while_they_write_is_removed(tmp_path):
     folder = Folder(str(tmp_path))
+    folder.inside("pairs.parquet").make()
     folder.inside("pairs.parquet").write("part-0", b"whole")
     (tmp_path / "pairs.parquet" / ".part-1.0123abcd").write_bytes(b"half")
     (tmp_path / ".report.json.0123abcd").write_bytes(b"half")
@@ -71,12 +73,70 @@ def test_what_tasks_leave_that_die_while_they_write_is_removed(tmp_path):
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["part-0"]
 
 
+def test_what_nobody_made_is_not_written_to(tmp_path):
+    """A task may go on when all is removed, and its machine may not have the folder."""
+    with pytest.raises(ScratchError, match=r"gone: cannot be written.*one and the same folder"):
+        Folder(str(tmp_path / "gone")).write("name", b"whole")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_whole_where_systems_show_what_is_half_written(tmp_path, monkeypatch):
+    """A folder of this machine stands for HDFS, which shows it, and moves nothing onto another file."""
+    local = pyarrow.fs.LocalFileSystem()
+
+    class Hdfs:
+        type_name = "hdfs"
+
+        def __getattr__(self, name):
+            return getattr(local, name)
+
+        def move(self, one, other):
+            if Path(other).exists():
+                raise FileExistsError(other)
+            local.move(one, other)
+
+    monkeypatch.setattr(Folder, "_system", lambda self: (Hdfs(), self.address))
+    folder = Folder(str(tmp_path))
+    folder.write("name", b"whole")
+    stream = folder._system()[0].open_output_stream(str(tmp_path / ".name.0123abcd"))  # of a task that died
+    stream.write(b"ha")
+    stream.close()
+    assert bytes(folder.read("name")) == b"whole"
+    folder.write("name", b"whole")  # by a task that runs again
+    folder.tidy()
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+
+
+def test_what_cannot_be_removed_is_told_and_no_more(tmp_path, monkeypatch, caplog):
+    class Busy:
+        def get_file_info(self, _):
+            raise OSError("it is busy")
+
+    monkeypatch.setattr(Folder, "_system", lambda self: (Busy(), self.address))
+    Folder(str(tmp_path)).remove()
+    assert f"{tmp_path} cannot be removed (it is busy); remove it by hand" in caplog.text
+
+
+def test_pieces_are_read_in_their_order(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": "same", "text": f"the text of {name}"}))
+    work = Folder(str(tmp_path / "work"))
+    work.make()
+    found = reading.pieces([str(tmp_path)], reading.Options({}, None), Inputs())
+    rows = [{"number": number, **piece._asdict()} for number, piece in enumerate(found)]
+    job = Job(work, 0, Settings(), np.zeros(2, np.int64))
+    told = list(reading.read_pieces(job, reading.Options({}, None), [pa.RecordBatch.from_pylist(rows[::-1])]))
+    name = json.loads(told[0]["data"][0].as_py())["name"]
+    [batch] = work.read_batches(name)
+    assert batch["text"].to_pylist() == ["the text of a", "the text of b"]
+
+
 def test_a_file_that_only_the_driver_sees_ends_the_job(tmp_path):
     """Another machine is one of another name here."""
     (tmp_path / "a.txt").write_text("one two three")
     [piece] = reading.pieces([str(tmp_path)], reading.Options({}, None), Inputs())
     job = Job(Folder(str(tmp_path / "work")), 0, Settings(), np.zeros(2, np.int64))
-    batch = pa.RecordBatch.from_pylist([piece._asdict()])
+    batch = pa.RecordBatch.from_pylist([{"number": 0, **piece._asdict()}])
     (tmp_path / "a.txt").unlink()
     with pytest.raises(EngineError, match=r"a\.txt is there on driver.*all executors reach it"):
         list(reading.read_pieces(job, reading.Options({}, None, host="driver"), [batch]))
