@@ -134,7 +134,7 @@ def _align(tokens: Tokens, pairs: NDArray[np.int32], settings: Settings, seen: S
     texts = tokens.offsets, lefts, rights
     run_offsets = np.empty(lefts.size + 1, np.int64)
     span_offsets, offsets = run_offsets.copy(), run_offsets.copy()
-    runs = seed(tokens.hashes, *texts, SEED, FOLLOWED, LONG, run_offsets)
+    runs = seed(tokens.hashes, *texts, SEED, FOLLOWED, LONG, settings.guarantee, run_offsets)
     spans = rework(tokens.hashes, tokens.flags, *texts, runs, run_offsets, span_offsets)
     totals = np.zeros((lefts.size, 4), np.int32)
     passages = assemble(

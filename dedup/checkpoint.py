@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dedup.errors import CheckpointError
 from dedup.report.atomic import failure, replace_file
 
-_FORMAT = 3
+_FORMAT = 4
 _HEADER = "checkpoint.json"
 _BLOCK = 2**24  # bytes checked at once
 

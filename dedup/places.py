@@ -89,10 +89,11 @@ class Places:
         rows = np.flatnonzero(self.odd[texts])
         lengths = np.diff(self.offsets)
         bounds = offsets_of(np.where(self.odd, 2 * lengths, 0)) if rows.size else self.offsets
-        for number in np.unique(texts[rows]).tolist():
+        rows = rows[np.argsort(texts[rows], kind="stable")]
+        for own in np.split(rows, np.flatnonzero(np.diff(texts[rows])) + 1) if rows.size else []:
+            number = texts[own[0]]
             both = np.empty((2, lengths[number]), np.int32)
             self.spread.read(int(bounds[number]), both.reshape(-1))
-            own = rows[texts[rows] == number]
             filled[0][own], filled[1][own] = both[0, firsts[own]], both[1, stops[own] - 1]
 
 

@@ -45,7 +45,7 @@ class Seen:
             own = slice(first, first + _AT_ONCE)
             lefts, rights = np.ascontiguousarray(pairs[own, 0]), np.ascontiguousarray(pairs[own, 1])
             bounds = np.empty(lefts.size + 1, np.int64)
-            runs = seed(tokens.hashes, tokens.offsets, lefts, rights, least, _FOLLOWED, _LONG, bounds)
+            runs = seed(tokens.hashes, tokens.offsets, lefts, rights, least, _FOLLOWED, _LONG, least, bounds)
             kernels.news(
                 tokens.flags, tokens.offsets, lefts, rights, runs, bounds, least, self.starts, self.marks,
                 out[own],

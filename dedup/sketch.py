@@ -25,7 +25,7 @@ from dedup.schema import CREDIT, SKETCH
 from dedup.tokens import Tokens, tokenise
 from dedup.weigh import mark_navigation
 
-_RULES = 1  # raised whenever the same text gets other tokens, flags, places or credits than before
+_RULES = 2  # raised whenever the same text gets other tokens, flags, places or credits than before
 _FLAGS = 128  # above every flag of `kernels.tokenise`
 _LARGEST = 2**31 - 1  # bytes of a text
 _PLACED, _SPREAD = 2, 8  # bytes in which the place of a token is kept

@@ -70,10 +70,10 @@ class Paragraphs:
 
 
 def days(published: pa.Array) -> NDArray[np.int64]:
-    """The day of each time since 1970, -1 where it is not known."""
+    """The day of each time since 1970, `kernels.weigh.NO_DAY` where it is not known."""
     days = pc.floor(pc.divide(published.cast(pa.int64()).cast(pa.float64()), 86_400e6))
-    known: NDArray[np.int64] = days.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return known
+    known: NDArray[np.int64] = days.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.where(pc.is_null(published).to_numpy(zero_copy_only=False), kernels.NO_DAY, known)
 
 
 def mark_repeated(
@@ -88,10 +88,10 @@ def mark_repeated(
     """Set the BOILERPLATE flag of paragraphs that an outlet repeats across unrelated stories, in place.
 
     `outlets` and `days` int64 (n,): a number for each text's outlet (-1: unknown, such texts are left
-    alone) and day (any value if unknown). The paragraph must stand in three stories of one outlet, two
-    if it holds a navigation phrase, that share less than a fifth of their other paragraphs, on more than one
-    day where days are known. A part of `memory` bytes bounds how many paragraphs are compared in one go, by
-    all `threads`; `let_go` is called as all of them are looked at.
+    alone) and day (`kernels.weigh.NO_DAY` if unknown). The paragraph must stand in three stories of one
+    outlet, two if it holds a navigation phrase, that share less than a fifth of their other paragraphs, on
+    more than one day where days are known. A part of `memory` bytes bounds how many paragraphs are compared
+    in one go, by all `threads`; `let_go` is called as all of them are looked at.
     """
     bounds = np.searchsorted(paragraphs.texts, np.arange(len(tokens) + 1))
     lots = threads * max(1, -(-paragraphs.keys.size * _EACH * _PART // memory))

@@ -58,7 +58,8 @@ def compare(
     from dedup.schema import COPYING
 
     with telling_compilation(quiet=quiet):
-        one, other = (_article(path, settings, names, quiet=quiet) for path in (left, right))
+        failed = list[bool]()
+        one, other = (_article(path, settings, names, failed, quiet=quiet) for path in (left, right))
         comparison = run(one, other, settings)
         for path, article in ((left, one), (right, other)):
             _note_short(path, article, settings.min_tokens, quiet=quiet)
@@ -81,7 +82,7 @@ def compare(
             if steps is not None:
                 render_explanation(comparison, steps, console)
     found = fail_on_copy and comparison.relation in COPYING
-    ctx.exit(exits.code(copy_found=found, input_failed=False))
+    ctx.exit(exits.code(copy_found=found, input_failed=any(failed)))
 
 
 def _note_short(path: str, article: Article, least: int, *, quiet: bool) -> None:
@@ -96,8 +97,10 @@ def _note_short(path: str, article: Article, least: int, *, quiet: bool) -> None
         )
 
 
-def _article(path: str, settings: Settings, names: dict[str, str], *, quiet: bool) -> Article:
-    """Read the one article in `path`."""
+def _article(
+    path: str, settings: Settings, names: dict[str, str], failed: list[bool], *, quiet: bool
+) -> Article:
+    """Read the one article in `path`; `failed` takes in whether something beside it could not be read."""
     from dedup.article import Article
     from dedup.errors import InputError
     from dedup.io import read
@@ -111,5 +114,6 @@ def _article(path: str, settings: Settings, names: dict[str, str], *, quiet: boo
             f"{path}: holds {table.num_rows:,} articles, and compare takes one of each file; "
             f"put each article into a file of its own, or use dedup scan"
         )
+    failed.append(inputs.counts.get("failed", 0) > 0)
     row = table.to_pylist()[0]
     return Article(**{name: row[name] for name in FIELDS})

@@ -130,9 +130,9 @@ def filter(
     said = ", ".join(f"{counts.verdicts[name]:,} {name}" for name in _VERDICTS if name in counts.verdicts)
     if told > _TOLD:
         note(f"and {told - _TOLD:,} more", quiet=quiet)
-    note(
-        f"{said or 'no articles'}{f'; {counts.broken:,} broken lines' if counts.broken else ''}", quiet=quiet
-    )
+    beside = [f"{counts.broken:,} broken lines"] if counts.broken else []
+    beside += [f"{counts.skipped:,} lines without a text"] if counts.skipped else []
+    note("; ".join([said or "no articles", *beside]), quiet=quiet)
     ctx.exit(exits.code(copy_found=False, input_failed=counts.broken > 0))
 
 
@@ -149,6 +149,7 @@ def given_settings(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]
 def _run(stream: Stream, paths: tuple[str, ...], *, quiet: bool) -> int:
     """Judge what comes until it ends or a signal asks to stop; how many doubts there were."""
     from dedup.cli.stopping import stoppable
+    from dedup.errors import InputError
     from dedup.io.encoding import as_utf8
     from dedup.io.files import STDIN
     from dedup.io.lines import grouped
@@ -157,31 +158,48 @@ def _run(stream: Stream, paths: tuple[str, ...], *, quiet: bool) -> int:
     told = 0
     with stoppable() as stop:
         for path in paths:
+            shown = STDIN if path == "-" else path
             blocks = as_utf8(stop.blocks(sys.stdin.fileno()))[1] if path == "-" else _blocks(path, stream)
-            for lines in numbered(grouped(blocks, stream.longest), STDIN if path == "-" else path):
-                if stop.cut:
-                    note("stopped within a line, which is left out", quiet=quiet)
-                    return told
-                stream.take(lines)
-                for doubt in stream.counts.noted:
-                    told += 1
-                    if told <= _TOLD:
-                        note(doubt, quiet=quiet)
-                stream.counts.noted.clear()
-                if stop.asked and path != "-":
-                    return told
+            try:
+                for lines in numbered(grouped(blocks, stream.longest), shown):
+                    if stop.cut:
+                        note("stopped within a line, which is left out", quiet=quiet)
+                        return told
+                    stream.take(lines)
+                    told += _tell(stream, told, quiet=quiet)
+                    if stop.asked and path != "-":
+                        return told
+            except InputError as error:  # the file is damaged; the next may be sound
+                stream.counts.broken += 1
+                stream.counts.noted.append(str(error))
+                told += _tell(stream, told, quiet=quiet)
             if stop.asked:
                 return told
     return told
 
 
+def _tell(stream: Stream, told: int, *, quiet: bool) -> int:
+    """Tell of doubts, unless many were `told` before; how many there are."""
+    doubts = [*stream.counts.noted]
+    stream.counts.noted.clear()
+    for doubt in doubts[: max(0, _TOLD - told)]:
+        note(doubt, quiet=quiet)
+    return len(doubts)
+
+
 def _blocks(path: str, stream: Stream) -> Iterator[bytes]:
+    """The bytes of a file, expanded. Raises `InputError` for one that is damaged."""
+    from dedup.errors import InputError
     from dedup.io.blocks import Limits, blocks
     from dedup.io.encoding import as_utf8
     from dedup.io.file import File
     from dedup.io.formats import format_of
+    from dedup.io.place import reason
 
     settings, file = stream.filter.index.settings, File.at(Path(path), Path(path))
     limits = Limits(settings.max_expanded, settings.max_ratio)
-    _, recoded = as_utf8(blocks(file, format_of(file.name)[1], None, limits))
-    yield from recoded
+    try:
+        _, recoded = as_utf8(blocks(file, format_of(file.name)[1], None, limits))
+        yield from recoded
+    except OSError as error:
+        raise InputError(f"{path}: {reason(error)}; the lines before are judged") from error

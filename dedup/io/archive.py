@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -22,7 +23,11 @@ from dedup.report.model import Problem
 
 _IN_MEMORY = 2**26  # bytes of a file that has to be read at random, before it goes to disk
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+# What the libraries raise where an archive is damaged, or was made to break them.
+_BROKEN = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError,
+    LookupError, ArithmeticError,
+)  # fmt: skip
 
 Member = File | Problem
 
@@ -35,14 +40,14 @@ def members(file: File, form: str, source: Iterator[bytes], reading: Reading) ->
     place = Place(file.shown)
     try:
         if form == "tar":
-            yield from _of_tar(file, source)
+            yield from _of_tar(file, source, reading.limits)
         elif file.seeks:
             with file.open() as stream:
                 yield from _of_zip(file, stream, reading.limits)
         else:
             with spooled(source) as stream:
                 yield from _of_zip(file, stream, reading.limits)
-    except (tarfile.TarError, zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeError) as error:
+    except _BROKEN as error:
         yield place.problem(f"the archive is damaged or cut short ({error}); what stands before is kept")
     except OSError as error:
         yield place.problem(f"{reason(error)}; what stands before is kept")
@@ -65,7 +70,7 @@ def _of_zip(file: File, stream: BinaryIO, limits: Limits) -> Iterator[Member]:
     given = 0
     with zipfile.ZipFile(stream) as archive:
         for info in archive.infolist():
-            if info.is_dir() or _is_hidden(info.filename):
+            if not info.filename or info.is_dir() or _is_hidden(info.filename):
                 continue
             member = _member(file, info.filename)
             if isinstance(member, Problem):
@@ -87,7 +92,7 @@ def _of_zip(file: File, stream: BinaryIO, limits: Limits) -> Iterator[Member]:
             yield File(where, name, opened, seeks=False, size=info.file_size)
 
 
-def _of_tar(file: File, source: Iterator[bytes]) -> Iterator[Member]:
+def _of_tar(file: File, source: Iterator[bytes], limits: Limits) -> Iterator[Member]:
     whole = Stream(source)
     with tarfile.open(fileobj=cast(BinaryIO, whole), mode="r|", bufsize=BLOCK) as archive:
         for info in archive:
@@ -98,6 +103,9 @@ def _of_tar(file: File, source: Iterator[bytes]) -> Iterator[Member]:
                 yield member
                 continue
             where, name = member
+            if info.issparse():
+                yield Place(where).problem("has holes, which are not filled in; pack it without them")
+                continue
             if not info.isreg():
                 yield Place(where).problem(
                     "is a link or a device in an archive; it was not opened", "skipped"
@@ -105,7 +113,8 @@ def _of_tar(file: File, source: Iterator[bytes]) -> Iterator[Member]:
                 continue
             stream = archive.extractfile(info)
             assert stream is not None  # a regular file has one
-            yield File(where, name, partial(cast, BinaryIO, stream), seeks=False, size=info.size)
+            checked = _Checked(stream, info.size, limits)
+            yield File(where, name, partial(cast, BinaryIO, checked), seeks=False, size=info.size)
     while whole.read(BLOCK):
         pass  # what is packed ends well only at its end
 
@@ -119,6 +128,8 @@ def _member(file: File, name: str) -> tuple[str, PurePath] | Problem:
     """How a member is called, and the name it goes by; names that lead out of the archive are refused."""
     path = PurePosixPath(name.replace("\\", "/"))
     where = f"{file.shown}/{shown(name)}"
+    if not path.parts:
+        return Place(where).problem("it has no name; it was not opened")
     if path.is_absolute() or ".." in path.parts or "\0" in name or ":" in path.parts[0]:
         return Place(where).problem("its name leads out of the archive; it was not opened")
     return where, file.name / path
@@ -126,7 +137,7 @@ def _member(file: File, name: str) -> tuple[str, PurePath] | Problem:
 
 @contextmanager
 def _telling() -> Iterator[None]:
-    """Say what is wrong with a member of a ZIP as an error of its own."""
+    """Say what is wrong with a member of an archive as an error of its own."""
     try:
         yield
     except _BROKEN as error:
@@ -134,7 +145,7 @@ def _telling() -> Iterator[None]:
 
 
 class _Checked(BufferedIOBase):
-    """A member of a ZIP, whose expansion is watched."""
+    """A member of an archive, whose expansion is watched."""
 
     def __init__(self, stream: IO[bytes], stored: int, limits: Limits) -> None:
         self._stream, self._stored, self._limits, self._given = stream, stored, limits, 0

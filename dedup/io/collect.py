@@ -117,7 +117,7 @@ def _early(batch: pa.RecordBatch, now: datetime, place: PlaceOf) -> Iterator[Pro
         batch.column("published"), pa.scalar(now + _AHEAD, batch.schema.field("published").type)
     )
     for row in pc.indices_nonzero(pc.fill_null(later, False)).to_pylist():
-        time = batch.column("published").cast(pa.timestamp("s")).cast(pa.string())[row].as_py()
+        time = batch.column("published")[row].as_py().isoformat(" ", "seconds")
         yield place(row).problem(f"published {time}, in the future; the article is kept as it is", "warning")
 
 

@@ -18,6 +18,7 @@ LATEST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 LONGEST = 100  # characters of a date; what follows is too slow for a text in the wrong field
 
 # "2024-05-01 12:00:00 +0200" and "... UTC": common in news feeds, one space away from ISO 8601.
+_TWELVE = re.compile(r"(?<![\d:])(\d{1,2}):(\d{2}(?::\d{2})?)\s*([AaPp])\.?[Mm]\b\.?")
 _SPACED_ZONE = re.compile(r"\s+(?:(?:UTC|GMT|[zZ])|([+-]\d\d:?\d\d))$")
 # "26-FEB-1987 15:01:01.79" and "1 May 2024": ISO 8601 but for the day.
 _NAMED_MONTH = re.compile(r"(\d{1,2})[- ]([A-Za-z]{3,9})[- ](\d{4})(?!\d)")
@@ -86,6 +87,7 @@ def _written(text: str) -> int:
         return epoch(text)
     if len(text) != 8 and _DIGITS.fullmatch(text):
         raise ValueError("is neither YYYYMMDD nor seconds since 1970")
+    text = _TWELVE.sub(_of_day, text, count=1)
     iso = _SPACED_ZONE.sub(lambda match: match[1] or "+00:00", _NAMED_MONTH.sub(_iso, text, 1))
     try:
         when = datetime.fromisoformat(iso)
@@ -98,6 +100,12 @@ def _written(text: str) -> int:
             example = "2024-05-01T12:30:00Z or Wed, 01 May 2024 12:30:00 GMT"
             raise ValueError(f"is no date as in {example}") from None
     return _microseconds(when)
+
+
+def _of_day(clock: re.Match[str]) -> str:
+    """A time on a clock of twelve hours as one on a clock of twenty-four."""
+    hour = int(clock[1]) % 12 + (12 if clock[3] in "pP" else 0)
+    return f"{hour:02}:{clock[2]}" if 1 <= int(clock[1]) <= 12 else clock[0]
 
 
 def _iso(day: re.Match[str]) -> str:

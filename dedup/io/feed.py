@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -13,6 +14,7 @@ from dedup.io.hosts import outlet_of
 from dedup.io.markup import parsed, text_of
 from dedup.io.place import Found, Place, SetAside, attempted
 from dedup.io.reading import Reading, Told
+from dedup.io.record import published_of
 from dedup.io.text import whole
 from dedup.report.model import Problem
 
@@ -78,11 +80,14 @@ def _length(part: tuple[str, str]) -> int:
 
 
 def _time(entry: dict[str, Any]) -> Told:
-    """The time, which the library gives in UTC; what it does not understand is said as it stands."""
+    """The time as it stands, if we understand it; else in UTC as the library does, which knows more forms."""
     for name in ("published", "updated"):
         time, words = dict.get(entry, f"{name}_parsed"), dict.get(entry, name)
+        if words and published_of(str(words), name)[0] is not None:
+            return str(words), name
         if time:
-            return datetime.fromtimestamp(calendar.timegm(time), UTC), name
+            with suppress(ValueError, OverflowError):
+                return datetime.fromtimestamp(calendar.timegm(time), UTC), name
         if words:
             return str(words), name
     return None, "published"

@@ -21,7 +21,8 @@ _BREAKS = frozenset(
 )  # fmt: skip
 _SILENT = frozenset(("script", "style", "noscript", "template", "head", "media-reference", "block.media"))
 _ENTITY = re.compile(rb"<!\s*ENTITY", re.IGNORECASE)
-_SUBSET = re.compile(rb"<!DOCTYPE[^>\[]*\[", re.IGNORECASE)  # where a document may declare any
+_TYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
+_SUBSET = re.compile(rb"[^>\[]*\[")  # behind it, where a document may declare any
 
 
 def parsed(data: bytes) -> _Element:
@@ -32,8 +33,8 @@ def parsed(data: bytes) -> _Element:
     from lxml import etree
 
     plain = data.replace(b"\0", b"")  # of UTF-16
-    inside = _SUBSET.search(plain)
-    if inside and _ENTITY.search(plain, inside.start()):
+    begun = _TYPE.search(plain)  # a document has one at most
+    if begun and _SUBSET.match(plain, begun.end()) and _ENTITY.search(plain, begun.end()):
         raise SetAside("the document declares entities, which are not followed; expand them, and try again")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True,
@@ -97,7 +98,8 @@ def text_of(markup: str) -> str:
         return markup
     data = f"<div>{markup}</div>".encode("utf-8", "replace")
     try:
-        root = html.fromstring(data, parser=html.HTMLParser(encoding="utf-8", no_network=True))
+        parser = html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+        root = html.fromstring(data, parser=parser)
     except etree.ParserError:  # there is nothing in it
         return ""
     return paragraphs(root)

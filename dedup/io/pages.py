@@ -15,12 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import local
 
-from dedup.io.html import Page, Waiting, told
+from dedup.io.html import Page, Waiting
 from dedup.io.place import Found, Place, SetAside
 from dedup.io.reading import Reading, Told
 from dedup.io.worker import sent
 
-_ALONE = 8  # pages that are not worth starting processes for
 _AHEAD = 8  # items for each process that may wait to be taken
 _PATIENCE = 60.0  # seconds that a page may take
 
@@ -28,25 +27,16 @@ Answer = dict[str, Told] | SetAside
 
 
 def resolved(items: Iterable[Found | Waiting], reading: Reading) -> Iterator[Found]:
-    """The same items in the same order, with the articles of pages that wait.
-
-    A few pages are made sense of here; when there are more, all go to processes of their own.
-    """
+    """The same items in the same order, with the articles of pages that wait."""
     queue: deque[_Queued] = deque()
-    pages = 0
     with _Workers(reading.threads) as workers:
         for item in items:
-            if not isinstance(item, Waiting):
-                if not queue:
-                    yield item
-                    continue
+            if isinstance(item, Waiting):
+                queue.append(_Queued(item.place, workers.submit(item.page)))
+            elif queue:
                 queue.append(_Queued(item, None))
             else:
-                pages += 1
-                queue.append(_Queued(item.place, item.page))
-            if pages > _ALONE and reading.threads > 1:
-                for queued in queue:
-                    queued.submit(workers)
+                yield item
             while queue and (len(queue) > _AHEAD * reading.threads or queue[0].is_done):
                 yield from queue.popleft().found(reading)
         while queue:
@@ -55,28 +45,23 @@ def resolved(items: Iterable[Found | Waiting], reading: Reading) -> Iterator[Fou
 
 @dataclass(slots=True)
 class _Queued:
-    """An item that waits its turn: one that is done, or a page, not begun or begun."""
+    """An item that waits its turn: one that is done, or the place of a page and what will come of it."""
 
     item: Found | Place
-    page: Page | Future[Answer] | None
-
-    def submit(self, workers: _Workers) -> None:
-        """Have the page made sense of by a process."""
-        if isinstance(self.page, Page):
-            self.page = workers.submit(self.page)
+    answer: Future[Answer] | None
 
     @property
     def is_done(self) -> bool:
         """Need nobody wait for it?"""
-        return self.page is None or (isinstance(self.page, Future) and self.page.done())
+        return self.answer is None or self.answer.done()
 
     def found(self, reading: Reading) -> Iterator[Found]:
         """What comes of it."""
-        if self.page is None:
+        if self.answer is None:
             yield self.item  # type: ignore[misc]
             return
         assert isinstance(self.item, Place)
-        answer = self.page.result() if isinstance(self.page, Future) else told(self.page)
+        answer = self.answer.result()
         if isinstance(answer, SetAside):
             yield self.item.problem(str(answer), answer.kind)
         else:

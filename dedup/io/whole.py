@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
-from dedup.io.dates import DAY, Zoneless
+from dedup.io.dates import DAY, EARLIEST, LATEST, Zoneless
 from dedup.io.hosts import outlet_of
 from dedup.io.record import published_of
 from dedup.schema import INPUT
@@ -51,7 +51,7 @@ def whole(
             if column is None:
                 arrays.append(_absent(field, count, path, first))
             elif field.name == "published":
-                times = _times(column, field.type, names["published"])
+                times = _shown(_times(column, field.type, names["published"]))
                 arrays.append(times.column)
             elif field.name in ("path", "line"):
                 arrays.append(column.cast(field.type))
@@ -115,6 +115,15 @@ def _times(column: pa.Array, kind: pa.DataType, name: str) -> Times:
     doubts = [(row, doubt) for row, (_, doubt) in enumerate(read) if doubt]
     zoneless = [row for row, (time, _) in enumerate(read) if isinstance(time, Zoneless)]
     return Times(pa.array([time for time, _ in read], kind), doubts, zoneless)
+
+
+def _shown(times: Times) -> Times:
+    """The same, if all are in years that Python knows; else rows are looked at one by one."""
+    ends = pc.min_max(times.column.cast(pa.int64()))
+    least, most = ends["min"].as_py(), ends["max"].as_py()
+    if least is not None and (least < EARLIEST or most > LATEST):
+        raise pa.ArrowInvalid("a time is outside the years 1 to 9999")
+    return times
 
 
 def _where(rows: pa.Array) -> Sequence[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import resource
+import signal
 import sys
 from typing import IO
 
@@ -26,6 +27,7 @@ def sent(stream: IO[bytes], value: object) -> None:
 
 def main() -> None:
     """Answer until there is nothing more to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
     resource.setrlimit(resource.RLIMIT_AS, (_MOST, resource.getrlimit(resource.RLIMIT_AS)[1]))
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     while head := sys.stdin.buffer.read(8):

@@ -57,11 +57,14 @@ def _cover(
     what one adds is too little. What a source adds only falls, so that only the best is looked at again.
     """
     least = min(_GAIN, max(1, labels.size // 2))
+    left = 0  # tokens without a label
+    for token in range(labels.size):
+        left += labels[token] == 0
     for entry in range(first, stop):
         pair = pairs[entry]
         gain = _gain(labels, copies, copy_bounds[pair], copy_bounds[pair + 1], sides[entry], seen, found)
         scores[entry - first] = gain * worth[entry - first]
-    while True:
+    while left >= least:
         best = 0
         for place in range(1, stop - first):
             if scores[place] > scores[best]:
@@ -78,6 +81,7 @@ def _cover(
         ):
             if labels[found[place]] == 0:
                 labels[found[place]] = 2 + 2 * best
+        left -= gain
         scores[best] = -1.0
 
 

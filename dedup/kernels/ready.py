@@ -203,7 +203,7 @@ def _compile_here() -> None:
 
     hashes, flags, *texts = _pair()
     bounds = np.zeros(2, np.int64)
-    runs = seed(hashes, *texts, 3, 8, 64, bounds)
+    runs = seed(hashes, *texts, 3, 8, 64, 12, bounds)
     rework(hashes, flags, *texts, runs, bounds, bounds.copy())
     resemble(hashes, *texts, 5, np.zeros(1))
     places = np.zeros(64, np.int32)

@@ -11,8 +11,9 @@ from dedup.kernels.rows import with_room
 from dedup.kernels.shingle import fill_shingles
 
 _FIRST, _SECOND, _THIRD = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77), np.uint32(0xC2B2AE3D)
-_STRIDE = 8  # so that no run of `_TELLING` tokens within a long one is passed over
-_TELLING = 10  # tokens in a run that is followed however common its words are
+_STRIDE = 8  # at most, so that no run of `_TELLING` tokens within a long one is passed over
+_TELLING = 10  # tokens in a run that is followed however common its words are, unless fewer are asked for
+_FINE = 8  # bits of the places within a run that is very long at which others are looked for
 _WALKED = 256  # places of one k-gram that are looked at
 _SPARSE = 8  # slots for each thing in a table; 2 in one of more than so many slots
 _LARGE = 1 << 20
@@ -45,23 +46,26 @@ def _bits(count: int) -> int:
 @inner
 def _fill_runs(
     left: Any, right: Any, left_grams: Any, heads: Any, nexts: Any, shift: Any, k: int, most: int, long: int,
-    first: int, reached: Any, long_until: int, found: Any, count: int,
+    telling: int, first: int, reached: Any, long_until: int, found: Any, count: int,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Write runs (see `seed`) that begin at left place `first` or later to `found`, from row `count` on.
 
     Stops where there might be no room. Returns the left place to go on from, how far the last long run
     reaches on the left, and the new count. `reached` int32: where the last run of each diagonal ended.
     """
+    stride = max(1, min(_STRIDE, telling - 2))
     for i in range(first, left.size - k + 1):
         if count + _WALKED > found.shape[0]:
             return i, long_until, count
         inside = i + k <= long_until
-        if inside and i % _STRIDE != 0:
+        far = (long_until - i) >> _FINE if inside else 0
+        if inside and i % max(stride, far) != 0:
             continue
+        places = most if far > stride else _WALKED
         j = heads[left_grams[i] >> shift]
         followed = 0
         walked = 0
-        while j >= 0 and walked < _WALKED:
+        while j >= 0 and walked < places:
             walked += 1
             diagonal = j - i + left.size - 1
             followed += 1
@@ -78,7 +82,7 @@ def _fill_runs(
                         and left[i - back - 1] == right[j - back - 1]
                     ):
                         back += 1
-                    if (followed <= most and not inside) or length + back >= _TELLING:
+                    if (followed <= most and not inside) or length + back >= telling:
                         reached[diagonal] = i + length
                         if length + back >= long:
                             long_until = max(long_until, i + length)
@@ -99,18 +103,21 @@ def _fill_runs(
 
 @kernel
 def seed(
-    hashes: Any, offsets: Any, lefts: Any, rights: Any, k: int, most: int, long: int, found_offsets: Any
-) -> Any:
+    hashes: Any, offsets: Any, lefts: Any, rights: Any, k: int, most: int, long: int, guarantee: int,
+    found_offsets: Any,
+) -> Any:  # fmt: skip
     """Maximal runs of at least `k` equal token hashes on both sides, of each pair of texts.
 
     `hashes` and `offsets` as in `Tokens`; `lefts`, `rights`: the pairs' text numbers. Returns int32 (n, 3) of
     left, right, length, pair after pair, sorted by left place; fills `found_offsets` int64 (pairs + 1).
 
     Within a run of `long` tokens or more, which what else its words resemble adds little to, only runs of
-    `_TELLING` tokens are told. Of a k-gram that stands more than `most` times on the right, only the first
-    `most` places are followed, and those that make a long enough run.
+    `_TELLING` tokens are told, or of `guarantee` if those are fewer; where some thousand tokens of it are
+    still to come, only some of them: what is repeated over and over has too many. Of a k-gram that stands
+    more than `most` times on the right, only the first `most` places are followed, and those that make a
+    long enough run.
     """
-    longest = k
+    longest, telling = k, max(k, min(_TELLING, guarantee))
     for p in range(lefts.size):
         longest = max(longest, offsets[lefts[p] + 1] - offsets[lefts[p]])
         longest = max(longest, offsets[rights[p] + 1] - offsets[rights[p]])
@@ -141,8 +148,8 @@ def seed(
         while i < left.size:
             out = with_room(out, filled + count + _WALKED)
             i, long_until, count = _fill_runs(
-                left, right, left_grams, heads, nexts, shift, k, most, long, i, reached, long_until,
-                out[filled:], count,
+                left, right, left_grams, heads, nexts, shift, k, most, long, telling, i, reached,
+                long_until, out[filled:], count,
             )  # fmt: skip
         for j in range(right.size - k + 1):
             heads[right_grams[j] >> shift] = -1

@@ -66,6 +66,14 @@ def _mixed(state: Any, first: Any, held: Any) -> Any:
     return upper | (np.uint32(whole >> np.uint64(32)) & ~_UPPER)
 
 
+@inner
+def _figure(state: Any, held: Any) -> Any:
+    """The hash of a token that begins with a digit: figures have no stem, and all of it tells them apart."""
+    if held != 0:
+        state = (state ^ held) * _MULTIPLIER
+    return np.uint32((state ^ (state >> np.uint64(32))) * _MIX >> np.uint64(32))
+
+
 @kernel
 def tokenise(
     data: Any, bounds: Any, pages: Any, entries: Any, expansions: Any,
@@ -187,7 +195,7 @@ def tokenise(
                     end = place
                     continue
                 if not goes_on:
-                    hashes[count] = _mixed(state, initial, held)
+                    hashes[count] = _figure(state, held) if kind == DIGIT else _mixed(state, initial, held)
                     ends[count] = end if pending != 0 else place
                     flags[count] = flag
                     count += 1
@@ -263,7 +271,7 @@ def tokenise(
                         held = np.uint64(0)
                         filled = 0
         if kind != 0:
-            hashes[count] = _mixed(state, initial, held)
+            hashes[count] = _figure(state, held) if kind == DIGIT else _mixed(state, initial, held)
             ends[count] = end if pending != 0 else stop - behind
             flags[count] = flag
             count += 1

@@ -10,6 +10,7 @@ from dedup.kernels import inner, kernel
 from dedup.kernels.tokenise import BOILERPLATE, PARAGRAPH, SENTENCE
 
 _BESIDE = 6  # tokens that may stand beside a phrase on its line
+NO_DAY = -(2**63)  # of a text whose day is not known
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _FIRSTS = 4096  # places in a table of the phrases' first words
 
@@ -117,15 +118,23 @@ def paragraphs(
 def _related(
     one: int, two: int, key: Any, all_keys: Any, bounds: Any, lengths: Any, shortest: int, share: float
 ) -> bool:
-    """Do two texts share other paragraphs than `key` that are at least `share` of the shorter?"""
-    common = 0
+    """Do two texts share other paragraphs than `key` that are at least `share` of the shorter?
+
+    What one shares with the other mostly comes in the same order, so that each paragraph is looked for
+    behind the one that was found last.
+    """
+    common, count, behind = 0, bounds[two + 1] - bounds[two], 0
     for p in range(bounds[one], bounds[one + 1]):
         if all_keys[p] == key:
             continue
-        for q in range(bounds[two], bounds[two + 1]):
-            if all_keys[p] == all_keys[q]:
+        for step in range(count):
+            q = behind + step - (count if behind + step >= count else 0)
+            if all_keys[p] == all_keys[bounds[two] + q]:
                 common += lengths[p]
+                behind = q + 1
                 break
+        if common >= share * shortest:
+            return True
     return common >= share * shortest
 
 
@@ -153,7 +162,7 @@ def repeated(
                     one, two, keys[q], all_keys, bounds, lengths, shortest, related
                 ):
                     unrelated += 1
-        several = days[texts[first]] < 0 or days[texts[first]] != days[texts[p - 1]]
+        several = days[texts[first]] == NO_DAY or days[texts[first]] != days[texts[p - 1]]
         out[first:p] = several and unrelated >= stories[keys[first] & np.uint64(1)]
         first = p
 

@@ -23,9 +23,10 @@ from dedup.weigh import LARGEST, RELATED, STORIES
 from dedup.winnow import among
 
 _State = tuple[int, int, int, int]
-_STATE = struct.Struct(">HiiI")  # unrelated stories, day of the first (-1: not known), where the last is kept
+_STATE = struct.Struct(">HiiI")  # unrelated stories, day of the first (or _NO_DAY), where the last is kept
 _STATES = np.dtype([("stories", ">u2"), ("first", ">i4"), ("day", ">i4"), ("number", ">u4")])  # the same
 _NAME = np.dtype([("kind", "S1"), ("name", ">u8")])
+_NO_DAY = -(2**31)  # of an article whose day is not known
 _MOST = 65_535  # stories that are counted
 
 Asked = tuple[Spot, Known, list[int]]  # an article, where it will be kept, the partitions it looks into
@@ -127,7 +128,7 @@ class Boilerplate:
                 last = there.get(Spot(*where))
                 stories += last is not None and not _related(last, text, place)
                 enough = STORIES[int(rows["key"][place]) & 1]
-                if stories >= enough and (first < 0 or first != day):
+                if stories >= enough and (first == _NO_DAY or first != day):
                     new.add(name)
             states[name] = min(stories, _MOST), first, *spot
         return states, new
@@ -172,8 +173,8 @@ def _alone(
 
 
 def _day(text: Known) -> int:
-    """The day an article was published, -1 if that is not known."""
-    return -1 if text.facts["published"] is None else int(text.facts["time"] // DAY)
+    """The day an article was published, if that is known."""
+    return _NO_DAY if text.facts["published"] is None else int(text.facts["time"] // DAY)
 
 
 def _related(one: Known, two: Known, place: int) -> bool:

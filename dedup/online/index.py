@@ -44,7 +44,7 @@ from dedup.online.segments import files
 from dedup.settings import Settings
 from dedup.threads import in_order
 
-FORMAT = 6  # with the latest of repeats beside the first
+FORMAT = 7  # with figures that are told apart by all their digits
 DAY = 86_400_000_000  # microseconds
 _A_YEAR, _REACHED = 365, 4  # days in a partition without a window; partitions that a window reaches over
 _ABOUT, _COUNTED, _ORDER = b"about", b"n", b"o"

@@ -131,10 +131,10 @@ class Judge:
             instead = {} if self.window is None else self._repeated(arrivals, met, known)
             few = []
             for row, (arrival, own) in enumerate(zip(arrivals, ranked, strict=True)):
-                first = [instead.get((row, spot), spot) for spot, _ in own[: most[row]]]
-                there = sum(self.is_there(spot, arrival, known) for spot in first)
-                if most[row] < len(own) and there < _FIRST:
-                    few.append(row)
+                if most[row] < len(own):
+                    first = [instead.get((row, spot), spot) for spot, _ in own[: most[row]]]
+                    if sum(self.is_there(spot, arrival, known) for spot in first) < _FIRST:
+                        few.append(row)
             if not few:
                 break
             for row in few:

@@ -78,6 +78,7 @@ class Counts:
 
     verdicts: dict[str, int] = field(default_factory=dict)
     broken: int = 0
+    skipped: int = 0  # without anything to judge, as a scan passes them over
     noted: list[str] = field(default_factory=list)  # doubts, for who has not been told yet
 
 
@@ -111,7 +112,7 @@ class Stream:
                     raise SetAside(f"the line is longer than {self.longest:,} bytes; raise --max-bytes")
                 kept.append((line, self._facts(line, place)))
             except SetAside as reason:
-                self._set_aside(line, place, str(reason))
+                self._set_aside(line, place, reason)
         verdicts = self.filter.judge([facts for _, facts in kept])
         for (line, _), verdict in zip(kept, verdicts, strict=True):
             self._write(line, verdict)
@@ -134,12 +135,15 @@ class Stream:
                 doubts.append(found.message)
         raise SetAside("no article")
 
-    def _set_aside(self, line: bytes | None, place: Place, reason: str) -> None:
-        self.counts.broken += 1
+    def _set_aside(self, line: bytes | None, place: Place, reason: SetAside) -> None:
+        if reason.kind == "skipped":
+            self.counts.skipped += 1
+        else:
+            self.counts.broken += 1
         self.counts.noted.append(f"{place}: {reason}")
         if self.streams.dead is not None:
             text = None if line is None else line.decode("utf-8", "backslashreplace")
-            told = {"path": place.path, "line": place.line, "reason": reason, "text": text}
+            told = {"path": place.path, "line": place.line, "reason": str(reason), "text": text}
             self.streams.dead.write(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
     def _write(self, line: bytes, verdict: Verdict) -> None:

@@ -76,20 +76,17 @@ def scan(
     `source`: a Spark DataFrame with columns as those of `schema.INPUT`, or all that `dedup.scan` takes. The
     rest is as for `scan_to`.
     """
-    from pyarrow import dataset
-
     chosen, earlier = Settings.of(settings), _kept(against)
-    with tempfile.TemporaryDirectory(prefix="dedup-", dir=None if _is_away(temp_dir) else temp_dir) as folder:
-        path = Path(folder) / "report"
+    with _handed_back(temp_dir) as folder:
+        report = folder.inside("report")
         _scan_to(
-            source, path, chosen, master=master, fields=fields, temp_dir=temp_dir or folder,
+            source, report.address, chosen, master=master, fields=fields, temp_dir=temp_dir or folder.address,
             progress=progress, input_format=input_format, earlier=earlier, back=True, parts=parts,
         )  # fmt: skip
-        scratch = Scratch(chosen.memory * 10**6, folder)
-        batches = dataset.dataset(path / f"{BACK}.parquet").to_batches()
-        articles = Articles.stored(batches, scratch, kept=earlier)
+        scratch = Scratch(chosen.memory * 10**6, None if _is_away(temp_dir) else temp_dir)
+        articles = Articles.stored(report.rows(f"{BACK}.parquet"), scratch, kept=earlier)
         return replace(
-            load(path),
+            load(report.address),
             texts=articles.texts_by_id(),
             details=articles.details,
             sketches=articles.packed_sketches,
@@ -221,6 +218,20 @@ def _temporary(spark: SparkSession, temp_dir: str | os.PathLike[str] | None, out
         folder.remove()
 
 
+@contextmanager
+def _handed_back(temp_dir: str | os.PathLike[str] | None) -> Iterator[Folder]:
+    """A folder for a report that this process takes into memory; it is removed in the end."""
+    if not _is_away(temp_dir):
+        with tempfile.TemporaryDirectory(prefix="dedup-", dir=temp_dir) as path:
+            yield _folder(path)
+        return
+    folder = _folder(os.fspath(temp_dir or "")).inside(f"_dedup-{secrets.token_hex(8)}")
+    try:
+        yield folder
+    finally:
+        folder.remove()
+
+
 def _folder(path: str) -> Folder:
     return Folder(path if is_remote(path) else str(Path(path).absolute()))
 
@@ -237,7 +248,7 @@ def _committed(output: str) -> Iterator[Folder]:
     _check_replaceable(target)
     try:
         yield aside
-        target.take(aside, FILES, HEADER)
+        target.take(aside, [*FILES, f"{BACK}.parquet"], HEADER)
     finally:
         aside.remove()
 

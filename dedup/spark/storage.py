@@ -93,6 +93,13 @@ class Folder:
                 "--temp-dir (temp_dir=) must be one and the same for all executors"
             ) from error
 
+    def rows(self, name: str) -> Iterator[pa.RecordBatch]:
+        """The rows of a table in Parquet, in one file or in a folder of its parts."""
+        from pyarrow import dataset
+
+        system, root = self._system()
+        yield from dataset.dataset(f"{root}/{name}", filesystem=system).to_batches()
+
     def write_batches(self, name: str, kind: pa.Schema, batches: Sequence[pa.RecordBatch]) -> None:
         """Put record batches into a file."""
         sink = pa.BufferOutputStream()

@@ -61,6 +61,12 @@ def test_files_hold_one_article_each(run, articles, tmp_path, lines):
     assert articles.given == []
 
 
+def test_a_broken_line_beside_the_article_is_told_by_the_code(run, articles, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "1", "text": "the one article"}\n{"id": \n')
+    assert run("compare", path, articles.paths[1]).exit_code == 3
+
+
 def test_standard_input_cannot_be_both(run, articles):
     assert run("compare", "-", "-").exit_code == 2
 

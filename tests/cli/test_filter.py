@@ -174,6 +174,17 @@ def test_lines_are_added_behind_one_that_was_cut_short(run, tmp_path):
     assert json.loads(whole)["id"] == "2"
 
 
+def test_a_damaged_file_is_told_and_the_next_is_judged(run, tmp_path):
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(line("1") + b" " * 9999 + b"\n" + line("0"))[:-12])
+    (tmp_path / "b.jsonl").write_bytes(line("2", OTHERS) + line("3", ""))
+    done = run("filter", "--index", "i", "a.jsonl.gz", "b.jsonl", code=3)
+    assert ("2", "new") in verdicts(done.stdout)
+    told = done.stderr.decode()
+    assert "a.jsonl.gz: the gzip data are damaged or cut short (they end too early); the lines before" in told
+    assert told.splitlines()[-1].endswith("1 broken lines; 1 lines without a text")
+    assert run("filter", "--index", "i", "b.jsonl").returncode == 0
+
+
 def test_a_broken_pipe_ends_it_quietly(tmp_path):
     with started(tmp_path) as process:
         process.stdout.close()

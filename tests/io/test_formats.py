@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import tarfile
+import time
 import zipfile
 from datetime import UTC, datetime
 
@@ -198,11 +199,30 @@ def test_delimited(read, tmp_path, name, between):
     assert own == [("1", f"{BODY}\n{MORE}", None, 1), ("2", BODY, "Town Post", 2)]
 
 
-def test_rows_of_another_width_are_set_aside(read, tmp_path):
-    (tmp_path / "a.csv").write_text(f"id,text\n1,{BODY}\n2,{BODY},more\n3,{BODY}\n")
+@pytest.mark.parametrize("count", [1, 20_000])
+def test_broken_rows_are_set_aside_with_their_numbers(read, tmp_path, count):
+    """Those of another width, and those that are no UTF-8; the other rows keep their places."""
+    rows = [f"{n},{BODY} {n}".encode() for n in range(1, 6 * count + 1)]
+    for n in range(count):
+        rows[6 * n + 1] += b",more"
+        rows[6 * n + 3] += b" caf\xe9"
+        rows[6 * n + 4] = b"alone"
+    (tmp_path / "a.csv").write_bytes(b"id,text\n" + b"\n".join(rows) + b"\n")
     articles, inputs = read(tmp_path)
-    assert [article["id"] for article in articles] == ["1", "3"]
-    assert [(problem.kind, problem.line) for problem in inputs.problems] == [("failed", 2)]
+    sound = [6 * n + at for n in range(count) for at in (1, 3, 6)]
+    assert [(int(article["id"]), article["line"]) for article in articles] == [(n, n) for n in sound]
+    assert inputs.counts == {"failed": 3 * count}
+    told = sorted((problem.line, problem.message) for problem in inputs.problems[:3])
+    assert (
+        told
+        == [
+            (2, "the row has 3 values under 2 names; it is set aside"),
+            (4, "the row is not valid UTF-8; it is set aside"),
+            (5, "the row has 1 values under 2 names; it is set aside"),
+        ][: len(told)]
+        if count == 1
+        else told
+    )
 
 
 @pytest.mark.parametrize("content", ["", "id,text\n", "text\nonly\n"])
@@ -474,6 +494,130 @@ def test_outlet_is_the_site_of_the_address(read, tmp_path, lines):
     articles, inputs = read(tmp_path)
     assert not inputs.problems
     assert [one["outlet"] for one in articles] == ["town-post.co.uk"] * lines + ["Post", None]
+
+
+def test_days_to_come_are_told_beside_fractions_of_seconds(read, tmp_path):
+    times = ("2999-01-01T00:00:00Z", "2024-05-01T12:00:00.5Z")
+    rows = [json.dumps({"id": time, "text": "one", "published": time}) for time in times]
+    (tmp_path / "a.jsonl").write_text("\n".join(rows))
+    articles, inputs = read(tmp_path)
+    assert [article["published"].microsecond for article in articles] == [0, 500_000]
+    assert [
+        "published 2999-01-01 00:00:00+00:00, in the future" in one.message for one in inputs.problems
+    ] == [True]
+
+
+@pytest.mark.parametrize("seconds", [1_714_566_600_000, -(10**12)])
+def test_columns_of_years_that_python_cannot_show_are_told(read, tmp_path, seconds):
+    times = pa.array([seconds, 1_714_566_600], pa.timestamp("s", "UTC"))
+    pq.write_table(
+        pa.table({"id": ["1", "2"], "text": ["one", "two"], "published": times}), tmp_path / "a.parquet"
+    )
+    articles, inputs = read(tmp_path)
+    assert [article["published"] is None for article in articles] == [True, False]
+    assert [(one.kind, one.line) for one in inputs.problems] == [("warning", 1)]
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"),
+    [
+        ("Wed, 01 May 2024 12:30:00 +0200", 10),
+        ("Wed, 01 May 2024 12:30:00 CEST", 12),
+        ("2024-05-01T12:30", 12),
+    ],
+)
+def test_times_of_feeds(read, tmp_path, written, hour):
+    """Those of a zone that is not known are taken as UTC, and that is told."""
+    (tmp_path / "a.rss").write_text(RSS.replace("Wed, 01 May 2024 10:30:00 GMT", written))
+    [article], inputs = read(tmp_path)
+    assert article["published"] == datetime(2024, 5, 1, hour, 30, tzinfo=UTC)
+    assert [("UTC" in one.message) for one in inputs.problems] == [True] * (hour == 12)
+
+
+def test_a_time_that_no_calendar_has_is_told(read, tmp_path):
+    feed = ATOM.replace("2024-05-01T10:30:00Z", "9999-12-31T23:59:59-12:00")
+    (tmp_path / "a.atom").write_text(feed)
+    [article], inputs = read(tmp_path)
+    assert article["published"] is None
+    assert [one.kind for one in inputs.problems] == ["warning"]
+
+
+@pytest.mark.parametrize("where", ["RSS", "NINJS"])
+def test_text_goes_on_behind_a_comment(read, tmp_path, where):
+    said = f"{BODY[:20]}<!--more-->{BODY[20:]}"
+    if where == "RSS":
+        (tmp_path / "a.rss").write_text(RSS.replace(BODY, said))
+    else:
+        (tmp_path / "a.json").write_text(
+            json.dumps({**NINJS, "body_xhtml": f"<!-- ad --><p>{said}</p><p>{MORE}</p>"})
+        )
+    [article], _ = read(tmp_path)
+    assert article["text"] == TEXT
+
+
+def test_many_declarations_take_no_longer_than_they_should(read, tmp_path):
+    (tmp_path / "a.rss").write_text("<rss " + "<!DOCTYPE" * 500_000)
+    begun = time.monotonic()
+    articles, inputs = read(tmp_path)
+    assert not articles
+    assert [one.kind for one in inputs.problems if one.path.endswith("a.rss")] == ["failed"]
+    assert time.monotonic() - begun < 20
+
+
+def tar_of(members, cut=None):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, data, headers in members:
+            info = tarfile.TarInfo(name)
+            info.size, info.pax_headers = len(data), headers
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()[:cut]
+
+
+LONG = f"{BODY} " * 40
+
+
+@pytest.mark.parametrize(
+    ("second", "cut", "kept", "failed"),
+    [
+        (("b.txt", LONG.encode(), {}), 3000, ["a.txt"], 2),  # the member, and the archive
+        ((".", b"b", {}), None, ["a.txt", "c.txt"], 1),
+        (("b.txt", b"b", {"GNU.sparse.size": "x"}), None, ["a.txt"], 1),
+        (
+            ("b.txt", b"b", {"GNU.sparse.map": "0,1", "GNU.sparse.size": f"{2**60}"}),
+            None,
+            ["a.txt", "c.txt"],
+            1,
+        ),
+    ],
+    ids=["cut", "no name", "no number", "holes"],
+)
+def test_members_that_break_an_archive(read, tmp_path, second, cut, kept, failed):
+    first, third = ((name, TEXT.encode(), {}) for name in ("a.txt", "c.txt"))
+    (tmp_path / "x.tar").write_bytes(tar_of([first, second, third], cut))
+    articles, inputs = read(tmp_path)
+    assert [article["id"].removeprefix("x.tar/") for article in articles] == kept
+    assert inputs.counts["failed"] == failed
+
+
+@pytest.mark.parametrize("broken", ["name", "lzma"])
+def test_members_that_break_a_zip(read, tmp_path, broken):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.txt", TEXT)
+        if broken == "name":
+            for name in ("", "."):
+                archive.writestr(zipfile.ZipInfo(name), "text")
+        else:
+            archive.writestr("b.txt", LONG, zipfile.ZIP_LZMA)
+        archive.writestr("c.txt", TEXT)
+    if broken == "lzma":
+        data = bytearray(path.read_bytes())
+        data[data.index(b"b.txt") + 30] ^= 0xFF
+        path.write_bytes(data)
+    articles, inputs = read(tmp_path)
+    assert [article["id"].removeprefix("x.zip/") for article in articles] == ["a.txt", "c.txt"]
+    assert inputs.counts["failed"] == 1
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])

@@ -145,6 +145,8 @@ DATES = {
     '"1 May 2024 12:30 GMT"': datetime(2024, 5, 1, 12, 30, tzinfo=UTC),
     '"31 august 2024"': datetime(2024, 8, 31, tzinfo=UTC),
     '"Wed, 01 May 2024 12:30:00 +0200"': datetime(2024, 5, 1, 10, 30, tzinfo=UTC),
+    '"May 1, 2024 3:05 PM"': datetime(2024, 5, 1, 15, 5, tzinfo=UTC),
+    '"May 1, 2024 12:05 a.m."': datetime(2024, 5, 1, 0, 5, tzinfo=UTC),
     '"1714566600"': datetime(2024, 5, 1, 12, 30, tzinfo=UTC),
     "1714566600": datetime(2024, 5, 1, 12, 30, tzinfo=UTC),
     "1714566600.25": datetime(2024, 5, 1, 12, 30, 0, 250000, tzinfo=UTC),
@@ -152,7 +154,12 @@ DATES = {
     "null": None,
     '" "': None,
 }
-ZONELESS = ('"2024-05-01T12:30"', '"01-MAY-1987 12:30:01.79"')
+ZONELESS = (
+    '"May 1, 2024 3:05 PM"',
+    '"May 1, 2024 12:05 a.m."',
+    '"2024-05-01T12:30"',
+    '"01-MAY-1987 12:30:01.79"',
+)
 
 
 @pytest.mark.parametrize("written", DATES)

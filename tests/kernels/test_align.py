@@ -3,6 +3,7 @@
 from itertools import combinations, pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,9 +135,29 @@ def test_chains(left, right, shortest, gap):
     hashes = np.array([token for token, _ in left + right], np.uint32)
     offsets = np.array([0, len(left), len(left) + len(right)])
     found = seed(
-        hashes, offsets, np.zeros(1, np.int32), np.ones(1, np.int32), 3, 8, 64, np.empty(2, np.int64)
+        hashes, offsets, np.zeros(1, np.int32), np.ones(1, np.int32), 3, 8, 64, 12, np.empty(2, np.int64)
     )
     assert kernels.chains(found, shortest, gap).tolist() == slow_chains(found.tolist(), shortest, gap)
+
+
+def test_what_is_repeated_over_and_over_has_few_runs():
+    count = 60_000
+    hashes, offsets = np.ones(2 * count + 1, np.uint32), np.array([0, count, 2 * count + 1])
+    found = seed(
+        hashes, offsets, np.zeros(1, np.int32), np.ones(1, np.int32), 3, 8, 64, 12, np.empty(2, np.int64)
+    )
+    assert found[0].tolist() == [0, 0, count]
+    assert found[:, 2].sum(dtype=np.int64) < 4096 * count  # not the square of it
+
+
+@pytest.mark.parametrize(("guarantee", "told"), [(6, True), (12, False)])
+def test_short_runs_within_long_ones_are_told_where_they_are_asked_for(guarantee, told):
+    common = np.arange(1, 201, dtype=np.uint32)
+    left, right = common, np.concatenate([common, [900, 901], common[101:107], [902]]).astype(np.uint32)
+    hashes, offsets = np.concatenate([left, right]), np.array([0, left.size, left.size + right.size])
+    pair = np.zeros(1, np.int32), np.ones(1, np.int32)
+    found = seed(hashes, offsets, *pair, 3, 8, 64, guarantee, np.empty(2, np.int64))
+    assert ([101, 202, 6] in found.tolist()) == told
 
 
 @given(st.lists(TEXT, min_size=2, max_size=3), st.data())
@@ -150,7 +171,7 @@ def test_assemble(texts, data):
     lefts, rights = (side.copy() for side in np.array(pairs, np.int32).T)
     whole = np.concatenate(hashes)
     run_offsets, passage_offsets = np.empty(len(pairs) + 1, np.int64), np.empty(len(pairs) + 1, np.int64)
-    found = seed(whole, offsets, lefts, rights, 3, 8, 64, run_offsets)
+    found = seed(whole, offsets, lefts, rights, 3, 8, 64, 12, run_offsets)
     spans = []
     for i, j in pairs:
         ends = [st.tuples(*[st.integers(0, len(texts[side]))] * 2).map(sorted) for side in (i, j)]

@@ -230,7 +230,7 @@ def test_rework_is_its_steps_for_each_pair(texts):
     offsets = np.cumsum([0, *map(len, texts)])
     run_offsets, span_offsets = np.empty((2, len(pairs) + 1), np.int64)
     lefts, rights = (side.copy() for side in np.array(pairs, np.int32).T)
-    found = runs_of(np.concatenate(hashes), offsets, lefts, rights, 3, 8, 64, run_offsets)
+    found = runs_of(np.concatenate(hashes), offsets, lefts, rights, 3, 8, 64, 12, run_offsets)
     spans = module.rework(
         np.concatenate(hashes),
         np.concatenate(flags),

@@ -64,7 +64,10 @@ def folded(character):
 
 
 def hashed(items, taken, joints):
-    """The hash of a token: of its folded characters, eight bytes at a time; a joint in a number counts."""
+    """The hash of a token: of its folded characters, eight bytes at a time; a joint in a number counts.
+
+    A figure has no stem.
+    """
     state, first = 0, None
     piece = b""
     for at in taken:
@@ -89,6 +92,8 @@ def hashed(items, taken, joints):
     stem = stem * MULTIPLIER & MASK
     upper = ((stem ^ stem >> 32) * MIX & MASK) >> 32
     lower = ((state ^ state >> 32) * MIX & MASK) >> 32
+    if items[taken[0]][0] == uni.DIGIT:
+        return lower
     rest = 32 - kernel.STEM_BITS
     return (upper >> rest << rest) | (lower & ((1 << rest) - 1))
 
@@ -149,6 +154,15 @@ def slow(text):
     if opened is not None:
         unquote()
     return out
+
+
+def test_figures_are_told_apart_by_all_their_digits():
+    rates = [f"{whole}.{part:04}" for whole in (0, 1) for part in range(10_000)]
+    large = [f"12,{number:03},{number:03}" for number in range(1000)] + [
+        f"1234567{n:05}" for n in range(5000)
+    ]
+    for figures in (rates, large):
+        assert len({row[0] for [row] in fast(figures)}) > len(figures) - 3  # 2 in a million pairs of 32 bits
 
 
 def fast(texts):

@@ -185,7 +185,7 @@ def test_band_hashes_agree_where_bands_do(rows):
 def test_runs_are_the_maximal_common_ones(left, right):
     offsets = np.array([0, len(left), len(left) + len(right)])
     pair = np.zeros(1, np.int32), np.ones(1, np.int32)
-    found = seed(np.array(left + right, np.uint32), offsets, *pair, 3, 1000, 1000, np.empty(2, np.int64))
+    found = seed(np.array(left + right, np.uint32), offsets, *pair, 3, 1000, 1000, 12, np.empty(2, np.int64))
     expected = []
     for i in range(len(left)):
         for j in range(len(right)):

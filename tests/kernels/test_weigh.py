@@ -16,6 +16,7 @@ PHRASES = [[1], [2, 3], [4, 4, 5]]
 TEXTS = st.lists(
     st.lists(st.tuples(st.integers(1, 5), st.sampled_from([0, 0, SENTENCE])), max_size=40), max_size=3
 )
+DAYS = st.sampled_from([kernels.NO_DAY, -1, 0, 1])
 PARAGRAPHS = st.lists(st.lists(st.integers(0, 4), max_size=6), max_size=9)  # texts of numbered paragraphs
 
 
@@ -98,7 +99,7 @@ def test_paragraphs(texts, least):
 def test_repeated(texts, data):
     """Each paragraph is two tokens; its number is its key."""
     outlets = data.draw(st.lists(st.integers(0, 1), min_size=len(texts), max_size=len(texts)))
-    days = data.draw(st.lists(st.integers(-1, 2), min_size=len(texts), max_size=len(texts)))
+    days = data.draw(st.lists(DAYS, min_size=len(texts), max_size=len(texts)))
     tokens = [[(number, 0) for number in text for _ in range(2)] for text in texts]
     _, flags, offsets = lay(tokens)
     rows = [
@@ -138,7 +139,7 @@ def repeated(texts, outlets, days, ordered, enough=lambda _: 3):
                 shorter = 2 * min(len(texts[one]), len(texts[other]))
                 common = sum(2 for p in texts[one] if p != number and p in texts[other])
                 stories += one != other and shorter >= 4 and common < 0.2 * shorter
-            if stories >= enough(number) and (own[0][2] < 0 or own[0][2] != own[-1][2]):
+            if stories >= enough(number) and (own[0][2] == kernels.NO_DAY or own[0][2] != own[-1][2]):
                 found |= {t for row in own for t in (row[4], row[4] + 1)}
     return found
 
@@ -148,7 +149,7 @@ def repeated(texts, outlets, days, ordered, enough=lambda _: 3):
 def test_repeated_of_outlets(texts, data):
     """The stage, of paragraphs of four tokens: outlets that are not known are left alone."""
     outlets = data.draw(st.lists(st.integers(-1, 1), min_size=len(texts), max_size=len(texts)))
-    days = data.draw(st.lists(st.integers(-1, 2), min_size=len(texts), max_size=len(texts)))
+    days = data.draw(st.lists(DAYS, min_size=len(texts), max_size=len(texts)))
     parts = [
         [[(number, PARAGRAPH if at == 0 else 0) for at in range(4)] for number in text] for text in texts
     ]

@@ -77,6 +77,16 @@ def test_articles_kept_in_a_bucket_are_compared(store, s3_server, scan_to, tmp_p
     assert dict(here.texts) == dict(again.texts) == dict(expected.texts)
 
 
+def test_a_report_comes_back_by_the_bucket(store, s3_server, scan_to):
+    options = f"?endpoint_override={s3_server}&scheme=http&region=us-east-1&allow_bucket_creation=true"
+    expected = dedup.scan(ROWS)
+    found = spark_scan.scan(ROWS, temp_dir=f"s3://desk/scratch{options}", parts=2)
+    for name in schema.TABLES:
+        assert getattr(found, name).equals(getattr(expected, name)), name
+    assert dict(found.texts) == dict(expected.texts)
+    assert names(store, "desk/scratch") == []
+
+
 def test_stages_hand_on_by_the_bucket(store, s3_server, scan_to):
     options = f"?endpoint_override={s3_server}&scheme=http&region=us-east-1&allow_bucket_creation=true"
     scan_to(ROWS, f"s3://desk/other{options}", temp_dir=f"s3://desk/scratch{options}", parts=2)
