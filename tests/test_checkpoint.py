@@ -9,6 +9,7 @@ from pyarrow import parquet
 
 import dedup
 from dedup import pipeline
+from dedup.checkpoint import _FORMAT
 from dedup.errors import CheckpointError, InputError
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmn" for b in "aeiou" for c in "nrst"]
@@ -91,7 +92,8 @@ def test_damage_is_told(tmp_path, news):
     (kept / "tokens.hashes.array").write_bytes(b"damaged")
     with pytest.raises(CheckpointError, match=r"tokens\.hashes\.array: is missing or damaged"):
         dedup.scan(news, checkpoint=kept)
-    for header in ("{", "[]", "null", '{"format": 3}', '{"format": 3, "facts": {}, "stages": []}'):
+    own = f'{{"format": {_FORMAT}'
+    for header in ("{", "[]", "null", f"{own}}}", f'{own}, "facts": {{}}, "stages": []}}'):
         (kept / "checkpoint.json").write_text(header)
         with pytest.raises(CheckpointError, match="is damaged"):
             dedup.scan(news, checkpoint=kept)
