@@ -79,17 +79,8 @@ def _pair(left: Article, right: Article, settings: Settings) -> _Pair:
     tokens = tokenise(pa.array([left.text, right.text], pa.large_string()))
     mark_navigation(tokens)
     one, other = np.zeros(1, np.int32), np.ones(1, np.int32)
-    runs = seed(
-        tokens.hashes,
-        tokens.offsets,
-        one,
-        other,
-        SEED,
-        FOLLOWED,
-        LONG,
-        settings.guarantee,
-        np.empty(2, np.int64),
-    )
+    texts = tokens.hashes, tokens.offsets, one, other
+    runs = seed(*texts, SEED, FOLLOWED, LONG, settings.guarantee, np.empty(2, np.int64))
     middle = int(tokens.offsets[1])
     evidence = np.zeros(len(runs), np.int64)
     for number, (a, x, length) in enumerate(runs.tolist()):

@@ -58,8 +58,8 @@ def compare(
     from dedup.schema import COPYING
 
     with telling_compilation(quiet=quiet):
-        failed = list[bool]()
-        one, other = (_article(path, settings, names, failed, quiet=quiet) for path in (left, right))
+        read = [_article(path, settings, names, quiet=quiet) for path in (left, right)]
+        (one, other), failed = zip(*read, strict=True)
         comparison = run(one, other, settings)
         for path, article in ((left, one), (right, other)):
             _note_short(path, article, settings.min_tokens, quiet=quiet)
@@ -97,10 +97,8 @@ def _note_short(path: str, article: Article, least: int, *, quiet: bool) -> None
         )
 
 
-def _article(
-    path: str, settings: Settings, names: dict[str, str], failed: list[bool], *, quiet: bool
-) -> Article:
-    """Read the one article in `path`; `failed` takes in whether something beside it could not be read."""
+def _article(path: str, settings: Settings, names: dict[str, str], *, quiet: bool) -> tuple[Article, bool]:
+    """The one article in `path`, and whether something beside it could not be read."""
     from dedup.article import Article
     from dedup.errors import InputError
     from dedup.io import read
@@ -114,6 +112,5 @@ def _article(
             f"{path}: holds {table.num_rows:,} articles, and compare takes one of each file; "
             f"put each article into a file of its own, or use dedup scan"
         )
-    failed.append(inputs.counts.get("failed", 0) > 0)
     row = table.to_pylist()[0]
-    return Article(**{name: row[name] for name in FIELDS})
+    return Article(**{name: row[name] for name in FIELDS}), inputs.counts.get("failed", 0) > 0

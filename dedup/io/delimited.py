@@ -41,7 +41,7 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
         head, source = peek(source, SIGNATURE)
         refuse_other_kinds(head)
         _, recoded = as_utf8(source)
-        head, recoded = peek(_decodable(recoded), _HEADER)
+        head, recoded = peek(broken.decoded(recoded), _HEADER)
         if not head.strip():
             yield place.problem("the file is only white space" if head else "the file is empty", "skipped")
             return
@@ -62,7 +62,7 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
         )
         for batch, number in broken.between(stream):
             start = 0
-            for row in (*_undecoded(batch, present.values()), len(batch)):
+            for row in (*broken.undecoded(batch, present.values()), len(batch)):
                 part = batch.slice(start, row - start)
                 yield from articles([part], present, reading, file.shown, number + start)
                 if row < len(batch):
@@ -83,10 +83,10 @@ def read(file: File, source: Iterator[bytes], place: Place, reading: Reading) ->
 
 
 class _Broken:
-    """Rows with other than as many values as there are names, which are passed over."""
+    """Rows that are set aside: those with other than as many values as there are names, and no UTF-8."""
 
     def __init__(self, path: str) -> None:
-        self._path, self._expected = path, 0
+        self._path, self._expected, self._is_marked = path, 0, False
         self._numbers, self._counts = array("q"), array("q")  # small, as all rows of a file may be
         self._told = 0
 
@@ -119,14 +119,25 @@ class _Broken:
             yield Place(self._path, self._numbers[at]).problem(f"the row {what}; it is set aside")
         self._told = len(self._numbers)
 
+    def decoded(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The same blocks, with `_MARK` in the place of bytes that are no text."""
+        decoder = codecs.getincrementaldecoder("utf-8")(_MARKED)
+        for block in chain(blocks, (b"",)):
+            text = decoder.decode(block, not block)
+            self._is_marked = self._is_marked or _MARK in text
+            if text:
+                yield text.encode()
 
-def _decodable(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same blocks, with `_MARK` in the place of bytes that are no text."""
-    decoder = codecs.getincrementaldecoder("utf-8")(_MARKED)
-    for block in chain(blocks, (b"",)):
-        text = decoder.decode(block, not block)
-        if text:
-            yield text.encode()
+    def undecoded(self, batch: pa.RecordBatch, columns: Iterable[str]) -> list[int]:
+        """Rows of a batch in which something was no text."""
+        if not self._is_marked:
+            return []
+        found = np.zeros(len(batch), np.bool_)
+        for name in columns:
+            there = pc.match_substring(batch.column(name), _MARK)
+            found |= pc.fill_null(there, False).to_numpy(zero_copy_only=False)
+        rows: list[int] = np.flatnonzero(found).tolist()
+        return rows
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -135,16 +146,6 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error(_MARKED, _mark)
-
-
-def _undecoded(batch: pa.RecordBatch, columns: Iterable[str]) -> list[int]:
-    """Rows in which something was no text."""
-    found = np.zeros(len(batch), np.bool_)
-    for name in columns:
-        there = pc.match_substring(batch.column(name), _MARK)
-        found |= pc.fill_null(there, False).to_numpy(zero_copy_only=False)
-    rows: list[int] = np.flatnonzero(found).tolist()
-    return rows
 
 
 def _between(head: bytes, tabs: bool) -> str:

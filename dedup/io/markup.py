@@ -21,8 +21,8 @@ _BREAKS = frozenset(
 )  # fmt: skip
 _SILENT = frozenset(("script", "style", "noscript", "template", "head", "media-reference", "block.media"))
 _ENTITY = re.compile(rb"<!\s*ENTITY", re.IGNORECASE)
-_TYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
-_SUBSET = re.compile(rb"[^>\[]*\[")  # behind it, where a document may declare any
+# Where a document may declare any; each place is looked at once, however many of these words follow.
+_SUBSET = re.compile(rb"<!DOCTYPE(?:(?!<!DOCTYPE)[^>\[])*\[", re.IGNORECASE)
 
 
 def parsed(data: bytes) -> _Element:
@@ -33,8 +33,8 @@ def parsed(data: bytes) -> _Element:
     from lxml import etree
 
     plain = data.replace(b"\0", b"")  # of UTF-16
-    begun = _TYPE.search(plain)  # a document has one at most
-    if begun and _SUBSET.match(plain, begun.end()) and _ENTITY.search(plain, begun.end()):
+    inside = _SUBSET.search(plain)
+    if inside and _ENTITY.search(plain, inside.start()):
         raise SetAside("the document declares entities, which are not followed; expand them, and try again")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True,

@@ -83,7 +83,7 @@ def scan(
             source, report.address, chosen, master=master, fields=fields, temp_dir=temp_dir or folder.address,
             progress=progress, input_format=input_format, earlier=earlier, back=True, parts=parts,
         )  # fmt: skip
-        scratch = Scratch(chosen.memory * 10**6, None if _is_away(temp_dir) else temp_dir)
+        scratch = Scratch(chosen.memory * 10**6, None if is_remote(os.fspath(temp_dir or "")) else temp_dir)
         articles = Articles.stored(report.rows(f"{BACK}.parquet"), scratch, kept=earlier)
         return replace(
             load(report.address),
@@ -186,10 +186,6 @@ def _silent(stage: str, done: int, total: int | None) -> None:
     """Tell nobody."""
 
 
-def _is_away(folder: str | os.PathLike[str] | None) -> bool:
-    return folder is not None and is_remote(os.fspath(folder))
-
-
 def _arrow_schema(frame: Any) -> pa.Schema:
     from pyspark.sql.pandas.types import to_arrow_schema
 
@@ -210,8 +206,15 @@ def _temporary(spark: SparkSession, temp_dir: str | os.PathLike[str] | None, out
             f"the executors of {spark.sparkContext.master} may be on other machines; name a folder or an "
             "address that all of them reach with --temp-dir (temp_dir=)"
         )
+    with _passing(base) as folder:
+        folder.make()
+        yield folder
+
+
+@contextmanager
+def _passing(base: str) -> Iterator[Folder]:
+    """The name of a folder in another that is for this run alone; it is removed in the end."""
     folder = _folder(base).inside(f"_dedup-{secrets.token_hex(8)}")
-    folder.make()
     try:
         yield folder
     finally:
@@ -221,15 +224,13 @@ def _temporary(spark: SparkSession, temp_dir: str | os.PathLike[str] | None, out
 @contextmanager
 def _handed_back(temp_dir: str | os.PathLike[str] | None) -> Iterator[Folder]:
     """A folder for a report that this process takes into memory; it is removed in the end."""
-    if not _is_away(temp_dir):
+    base = os.fspath(temp_dir or "")
+    if is_remote(base):
+        with _passing(base) as folder:
+            yield folder
+    else:
         with tempfile.TemporaryDirectory(prefix="dedup-", dir=temp_dir) as path:
             yield _folder(path)
-        return
-    folder = _folder(os.fspath(temp_dir or "")).inside(f"_dedup-{secrets.token_hex(8)}")
-    try:
-        yield folder
-    finally:
-        folder.remove()
 
 
 def _folder(path: str) -> Folder:
@@ -244,13 +245,10 @@ def _committed(output: str) -> Iterator[Folder]:
             yield Folder(str(path.absolute()))
         return
     target = _folder(output)
-    aside = target.inside(f"_dedup-{secrets.token_hex(8)}")
     _check_replaceable(target)
-    try:
+    with _passing(output) as aside:
         yield aside
         target.take(aside, [*FILES, f"{BACK}.parquet"], HEADER)
-    finally:
-        aside.remove()
 
 
 def _check_replaceable(target: Folder) -> None:
