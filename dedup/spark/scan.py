@@ -8,14 +8,14 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from dedup.errors import DedupError, EngineError, InputError, OutputError
+from dedup.errors import EngineError, InputError, OutputError
 from dedup.io.arrow import columns_of
 from dedup.io.kept import Kept
 from dedup.io.record import names_of
@@ -33,7 +33,7 @@ from dedup.spark import reading
 from dedup.spark.cluster import Cluster
 from dedup.spark.engine import Engine, is_frame, paths_of
 from dedup.spark.reporting import BACK
-from dedup.spark.session import check_executors, failed, lent, session, session_of
+from dedup.spark.session import check_executors, job, lent, session, session_of
 from dedup.spark.storage import Folder
 from dedup.store import Articles
 
@@ -167,16 +167,8 @@ def _scan_to(
         check_executors(spark, [one.address for one in (folder, out)])
         stack.enter_context(lent(spark))
         engine = Engine(Cluster(spark), chosen, folder, options, progress or _silent, parts)
-        try:
+        with job(spark):
             counts = engine.run(source, inputs, out, earlier=earlier, keep=keep, back=back)
-        except DedupError:
-            raise
-        except Exception as error:
-            raise failed(error) from error
-        except BaseException:
-            with suppress(Exception):  # the session may have been stopped
-                spark.sparkContext.cancelAllJobs()  # nobody is to write to what is removed now
-            raise
         out.tidy()
         out.write(HEADER, _header(chosen, inputs))
     return Written(target, *counts, inputs)

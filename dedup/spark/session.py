@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from dedup.errors import EngineError
+from dedup.errors import DedupError, EngineError
 from dedup.io.remote import is_remote
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def session(master: str | None) -> SparkSession:
     try:
         return builder.getOrCreate()
     except Exception as error:
+        _raise_if_ended(error)
         raise EngineError(
             f"Spark does not start on {master or 'its default master'}: {_cause(error)}; see that SPARK_HOME "
             "and SPARK_CONF_DIR, where they are set, are those of PySpark 4, or name another --master"
@@ -232,6 +233,7 @@ def check_executors(spark: SparkSession, folders: Sequence[str]) -> None:
         frame = spark.range(count, numPartitions=count)
         rows = frame.mapInArrow(look, ", ".join(f"{name} string" for name in names)).collect()
     except Exception as error:
+        _raise_if_ended(error)
         raise EngineError(
             f"the executors cannot run Python with PyArrow: {_cause(error)}; {_PACKED}"
         ) from error
@@ -288,6 +290,33 @@ def _cause(error: Exception) -> str:
     return [lines[0], *thrown, *causes][-1]
 
 
-def failed(error: Exception) -> EngineError:
-    """What to tell the user about a job that failed."""
-    return EngineError(f"the Spark job failed, and nothing was written: {_cause(error)}")
+def _raise_if_ended(error: Exception) -> None:
+    """Raise the interrupt or the exit that `error` hides.
+
+    PySpark closes sockets in `finally`, those too that SIGTERM or Ctrl+C kept it from opening, and that error
+    takes the place of who asked to end.
+    """
+    found: BaseException | None = error
+    while isinstance(found, Exception):
+        found = found.__context__
+    if found is not None:
+        raise found from None
+
+
+@contextmanager
+def job(spark: SparkSession) -> Iterator[None]:
+    """What Spark throws comes out as an `EngineError`; who ends it ends the jobs that are running too."""
+    try:
+        try:
+            yield
+        except DedupError:
+            raise
+        except Exception as error:
+            _raise_if_ended(error)
+            raise EngineError(f"the Spark job failed, and nothing was written: {_cause(error)}") from error
+    except DedupError:
+        raise
+    except BaseException:
+        with suppress(Exception):  # the session may have been stopped
+            spark.sparkContext.cancelAllJobs()  # nobody is to write to what is removed now
+        raise

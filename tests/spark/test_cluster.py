@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pyspark
@@ -217,6 +218,21 @@ def test_a_job_that_is_ended_leaves_nothing(corpus, tmp_path):
         process.terminate()
     assert process.returncode == 128 + signal.SIGTERM
     assert list(kept.iterdir()) == list(report.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", [SystemExit(143), KeyboardInterrupt()])
+def test_who_ends_a_job_is_heard_through_the_error_of_a_clean_up(ending):
+    def stumble():
+        try:
+            raise ending
+        finally:
+            raise UnboundLocalError
+
+    spark = Mock()
+    with pytest.raises(type(ending)) as raised, sessions.job(spark):
+        stumble()
+    assert raised.value is ending
+    spark.sparkContext.cancelAllJobs.assert_called_once_with()
 
 
 def test_a_master_without_workers(corpus):
