@@ -26,7 +26,7 @@ _NAMES = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
     "november", "december",
 )  # fmt: skip
-_MONTHS = {short: number for number, name in enumerate(_NAMES, 1) for short in (name, name[:3])}
+MONTHS = {short: number for number, name in enumerate(_NAMES, 1) for short in (name, name[:3])}
 # Digits alone are epoch seconds, except eight (YYYYMMDD); other lengths are too easily mistaken.
 _SECONDS = re.compile(r"\d{9,11}(?:\.\d+)?")
 _DIGITS = re.compile(r"[\d.]+")
@@ -110,7 +110,7 @@ def _of_day(clock: re.Match[str]) -> str:
 
 def _iso(day: re.Match[str]) -> str:
     """A day whose month is named in English, in full or by three letters, as ISO 8601 has it."""
-    month = _MONTHS.get(day[2].lower())
+    month = MONTHS.get(day[2].lower())
     return day[0] if month is None else f"{day[3]}-{month:02}-{int(day[1]):02}"
 
 

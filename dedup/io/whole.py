@@ -16,6 +16,7 @@ import pyarrow.types as kinds
 
 from dedup.io.dates import DAY, EARLIEST, LATEST, Zoneless
 from dedup.io.hosts import outlet_of
+from dedup.io.moments import moments
 from dedup.io.record import published_of
 from dedup.schema import INPUT
 
@@ -111,10 +112,14 @@ def _times(column: pa.Array, kind: pa.DataType, name: str) -> Times:
         return Times(_in_utc(column, kind), (), _where(pc.greater(pc.utf8_length(column), DAY)))
     except pa.ArrowInvalid:
         pass
-    read = [published_of(value, name) for value in column.cast(pa.large_string()).to_pylist()]
-    doubts = [(row, doubt) for row, (_, doubt) in enumerate(read) if doubt]
-    zoneless = [row for row, (time, _) in enumerate(read) if isinstance(time, Zoneless)]
-    return Times(pa.array([time for time, _ in read], kind), doubts, zoneless)
+    strings = column.cast(pa.string())
+    known, zoneless = moments(strings)
+    rest = pc.and_(known.is_null(), strings.is_valid())
+    read = {row: published_of(strings[row].as_py(), name) for row in _where(rest)}
+    times = pc.replace_with_mask(known, rest, pa.array([time for time, _ in read.values()], pa.int64()))
+    doubts = [(row, doubt) for row, (_, doubt) in read.items() if doubt]
+    without = [row for row, (time, _) in read.items() if isinstance(time, Zoneless)]
+    return Times(times.cast(kind), doubts, sorted([*_where(zoneless), *without]))
 
 
 def _shown(times: Times) -> Times:

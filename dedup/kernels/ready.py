@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -45,24 +46,24 @@ def ready() -> None:
 
 @cache
 def load() -> None:
-    """Load the kernels, once a process, in a thread of its own: they are there when they are needed.
+    """Load those of a scan, once a process, in a thread of its own: they are there when they are needed.
 
     That takes a good part of a second. Whoever needs one before waits for it, as without the thread.
     """
     if compiled():
-        Thread(target=_load, name="dedup-load").start()
+        Thread(target=_load, args=(_compile_there, _compile_here), name="dedup-load").start()
 
 
 def loaded() -> None:
-    """Load the kernels before this returns: nobody has to wait for them later."""
+    """Load all kernels before this returns: nobody has to wait for them later."""
     if compiled():
-        _load()
+        _load(_compile_there, _compile_here, _compile_online)
 
 
-def _load() -> None:
+def _load(*parts: Callable[[], None]) -> None:
     try:
-        _compile_there()
-        _compile_here()
+        for part in parts:
+            part()
     except Exception as error:
         _LOG.debug("kernels are left to be loaded by those who need them: %r", error)
 
@@ -222,7 +223,7 @@ def _compile_here() -> None:
 
 
 def _compile_there() -> None:
-    """Compile the rest."""
+    """Compile the rest of those of a scan."""
     import pyarrow as pa
 
     from dedup.agencies import credit_rows
@@ -266,6 +267,10 @@ def _compile_there() -> None:
     found = candidate_pairs(tokens, compared, batches, Settings(), Bands(2, 2), Scratch(2**24))
     cover(found, 40)
     Ids().take(pa.array([str(n) for n in range(4096)]), [Place()].__getitem__)
+
+
+def _compile_online() -> None:
+    """Compile what only the filter uses, and what reads and writes pieces of files."""
     _meet()
     _keep()
 
@@ -273,3 +278,4 @@ def _compile_there() -> None:
 if __name__ == "__main__":
     with uncollected():
         _compile_there()
+        _compile_online()
