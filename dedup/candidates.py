@@ -276,8 +276,7 @@ class _Work:
         spare = [np.zeros(len(self.tokens), np.int32) for _ in range(self.threads)]
 
         def run(part: int) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
-            (pairs,) = met.part(part)
-            pairs.sort()
+            pairs = kernels.sort_pairs(*met.part(part))
             counts, most = np.empty(pairs.size, np.uint16), spare.pop()
             kept = kernels.count_meetings(pairs, counts, most)
             spare.append(most)

@@ -348,6 +348,32 @@ def scatter_pairs(pairs: Any, shift: int, bounds: Any, out: Any) -> None:
 
 
 @kernel
+def sort_pairs(pairs: Any) -> Any:
+    """Sort `pairs` uint64: radix sort of the digits in which they differ, of 11 bits, the least first.
+
+    Returns them sorted; what was given is scratch.
+    """
+    differing = np.uint64(0)
+    for p in range(1, pairs.size):
+        differing |= pairs[p] ^ pairs[0]
+    spare = np.empty_like(pairs)
+    for digit in range(6):
+        shift, counts = np.uint64(11 * digit), np.zeros(2049, np.int64)
+        if (differing >> shift) & np.uint64(2047) == 0:
+            continue
+        for p in range(pairs.size):
+            counts[((pairs[p] >> shift) & np.uint64(2047)) + np.uint64(1)] += 1
+        for value in range(2048):
+            counts[value + 1] += counts[value]
+        for p in range(pairs.size):
+            value = (pairs[p] >> shift) & np.uint64(2047)
+            spare[counts[value]] = pairs[p]
+            counts[value] += 1
+        pairs, spare = spare, pairs
+    return pairs
+
+
+@kernel
 def count_meetings(pairs: Any, counts: Any, strongest: Any) -> int:
     """Keep of equal `pairs` uint64, sorted, in place the one with the best evidence; how many are kept.
 

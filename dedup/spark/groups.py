@@ -107,10 +107,13 @@ class Group:
         places, base = np.arange(len(self)), len(self)
         parts, away = [self.table.select(TEXT)], rows & self.column("away")
         for place in np.unique(at[away]).tolist():
-            aside = pa.Table.from_batches(self.folder.read_batches(f"aside-{place}"))
+            aside = self.folder.read_batches(f"aside-{place}")
             own = np.flatnonzero(away & (at == place))
-            lines = np.searchsorted(column(aside, "number"), numbers[own])
-            parts.append(aside.select(TEXT).take(pa.array(lines)))
+            firsts = [column(batch, "number")[0] for batch in aside]
+            which = np.searchsorted(firsts, numbers[own], side="right") - 1
+            for batch in np.unique(which).tolist():
+                lines = np.searchsorted(column(aside[batch], "number"), numbers[own[which == batch]])
+                parts.append(pa.Table.from_batches([aside[batch].select(TEXT).take(pa.array(lines))]))
             places[own] = base + np.arange(own.size)
             base += own.size
         texts = pa.concat_tables(parts).take(pa.array(places, mask=~rows))

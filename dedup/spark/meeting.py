@@ -148,7 +148,7 @@ def meet_hubs(name: str, few: int, job: Job, part: int, inbox: Inbox) -> Iterato
 
 def _to_homes(job: Job, texts: NDArray[np.int64], pairs: NDArray[np.uint64]) -> Iterator[Message]:
     """Send packed pairs of texts to the homes of the first of each."""
-    pairs = np.sort(pairs)
+    pairs = kernels.sort_pairs(pairs)
     lefts = texts[pairs >> np.uint64(33)]
     rights = texts[pairs >> np.uint64(2) & np.uint64(0x7FFFFFFF)]
     evidence = (pairs & np.uint64(3)).astype(np.uint8)
@@ -165,8 +165,7 @@ def _gathered(inbox: Inbox) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
     for _, batch in inbox.each("pair"):
         left, right = column(batch, "left").astype(np.uint64), column(batch, "right").astype(np.uint64)
         parts.append(left << np.uint64(33) | right << np.uint64(2) | column(batch, "evidence"))
-    pairs = np.concatenate(parts)
-    pairs.sort()
+    pairs = kernels.sort_pairs(np.concatenate(parts))
     last = _lasts(pairs)
     return pairs[last], np.minimum(np.diff(last, prepend=-1), kernels.MOST).astype(np.uint16)
 

@@ -85,6 +85,9 @@ class Folder:
         """The bytes of a file, mapped where that is possible."""
         try:
             system, root = self._system()
+            if system.type_name == "local":
+                with pa.memory_map(f"{root}/{name}") as mapped:
+                    return mapped.read_buffer()
             with system.open_input_file(f"{root}/{name}") as file:
                 return file.read_buffer()
         except (OSError, pa.ArrowException) as error:
@@ -100,10 +103,12 @@ class Folder:
         system, root = self._system()
         yield from dataset.dataset(f"{root}/{name}", filesystem=system).to_batches()
 
-    def write_batches(self, name: str, kind: pa.Schema, batches: Sequence[pa.RecordBatch]) -> None:
-        """Put record batches into a file."""
+    def write_batches(
+        self, name: str, kind: pa.Schema, batches: Sequence[pa.RecordBatch], *, packed: bool = True
+    ) -> None:
+        """Put record batches into a file; of one that is not `packed` readers need not look at all."""
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, kind, options=_LZ4) as writer:
+        with pa.ipc.new_file(sink, kind, options=_LZ4 if packed else None) as writer:
             for batch in batches:
                 writer.write_batch(batch)
         self.write(name, sink.getvalue())

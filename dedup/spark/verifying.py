@@ -47,7 +47,7 @@ def receive(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:
         job.folder.write_arrays(f"pairs-{part}", columns)
     aside = [batch for _, batch in inbox.each("aside")]
     if aside:
-        job.folder.write_batches(f"aside-{part}", aside[0].schema, aside)
+        job.folder.write_batches(f"aside-{part}", aside[0].schema, aside, packed=False)
 
 
 def verify(job: Job, part: int, inbox: Inbox) -> Iterator[Message]:

@@ -85,6 +85,13 @@ def test_scatter_is_a_stable_sort_by_the_highest_bits(rows, bits):
     assert bounds[0] == 0
 
 
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(2**40, 2**40 + 5000), max_size=200))
+@settings(deadline=None)
+def test_pairs_are_sorted(values):
+    pairs = np.array(values, np.uint64)
+    assert buckets.sort_pairs(pairs.copy()).tolist() == sorted(values)
+
+
 @given(st.lists(st.integers(0, MASK), max_size=60), st.integers(1, 8))
 @settings(deadline=None)
 def test_sort_postings_is_stable(values, bits):
