@@ -90,6 +90,17 @@ def scatter(
         out_spots[place] = spots[p]
 
 
+@inner
+def _starts(keys: Any, shift: Any, values: int) -> Any:
+    """Where `keys` uint64 with each value of a digit begin, int64 (values + 1); `values`: a power of two."""
+    starts = np.zeros(values + 1, np.int64)
+    for p in range(keys.size):
+        starts[((keys[p] >> shift) & np.uint64(values - 1)) + np.uint64(1)] += 1
+    for value in range(values):
+        starts[value + 1] += starts[value]
+    return starts
+
+
 @kernel
 def sort_postings(keys: Any, order: Any, bits: int) -> Any:
     """Sort `keys` uint64 that share their highest `bits`, `order` along with them, stably.
@@ -100,15 +111,11 @@ def sort_postings(keys: Any, order: Any, bits: int) -> Any:
     spare_keys, spare_order = np.empty_like(keys), np.empty_like(order)
     for digit in range(3):
         shift = np.uint64(40 - bits + 8 * digit)
-        counts = np.zeros(257, np.int64)
-        for p in range(keys.size):
-            counts[((keys[p] >> shift) & np.uint64(255)) + np.uint64(1)] += 1
-        for value in range(256):
-            counts[value + 1] += counts[value]
+        starts = _starts(keys, shift, 256)
         for p in range(keys.size):
             value = (keys[p] >> shift) & np.uint64(255)
-            place = counts[value]
-            counts[value] += 1
+            place = starts[value]
+            starts[value] += 1
             spare_keys[place] = keys[p]
             spare_order[place] = order[p]
         keys, spare_keys = spare_keys, keys
@@ -358,17 +365,14 @@ def sort_pairs(pairs: Any) -> Any:
         differing |= pairs[p] ^ pairs[0]
     spare = np.empty_like(pairs)
     for digit in range(6):
-        shift, counts = np.uint64(11 * digit), np.zeros(2049, np.int64)
+        shift = np.uint64(11 * digit)
         if (differing >> shift) & np.uint64(2047) == 0:
             continue
-        for p in range(pairs.size):
-            counts[((pairs[p] >> shift) & np.uint64(2047)) + np.uint64(1)] += 1
-        for value in range(2048):
-            counts[value + 1] += counts[value]
+        starts = _starts(pairs, shift, 2048)
         for p in range(pairs.size):
             value = (pairs[p] >> shift) & np.uint64(2047)
-            spare[counts[value]] = pairs[p]
-            counts[value] += 1
+            spare[starts[value]] = pairs[p]
+            starts[value] += 1
         pairs, spare = spare, pairs
     return pairs
 

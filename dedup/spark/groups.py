@@ -21,7 +21,7 @@ from dedup.schema import SKETCH
 from dedup.settings import Settings
 from dedup.spark.homes import mark
 from dedup.spark.job import GUEST, REPEAT, Job
-from dedup.spark.messages import Message, column, texts_in
+from dedup.spark.messages import Message, column, divided, texts_in
 from dedup.spark.storage import Folder
 from dedup.tokens import Tokens
 from dedup.verify import Aligner, Verified, merged, numbered
@@ -109,10 +109,10 @@ class Group:
         for place in np.unique(at[away]).tolist():
             aside = self.folder.read_batches(f"aside-{place}")
             own = np.flatnonzero(away & (at == place))
-            firsts = [column(batch, "number")[0] for batch in aside]
+            firsts = [batch["number"][0].as_py() for batch in aside]
             which = np.searchsorted(firsts, numbers[own], side="right") - 1
-            for batch in np.unique(which).tolist():
-                lines = np.searchsorted(column(aside[batch], "number"), numbers[own[which == batch]])
+            for batch, rows_in in divided(which, len(aside)):
+                lines = np.searchsorted(column(aside[batch], "number"), numbers[own[rows_in]])
                 parts.append(pa.Table.from_batches([aside[batch].select(TEXT).take(pa.array(lines))]))
             places[own] = base + np.arange(own.size)
             base += own.size

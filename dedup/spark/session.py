@@ -85,8 +85,7 @@ def session(master: str | None) -> SparkSession:
     try:
         return builder.getOrCreate()
     except Exception as error:
-        _raise_if_ended(error)
-        raise EngineError(
+        raise _ended(error) or EngineError(
             f"Spark does not start on {master or 'its default master'}: {_cause(error)}; see that SPARK_HOME "
             "and SPARK_CONF_DIR, where they are set, are those of PySpark 4, or name another --master"
         ) from error
@@ -233,8 +232,7 @@ def check_executors(spark: SparkSession, folders: Sequence[str]) -> None:
         frame = spark.range(count, numPartitions=count)
         rows = frame.mapInArrow(look, ", ".join(f"{name} string" for name in names)).collect()
     except Exception as error:
-        _raise_if_ended(error)
-        raise EngineError(
+        raise _ended(error) or EngineError(
             f"the executors cannot run Python with PyArrow: {_cause(error)}; {_PACKED}"
         ) from error
     for row in rows:
@@ -278,7 +276,7 @@ _PACKED = (
 )
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
     """What went wrong, on one line: the last words of Python's traceback, or of Java's."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     traces = [place for place, line in enumerate(lines) if line.startswith("Traceback (most recent")]
@@ -290,8 +288,8 @@ def _cause(error: Exception) -> str:
     return [lines[0], *thrown, *causes][-1]
 
 
-def _raise_if_ended(error: Exception) -> None:
-    """Raise the interrupt or the exit that `error` hides.
+def _ended(error: BaseException) -> BaseException | None:
+    """The interrupt or the exit that an error is or hides, if there is one.
 
     PySpark closes sockets in `finally`, those too that SIGTERM or Ctrl+C kept it from opening, and that error
     takes the place of who asked to end.
@@ -299,24 +297,20 @@ def _raise_if_ended(error: Exception) -> None:
     found: BaseException | None = error
     while isinstance(found, Exception):
         found = found.__context__
-    if found is not None:
-        raise found from None
+    return found
 
 
 @contextmanager
 def job(spark: SparkSession) -> Iterator[None]:
     """What Spark throws comes out as an `EngineError`; who ends it ends the jobs that are running too."""
     try:
-        try:
-            yield
-        except DedupError:
-            raise
-        except Exception as error:
-            _raise_if_ended(error)
-            raise EngineError(f"the Spark job failed, and nothing was written: {_cause(error)}") from error
+        yield
     except DedupError:
         raise
-    except BaseException:
+    except BaseException as error:
+        ended = _ended(error)
+        if ended is None:
+            raise EngineError(f"the Spark job failed, and nothing was written: {_cause(error)}") from error
         with suppress(Exception):  # the session may have been stopped
             spark.sparkContext.cancelAllJobs()  # nobody is to write to what is removed now
-        raise
+        raise ended from None

@@ -15,20 +15,8 @@ DAYS = (
 )  # fmt: skip
 CLOCKS = ("12:30", "T23:59:59", "15:01:01.79", "15:01:01.1234567", "24:00", "9:30", "12:30.5", "12:30:60")
 ZONES = (
-    "",
-    "Z",
-    " Z",
-    " GMT",
-    "GMT",
-    " UTC",
-    " EST",
-    "+0200",
-    " +0530",
-    "-05:30",
-    " -0000",
-    "+24:00",
-    "-12:60",
-)
+    "", "Z", " Z", " GMT", "GMT", " UTC", " EST", "+0200", " +0530", "-05:30", " -0000", "+24:00", "-12:60",
+)  # fmt: skip
 WRITTEN = [
     day + clock.join((" ", zone)) if clock[0] != "T" else day + clock + zone
     for day, clock, zone in itertools.product(DAYS, CLOCKS, ZONES)
